@@ -1,0 +1,151 @@
+package sqlstore
+
+import (
+	"context"
+	"crypto/sha256"
+	"database/sql"
+	"encoding/base64"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/hufu-id/hufu/internal/audit"
+)
+
+type txKey struct{}
+
+// querier is what *sql.DB and *sql.Tx share.
+type querier interface {
+	ExecContext(ctx context.Context, query string, args ...any) (sql.Result, error)
+	QueryContext(ctx context.Context, query string, args ...any) (*sql.Rows, error)
+	QueryRowContext(ctx context.Context, query string, args ...any) *sql.Row
+}
+
+func (db *DB) q(ctx context.Context) querier {
+	if tx, ok := ctx.Value(txKey{}).(*sql.Tx); ok {
+		return tx
+	}
+	return db.sql
+}
+
+// InTx runs fn in a transaction, which fn's context carries. Inside another InTx it joins that one: then an error of fn must be
+// returned by the outer function too, or what fn did half is committed. A transaction that PostgreSQL gives up for a
+// conflict is run again, up to four times: fn must not have effects other than on the database.
+func (db *DB) InTx(ctx context.Context, fn func(ctx context.Context) error) error {
+	if _, ok := ctx.Value(txKey{}).(*sql.Tx); ok {
+		return fn(ctx)
+	}
+	var err error
+	for try := range 4 {
+		if try > 0 {
+			select {
+			case <-ctx.Done():
+				return ctx.Err()
+			case <-time.After(time.Duration(try*try) * 5 * time.Millisecond):
+			}
+		}
+		if err = db.once(ctx, fn); !retryable(err) {
+			return err
+		}
+	}
+	return err
+}
+
+func (db *DB) once(ctx context.Context, fn func(ctx context.Context) error) (err error) {
+	tx, err := db.sql.BeginTx(ctx, nil)
+	if err != nil {
+		return fmt.Errorf("sqlstore: beginning: %w", err)
+	}
+	defer func() {
+		if p := recover(); p != nil {
+			_ = tx.Rollback()
+			panic(p)
+		}
+	}()
+	if err := fn(context.WithValue(ctx, txKey{}, tx)); err != nil {
+		if rb := tx.Rollback(); rb != nil && !errors.Is(rb, sql.ErrTxDone) {
+			return errors.Join(err, fmt.Errorf("sqlstore: rolling back: %w", rb))
+		}
+		return err
+	}
+	if err := tx.Commit(); err != nil {
+		return fmt.Errorf("sqlstore: committing: %w", err)
+	}
+	return nil
+}
+
+// Exec runs a statement and returns how many rows it changed.
+func (db *DB) Exec(ctx context.Context, query string, args ...any) (int64, error) {
+	res, err := db.q(ctx).ExecContext(ctx, query, args...)
+	if err != nil {
+		return 0, err
+	}
+	return res.RowsAffected()
+}
+
+// Query runs a query of many rows.
+func (db *DB) Query(ctx context.Context, query string, args ...any) (*sql.Rows, error) {
+	return db.q(ctx).QueryContext(ctx, query, args...)
+}
+
+// QueryRow runs a query of one row. A missing row is sql.ErrNoRows, at Scan.
+func (db *DB) QueryRow(ctx context.Context, query string, args ...any) *sql.Row {
+	return db.q(ctx).QueryRowContext(ctx, query, args...)
+}
+
+// Claim runs one conditional statement (UPDATE ... WHERE unused, DELETE ..., INSERT ... ON CONFLICT DO NOTHING) whose row count is
+// the decision: nil for one row, ErrLost for none. Of any number of callers on any number of nodes exactly one gets nil.
+func (db *DB) Claim(ctx context.Context, query string, args ...any) error {
+	n, err := db.Exec(ctx, query, args...)
+	switch {
+	case err != nil:
+		return err
+	case n == 0:
+		return ErrLost
+	case n > 1:
+		return fmt.Errorf("sqlstore: a claim changed %d rows", n)
+	}
+	return nil
+}
+
+// ClaimOnce marks id as used among ids of its kind, and returns ErrLost if it already was. The id is stored as a hash. The row is kept
+// until expires, which must lie after the last moment at which the id could still be accepted.
+func (db *DB) ClaimOnce(ctx context.Context, kind, id string, expires time.Time) error {
+	sum := sha256.Sum256([]byte(id))
+	return db.Claim(ctx, `INSERT INTO claims (kind, id, expires_at) VALUES ($1, $2, $3) ON CONFLICT (kind, id) DO NOTHING`,
+		kind, base64.RawURLEncoding.EncodeToString(sum[:]), Micros(expires))
+}
+
+// DeleteExpiredClaims forgets up to limit ids whose time is over and returns how many.
+func (db *DB) DeleteExpiredClaims(ctx context.Context, now time.Time, limit int) (int64, error) {
+	return db.Exec(ctx, `DELETE FROM claims WHERE (kind, id) IN
+		(SELECT kind, id FROM claims WHERE expires_at < $1 ORDER BY expires_at LIMIT $2)`, Micros(now), limit)
+}
+
+// Audit writes an event, in the transaction that ctx carries if there is one.
+func (db *DB) Audit(ctx context.Context, ev audit.Event) error {
+	if ev.At.IsZero() {
+		ev.At = time.Now()
+	}
+	if ev.ID == "" {
+		ev.ID = audit.NewID(ev.At)
+	}
+	if ev.TraceID == "" {
+		ev.TraceID = audit.Trace(ctx)
+	}
+	detail := []byte("{}")
+	if len(ev.Detail) > 0 {
+		var err error
+		if detail, err = json.Marshal(ev.Detail); err != nil {
+			return fmt.Errorf("sqlstore: audit detail: %w", err)
+		}
+	}
+	_, err := db.Exec(ctx, `INSERT INTO audit_events (id, at, kind, actor, subject, client, trace_id, detail)
+		VALUES ($1, $2, $3, $4, $5, $6, $7, $8)`,
+		ev.ID, Micros(ev.At), string(ev.Kind), ev.Actor, ev.Subject, ev.Client, ev.TraceID, string(detail))
+	if err != nil {
+		return fmt.Errorf("sqlstore: writing audit event: %w", err)
+	}
+	return nil
+}
