@@ -1,0 +1,46 @@
+package province
+
+var regions = []Region{
+	{"north", "华北", "North"},
+	{"northeast", "东北", "Northeast"},
+	{"east", "华东", "East"},
+	{"south-central", "中南", "South Central"},
+	{"southwest", "西南", "Southwest"},
+	{"northwest", "西北", "Northwest"},
+}
+
+// App names are what people in a province call its app. They are data to be confirmed with a province when it joins.
+var all = []Province{
+	{"110000", "北京市", "北京", "Beijing", "BJ", "京", "", "beijing", "bj", "京通", nil, "north"},
+	{"120000", "天津市", "天津", "Tianjin", "TJ", "津", "", "tianjin", "tj", "津心办", nil, "north"},
+	{"130000", "河北省", "河北", "Hebei", "HE", "冀", "", "hebei", "hb", "冀时办", nil, "north"},
+	{"140000", "山西省", "山西", "Shanxi", "SX", "晋", "", "shanxi", "sx", "三晋通", nil, "north"},
+	{"150000", "内蒙古自治区", "内蒙古", "Inner Mongolia", "NM", "蒙", "", "neimenggu", "nmg", "蒙速办", nil, "north"},
+	{"210000", "辽宁省", "辽宁", "Liaoning", "LN", "辽", "", "liaoning", "ln", "辽事通", nil, "northeast"},
+	{"220000", "吉林省", "吉林", "Jilin", "JL", "吉", "", "jilin", "jl", "吉事办", nil, "northeast"},
+	{"230000", "黑龙江省", "黑龙江", "Heilongjiang", "HL", "黑", "", "heilongjiang", "hlj", "黑龙江全省事", nil, "northeast"},
+	{"310000", "上海市", "上海", "Shanghai", "SH", "沪", "申", "shanghai", "sh", "随申办", nil, "east"},
+	{"320000", "江苏省", "江苏", "Jiangsu", "JS", "苏", "", "jiangsu", "js", "苏服办", nil, "east"},
+	{"330000", "浙江省", "浙江", "Zhejiang", "ZJ", "浙", "", "zhejiang", "zj", "浙里办", nil, "east"},
+	{"340000", "安徽省", "安徽", "Anhui", "AH", "皖", "", "anhui", "ah", "皖事通", nil, "east"},
+	{"350000", "福建省", "福建", "Fujian", "FJ", "闽", "", "fujian", "fj", "闽政通", nil, "east"},
+	{"360000", "江西省", "江西", "Jiangxi", "JX", "赣", "", "jiangxi", "jx", "赣服通", nil, "east"},
+	{"370000", "山东省", "山东", "Shandong", "SD", "鲁", "", "shandong", "sd", "爱山东", nil, "east"},
+	{"410000", "河南省", "河南", "Henan", "HA", "豫", "", "henan", "hn", "豫事办", nil, "south-central"},
+	{"420000", "湖北省", "湖北", "Hubei", "HB", "鄂", "", "hubei", "hb", "鄂汇办", nil, "south-central"},
+	{"430000", "湖南省", "湖南", "Hunan", "HN", "湘", "", "hunan", "hn", "湘易办", nil, "south-central"},
+	{"440000", "广东省", "广东", "Guangdong", "GD", "粤", "", "guangdong", "gd", "粤省事", []string{"粤商通"}, "south-central"},
+	{"450000", "广西壮族自治区", "广西", "Guangxi", "GX", "桂", "", "guangxi", "gx", "智桂通", nil, "south-central"},
+	{"460000", "海南省", "海南", "Hainan", "HI", "琼", "", "hainan", "hn", "海易办", nil, "south-central"},
+	{"500000", "重庆市", "重庆", "Chongqing", "CQ", "渝", "", "chongqing", "cq", "渝快办", nil, "southwest"},
+	{"510000", "四川省", "四川", "Sichuan", "SC", "川", "蜀", "sichuan", "sc", "天府通办", nil, "southwest"},
+	{"520000", "贵州省", "贵州", "Guizhou", "GZ", "贵", "黔", "guizhou", "gz", "贵人服务", nil, "southwest"},
+	{"530000", "云南省", "云南", "Yunnan", "YN", "云", "滇", "yunnan", "yn", "办事通", nil, "southwest"},
+	{"540000", "西藏自治区", "西藏", "Tibet (Xizang)", "XZ", "藏", "", "xizang", "xz", "西藏政务服务", nil, "southwest"},
+	{"610000", "陕西省", "陕西", "Shaanxi", "SN", "陕", "秦", "shaanxi", "sx", "秦务员", nil, "northwest"},
+	{"620000", "甘肃省", "甘肃", "Gansu", "GS", "甘", "陇", "gansu", "gs", "甘快办", nil, "northwest"},
+	{"630000", "青海省", "青海", "Qinghai", "QH", "青", "", "qinghai", "qh", "青松办", nil, "northwest"},
+	{"640000", "宁夏回族自治区", "宁夏", "Ningxia", "NX", "宁", "", "ningxia", "nx", "我的宁夏", nil, "northwest"},
+	{"650000", "新疆维吾尔自治区", "新疆", "Xinjiang", "XJ", "新", "", "xinjiang", "xj", "新服办", nil, "northwest"},
+	{"660000", "新疆生产建设兵团", "兵团", "Xinjiang Production and Construction Corps", "XPCC", "兵", "", "bingtuan", "bt", "兵团政务服务", nil, "northwest"},
+}
