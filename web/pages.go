@@ -1,0 +1,152 @@
+// Package web renders every page that Hufu itself shows: one layout, one stylesheet, two languages, a senior variant, no script.
+//
+// A module fills a typed view (ChooserPage, ConsentPage, ProblemPage, ...) and calls the method of the same name on *Pages. The view
+// holds only facts; all wording comes from web/messages. A page is rendered into memory before the first byte is sent, so a template
+// fault is a plain 500 with a trace id and never half a page. Pages need no script, inline style, data: URI or foreign origin, so
+// Content-Security-Policy default-src 'self' holds for all of them.
+//
+// All methods of *Pages are safe for concurrent use.
+package web
+
+import (
+	"context"
+	"html/template"
+	"net/http"
+	"time"
+)
+
+// Config is what the pages need to know about the server. The zero value is a production server without a version.
+type Config struct {
+	// Sandbox puts the strip "all people and data are invented" on top of every page.
+	Sandbox bool
+	// Version is shown in the foot, for example "0.1".
+	Version string
+	// Now tells the time of a problem page that has none. Nil means time.Now.
+	Now func() time.Time
+	// Trace returns the trace id of a request, for problem pages that have none. Nil means audit.Trace.
+	Trace func(context.Context) string
+}
+
+// Pages renders pages and serves their assets. Make one with New.
+type Pages struct {
+	cfg       Config
+	assets    *assets
+	templates map[string]*template.Template
+}
+
+// Field is one hidden input of a form.
+type Field struct{ Name, Value string }
+
+// Action is one way on: a link (GET) with a label and an optional hint below it. Href may be relative.
+type Action struct {
+	Label Text
+	Hint  Text
+	Href  string
+}
+
+// Fact is one labelled value of a ledger.
+type Fact struct{ Label, Value Text }
+
+// Docket says who sent the person here. Registered names only, never text from the request.
+type Docket struct {
+	Service    Text
+	Department Text
+	// RequiredACR is "loa1" to "loa4", shown in words with a reason; "" shows nothing.
+	RequiredACR string
+	// Why replaces the general reason for the required level.
+	Why Text
+}
+
+// Province is one entry of the chooser.
+type Province struct {
+	Code  string // GB/T 2260, six digits: the control id is "province-<Code>"
+	Short string // 简称, for example 粤
+	Name  Text   // 广东省, Guangdong
+	App   string // the province's app, for example 粤省事
+	Href  string // relative link that starts the login, for example "440000"
+	State Text   // in words when not all is well ("较慢，约多等 8 秒"); empty when it is
+	// Connected is false for a province that has not joined yet: it is listed, in words, and is no link.
+	Connected bool
+}
+
+// Region is one group of provinces, in GB/T 2260 order.
+type Region struct {
+	Code      string // stable ASCII name for links, for example "north"
+	Name      Text   // 华北, North
+	Provinces []Province
+}
+
+// ChooserPage asks with which province the person logs in (served at /login/{flow}/, so links may be relative).
+// The senior page shows regions instead of squares and opens one by its own ?region=<code>, which needs no help from the caller.
+type ChooserPage struct {
+	Docket     Docket
+	Remembered *Province // the province used last time on this browser, or nil
+	Regions    []Region
+	Query      string     // what was searched for (?q=), or ""
+	Results    []Province // what was found for Query; none and a Query shows the empty state and the whole list
+	Cancel     string     // href back to the department, for example "cancel"; "" hides it
+	Forget     string     // href that forgets Remembered; "" hides it
+}
+
+// Chooser shows the province chooser. Controls: province-<six digits>, each once per page.
+func (p *Pages) Chooser(w http.ResponseWriter, r *http.Request, page ChooserPage) {
+	p.render(w, r, http.StatusOK, "chooser", page)
+}
+
+// GivenItem is one piece of data that the client would receive.
+type GivenItem struct {
+	Key   string // claim name, for example "phone_number"
+	Label Text   // zero: the catalogue's label for Key (see ClaimLabel)
+	Value Text   // the real value
+	// Required items are ticked and can't be left out. Others get a checkbox, unticked, named Checkbox with value "1".
+	Required bool
+	Checkbox string // "" means "share-" + Key
+	Note     Text   // purpose, how long it is kept
+	New      bool   // was not part of the last consent: marked in words
+}
+
+// ConsentPage asks for consent, or gives notice where the law leaves no choice. The form posts to Action: the Hidden fields, csrf,
+// decision ("allow" or "deny"), term ("once" or "standing", when OfferStanding) and the checkboxes of optional items.
+type ConsentPage struct {
+	Client        Text // the recipient, in the largest type after the heading
+	Service       Text
+	Registered    time.Time // when the registration was last checked; zero hides the date
+	Given         []GivenItem
+	Stays         []Text // what the client could know and does not get
+	Notice        bool   // 告知: no choice, buttons say so
+	LastTime      time.Time
+	OfferStanding bool // offer "do not ask again for the same data"
+	Action        string
+	CSRF          string
+	Hidden        []Field
+}
+
+// Consent shows the consent page. Controls: consent-allow, consent-deny.
+func (p *Pages) Consent(w http.ResponseWriter, r *http.Request, page ConsentPage) {
+	p.render(w, r, http.StatusOK, "consent", page)
+}
+
+// LogoutPage asks whether to end the session. The form posts Hidden and csrf to Action.
+type LogoutPage struct {
+	Client Text // who asked, or zero
+	Action string
+	CSRF   string
+	Hidden []Field
+	Stay   string // href for staying logged in; "" hides it
+}
+
+// LogoutConfirm asks for confirmation before logging out. Control: logout-confirm.
+func (p *Pages) LogoutConfirm(w http.ResponseWriter, r *http.Request, page LogoutPage) {
+	p.render(w, r, http.StatusOK, "logout", page)
+}
+
+// LoggedOutPage says that the session has ended.
+type LoggedOutPage struct {
+	Services []Text  // departments logged in to in this session, which may still show the person as logged in
+	Next     *Action // way on, or nil for the home page
+}
+
+// LoggedOut shows the end of a session.
+func (p *Pages) LoggedOut(w http.ResponseWriter, r *http.Request, page LoggedOutPage) {
+	p.render(w, r, http.StatusOK, "loggedout", page)
+}

@@ -1,0 +1,50 @@
+package web
+
+import (
+	"time"
+
+	"github.com/hufu-id/hufu/web/messages"
+)
+
+// Say returns a message of the catalogue in all languages. It panics when key does not exist.
+func Say(key string, args Args) Text { return messages.Say(key, args) }
+
+// ClaimLabel returns the label for an OpenID Connect claim ("name" is 姓名), or the claim name itself when there is none.
+func ClaimLabel(claim string) Text {
+	if key := "claim." + claim; messages.Has(key) {
+		return Say(key, nil)
+	}
+	return Plain(claim)
+}
+
+// LevelText returns the words for "loa1" to "loa4" ("三级", "Level 3"), or the code itself when it is another.
+func LevelText(acr string) Text {
+	if key := "level." + acr; messages.Has(key) {
+		return Say(key, nil)
+	}
+	return Plain(acr)
+}
+
+// Beijing is the time zone of every date and time on a page. China has no daylight saving time, so no zone file is needed.
+var Beijing = time.FixedZone("CST", 8*3600)
+
+// Date returns the day of t in Beijing: 2026年11月21日, 21 November 2026. The zero time is empty text.
+func Date(t time.Time) Text {
+	if t.IsZero() {
+		return Text{}
+	}
+	t = t.In(Beijing)
+	return Text{ZH: t.Format("2006年1月2日"), EN: t.Format("2 January 2006")}
+}
+
+// Clock returns the time of day of t in Beijing, 24 hours.
+func Clock(t time.Time) string { return t.In(Beijing).Format("15:04") }
+
+// ISODate returns the words for a date in a claim ("1958-03-12"), or s itself when it is no such date.
+func ISODate(s string) Text {
+	t, err := time.ParseInLocation(time.DateOnly, s, Beijing)
+	if err != nil {
+		return Plain(s)
+	}
+	return Date(t)
+}
