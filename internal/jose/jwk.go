@@ -1,0 +1,268 @@
+package jose
+
+import (
+	"crypto"
+	"crypto/ecdsa"
+	"crypto/ed25519"
+	"crypto/elliptic"
+	"crypto/rsa"
+	"encoding/base64"
+	"encoding/json"
+	"fmt"
+	"slices"
+
+	"github.com/lestrrat-go/jwx/v2/jwk"
+)
+
+// Size limits of keys. A verification costs 0.5 ms with an RSA key of 4,096 bits and 1.8 s with one of 262,144, and
+// anybody may send us a key.
+const (
+	MaxKeyBytes = 8 << 10 // of one JWK
+	minRSABits  = 2048
+	maxRSABits  = 4096
+	maxKeyID    = 256
+)
+
+// JWK is a public key that passed every check of ParseJWK or FromPublic. The zero JWK holds no key and verifies nothing.
+type JWK struct {
+	pub   crypto.PublicKey
+	kid   string
+	alg   Alg // as declared; "" when the key doesn't say
+	use   string
+	thumb string
+}
+
+// wireJWK is a JWK as written (RFC 7517 section 4, RFC 7518 section 6, RFC 8037 section 2).
+type wireJWK struct {
+	Kty    string   `json:"kty"`
+	Crv    string   `json:"crv,omitempty"`
+	X      string   `json:"x,omitempty"`
+	Y      string   `json:"y,omitempty"`
+	N      string   `json:"n,omitempty"`
+	E      string   `json:"e,omitempty"`
+	Kid    string   `json:"kid,omitempty"`
+	Alg    string   `json:"alg,omitempty"`
+	Use    string   `json:"use,omitempty"`
+	KeyOps []string `json:"key_ops,omitempty"`
+}
+
+// secretMembers are the members that hold private or symmetric key material (RFC 7518 sections 6.2.2, 6.3.2, 6.4.1; "priv"
+// and "seed" of AKP keys).
+var secretMembers = []string{"d", "p", "q", "dp", "dq", "qi", "oth", "k", "priv", "seed"}
+
+// ParseJWK reads one public key. It supports EC P-256 and P-384, RSA of 2048 to 4096 bits and Ed25519.
+// Errors: ErrPrivateKey, ErrUnsupportedKey, ErrInvalidKey, ErrMalformed, ErrDuplicateMember, ErrTooLarge.
+func ParseJWK(b []byte) (k JWK, err error) {
+	defer recovered(&err)
+	w, err := parseWire(b, false)
+	if err != nil {
+		return JWK{}, err
+	}
+	parsed, err := jwk.ParseKey(b)
+	if err != nil {
+		return JWK{}, fmt.Errorf("%w: not readable as %s", ErrInvalidKey, short(w.Kty))
+	}
+	var raw any
+	if err := parsed.Raw(&raw); err != nil {
+		return JWK{}, fmt.Errorf("%w: values of the %s key", ErrInvalidKey, short(w.Kty))
+	}
+	k, err = newJWK(raw)
+	if err != nil {
+		return JWK{}, err
+	}
+	k.kid, k.alg, k.use = w.Kid, Alg(w.Alg), w.Use
+	if w.KeyOps != nil && !slices.Contains(w.KeyOps, "verify") {
+		k.use = "key_ops" // for something other than verifying; kept out of Verify by usable
+	}
+	return k, nil
+}
+
+// parseWire does the checks that need the JWK as written: jwx forgives wrong lengths, padding and much else.
+func parseWire(b []byte, private bool) (wireJWK, error) {
+	var w wireJWK
+	if len(b) > MaxKeyBytes {
+		return w, fmt.Errorf("%w: JWK above %d bytes", ErrTooLarge, MaxKeyBytes)
+	}
+	var members map[string]any
+	if err := DecodeStrict(b, &members); err != nil {
+		return w, err
+	}
+	if !private {
+		for _, name := range secretMembers {
+			if _, ok := members[name]; ok {
+				return w, ErrPrivateKey
+			}
+		}
+	}
+	for name, to := range map[string]*string{"kty": &w.Kty, "crv": &w.Crv, "x": &w.X, "y": &w.Y, "n": &w.N, "e": &w.E,
+		"kid": &w.Kid, "alg": &w.Alg, "use": &w.Use} {
+		v, present := members[name]
+		s, isString := v.(string)
+		if present && !isString {
+			return w, fmt.Errorf("%w: JWK member %q isn't a string", ErrMalformed, name)
+		}
+		*to = s
+	}
+	if len(w.Kid) > maxKeyID {
+		return w, fmt.Errorf("%w: kid above %d bytes", ErrTooLarge, maxKeyID)
+	}
+	if ops, present := members["key_ops"]; present {
+		list, err := stringList(ops)
+		if err != nil {
+			return w, fmt.Errorf("%w: key_ops", ErrMalformed)
+		}
+		w.KeyOps = append([]string{}, list...)
+	}
+	return w, w.checkShape()
+}
+
+// checkShape checks type, curve and the lengths that the specifications demand.
+func (w wireJWK) checkShape() error {
+	type member struct {
+		value string
+		size  int // exact octets, 0 for any
+	}
+	var members []member
+	switch {
+	case w.Kty == "EC" && w.Crv == "P-256":
+		members = []member{{w.X, 32}, {w.Y, 32}}
+	case w.Kty == "EC" && w.Crv == "P-384":
+		members = []member{{w.X, 48}, {w.Y, 48}}
+	case w.Kty == "OKP" && w.Crv == "Ed25519":
+		members = []member{{w.X, ed25519.PublicKeySize}}
+	case w.Kty == "RSA":
+		members = []member{{w.N, 0}, {w.E, 0}}
+	case w.Kty == "":
+		return fmt.Errorf("%w: JWK without kty", ErrMalformed)
+	default:
+		return fmt.Errorf("%w: kty %q crv %q", ErrUnsupportedKey, short(w.Kty), short(w.Crv))
+	}
+	for _, m := range members {
+		b, err := decodeBase64(m.value)
+		if err != nil || len(b) == 0 || m.size != 0 && len(b) != m.size {
+			return fmt.Errorf("%w: a value of the %s key has the wrong length or isn't base64url", ErrInvalidKey, w.Kty)
+		}
+	}
+	return nil
+}
+
+// newJWK checks the values of a public key: on its curve, within the sizes, not known to be weak.
+func newJWK(raw crypto.PublicKey) (JWK, error) {
+	switch p := raw.(type) {
+	case *ecdsa.PublicKey:
+		if p.Curve != elliptic.P256() && p.Curve != elliptic.P384() {
+			return JWK{}, fmt.Errorf("%w: curve", ErrUnsupportedKey)
+		}
+		if _, err := p.ECDH(); err != nil { // an off-curve point is the invalid curve attack
+			return JWK{}, fmt.Errorf("%w: point isn't on the curve", ErrInvalidKey)
+		}
+	case *rsa.PublicKey:
+		if err := checkRSA(p); err != nil {
+			return JWK{}, err
+		}
+	case ed25519.PublicKey:
+		if len(p) != ed25519.PublicKeySize {
+			return JWK{}, fmt.Errorf("%w: length of the Ed25519 key", ErrInvalidKey)
+		}
+	default:
+		return JWK{}, fmt.Errorf("%w: %T", ErrUnsupportedKey, raw)
+	}
+	k, err := jwk.FromRaw(raw)
+	if err != nil {
+		return JWK{}, fmt.Errorf("%w: %T", ErrInvalidKey, raw)
+	}
+	thumb, err := k.Thumbprint(crypto.SHA256)
+	if err != nil {
+		return JWK{}, fmt.Errorf("%w: thumbprint", ErrInvalidKey)
+	}
+	return JWK{pub: raw, thumb: base64.RawURLEncoding.EncodeToString(thumb)}, nil
+}
+
+// FromPublic makes a JWK of a key that we already hold: *ecdsa.PublicKey, *rsa.PublicKey or ed25519.PublicKey. An empty
+// kid or alg leaves that member out. Errors as ParseJWK.
+func FromPublic(pub crypto.PublicKey, kid string, alg Alg) (k JWK, err error) {
+	defer recovered(&err)
+	k, err = newJWK(pub)
+	if err != nil {
+		return JWK{}, err
+	}
+	if alg != "" {
+		if err := alg.checkKey(pub); err != nil {
+			return JWK{}, err
+		}
+	}
+	k.kid, k.alg = kid, alg
+	return k, nil
+}
+
+// Public returns the key itself; nil of the zero JWK. Don't change what it points to.
+func (k JWK) Public() crypto.PublicKey { return k.pub }
+
+// KeyID returns "kid" as the key declares it, or "".
+func (k JWK) KeyID() string { return k.kid }
+
+// Alg returns the algorithm that the key declares or that its curve dictates; "" for RSA keys that don't say.
+func (k JWK) Alg() Alg {
+	if k.alg != "" {
+		return k.alg
+	}
+	return algFor(k.pub)
+}
+
+// Use returns "use" as declared: "sig", "enc" or "".
+func (k JWK) Use() string { return k.use }
+
+// Thumbprint returns the RFC 7638 thumbprint with SHA-256 in base64url: the identity of the key whatever its "kid".
+func (k JWK) Thumbprint() string { return k.thumb }
+
+// IsZero reports whether k holds no key.
+func (k JWK) IsZero() bool { return k.pub == nil }
+
+// WithUse returns a copy that declares "use", as key sets for OpenID Connect clients should ("sig").
+func (k JWK) WithUse(use string) JWK {
+	k.use = use
+	return k
+}
+
+// usable reports whether the key may check signatures of algorithm a.
+func (k JWK) usable(a Alg) bool {
+	return k.pub != nil && (k.use == "" || k.use == "sig") && (k.alg == "" || k.alg == a) && a.checkKey(k.pub) == nil
+}
+
+// MarshalJSON writes the public members only: those of the key type, and kid, alg and use when set. Foreign members of a
+// parsed key are dropped, which also keeps their names from being written unescaped.
+func (k JWK) MarshalJSON() ([]byte, error) {
+	w := wireJWK{Kid: k.kid, Alg: string(k.alg), Use: k.use}
+	if w.Use == "key_ops" {
+		w.Use = ""
+	}
+	enc := base64.RawURLEncoding.EncodeToString
+	switch p := k.pub.(type) {
+	case *ecdsa.PublicKey:
+		point, err := p.Bytes()
+		if err != nil {
+			return nil, fmt.Errorf("%w: point", ErrInvalidKey)
+		}
+		size := (len(point) - 1) / 2
+		w.Kty, w.Crv, w.X, w.Y = "EC", p.Curve.Params().Name, enc(point[1:1+size]), enc(point[1+size:])
+	case *rsa.PublicKey:
+		w.Kty, w.N, w.E = "RSA", enc(p.N.Bytes()), enc(exponent(p.E))
+	case ed25519.PublicKey:
+		w.Kty, w.Crv, w.X = "OKP", "Ed25519", enc(p)
+	default:
+		return nil, fmt.Errorf("%w: no key", ErrInvalidKey)
+	}
+	return json.Marshal(w)
+}
+
+// UnmarshalJSON is ParseJWK, so that wire types may embed keys.
+func (k *JWK) UnmarshalJSON(b []byte) error {
+	parsed, err := ParseJWK(b)
+	if err == nil {
+		*k = parsed
+	}
+	return err
+}
+
+// String names the key by its thumbprint.
+func (k JWK) String() string { return "jwk:" + k.thumb }

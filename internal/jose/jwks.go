@@ -1,0 +1,66 @@
+package jose
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+)
+
+// Limits of a key set.
+const (
+	MaxKeySetBytes = 64 << 10
+	MaxKeySetKeys  = 20
+)
+
+// ParseJWKS reads a key set (RFC 7517 section 5) and returns the keys that we can use, in order. A key of an unknown
+// type, curve or size is left out, because one new key must not take a whole province offline. Everything else that is
+// wrong with one key fails the set: a set that publishes private or symmetric keys (ErrPrivateKey), two keys with one
+// "kid" (ErrDuplicateKeyID), a key off its curve (ErrInvalidKey). The result may be empty.
+func ParseJWKS(b []byte) (keys []JWK, err error) {
+	defer recovered(&err)
+	if len(b) > MaxKeySetBytes {
+		return nil, fmt.Errorf("%w: key set above %d bytes", ErrTooLarge, MaxKeySetBytes)
+	}
+	var set map[string]json.RawMessage
+	if err := checkJSON(b, false); err != nil {
+		return nil, err
+	}
+	if err := json.Unmarshal(b, &set); err != nil {
+		return nil, fmt.Errorf("%w: key set isn't an object", ErrMalformed)
+	}
+	var items []json.RawMessage
+	if err := json.Unmarshal(set["keys"], &items); err != nil || items == nil {
+		return nil, fmt.Errorf("%w: key set without a list of keys", ErrMalformed)
+	}
+	if len(items) > MaxKeySetKeys {
+		return nil, fmt.Errorf("%w: key set above %d keys", ErrTooLarge, MaxKeySetKeys)
+	}
+	seen := make(map[string]struct{}, len(items))
+	for i, item := range items {
+		k, err := ParseJWK(item)
+		if errors.Is(err, ErrUnsupportedKey) {
+			continue
+		}
+		if err != nil {
+			return nil, fmt.Errorf("key %d of the set: %w", i, err)
+		}
+		if k.kid != "" {
+			if _, dup := seen[k.kid]; dup {
+				return nil, ErrDuplicateKeyID
+			}
+			seen[k.kid] = struct{}{}
+		}
+		keys = append(keys, k)
+	}
+	return keys, nil
+}
+
+// MarshalJWKS writes a key set.
+func MarshalJWKS(keys []JWK) ([]byte, error) {
+	if keys == nil {
+		keys = []JWK{}
+	}
+	return json.Marshal(struct {
+		Keys []JWK `json:"keys"`
+	}{keys})
+}
