@@ -12,7 +12,6 @@ type OrganisationCode string
 // organisation code, check character.
 type CreditCode string
 
-
 var (
 	creditWeights       = [17]int{1, 3, 9, 27, 19, 26, 16, 17, 20, 29, 25, 13, 8, 24, 10, 30, 28} // 3^i mod 31
 	organisationWeights = [8]int{3, 7, 9, 10, 5, 8, 4, 2}
