@@ -1,0 +1,150 @@
+// Package register is the departments' register of licences: types (one JSON file each), records with identifiers of GB/T 36904, and
+// the machine of legal states. It serves the department API below /register/v1/ (but for offers, which the issuer serves) and the type
+// metadata at /types/{name}/{version}, which is the URL that vct names.
+//
+// It does not issue credentials (wallet/issuer) nor publish status lists (wallet/status); it tells the latter when a state changes, in
+// the transaction of the change.
+package register
+
+import (
+	"context"
+	"errors"
+	"time"
+
+	"github.com/hufu-id/hufu/internal/audit"
+)
+
+// Department is who calls the department API.
+type Department struct {
+	// Code is the authority's unified social credit code: the Issuer of its licences.
+	Code string
+	// ClientID is the system that called, for the journal and the audit trail.
+	ClientID string
+}
+
+// Why Departments.Authenticate refused; wrap them. Any other error is taken for a fault of ours.
+var (
+	ErrUnauthenticated   = errors.New("register: no valid access token")
+	ErrInsufficientScope = errors.New("register: the access token lacks the scope register")
+)
+
+// Departments tells which department an access token speaks for. The adapter validates the token and its audience and scope.
+type Departments interface {
+	Authenticate(ctx context.Context, bearer string) (Department, error)
+}
+
+// StatusLists is told of every change of state.
+type StatusLists interface {
+	// SetForLicence sets the value (0 valid, 1 invalid, 2 suspended) of every status list entry of the licence, also of those that
+	// are allocated later, in the transaction in ctx.
+	SetForLicence(ctx context.Context, licenceID string, value uint8) error
+}
+
+// Sealer encrypts what may not be read in a stolen database. The purpose is bound to the text: a sealed text moved to another row
+// doesn't open.
+type Sealer interface {
+	Seal(purpose string, v any) (string, error)
+	Open(purpose, text string, v any) error
+}
+
+// Config is what a Service needs. All members are required but Now.
+type Config struct {
+	Store  Store
+	Tx     func(ctx context.Context, fn func(ctx context.Context) error) error
+	Audit  func(ctx context.Context, ev audit.Event) error
+	Status StatusLists
+	// Departments may be nil in a process that serves no department API.
+	Departments Departments
+	Sealer      Sealer
+	// IndexKey (32 bytes) keys the hashes by which records are found. It must never change.
+	IndexKey []byte
+	// TypeBase is where vct URLs start, without a slash at the end: TypeBase + "/types/driving-licence/1".
+	TypeBase string
+	Now      func() time.Time
+}
+
+// Service is the register. It is safe for concurrent use and holds no state but its configuration.
+type Service struct {
+	cfg   Config
+	types []LicenceType
+}
+
+// ImportRecord is a licence as a department sends it.
+type ImportRecord struct {
+	Type         string         `json:"type"`
+	RecordNumber string         `json:"record_number"`
+	Holder       Holder         `json:"holder"`
+	Fields       map[string]any `json:"fields"`
+	ValidFrom    string         `json:"valid_from"`
+	ValidTo      string         `json:"valid_to,omitempty"`
+}
+
+// Import results of one record.
+const (
+	ResultCreated   = "created"
+	ResultUnchanged = "unchanged"
+	ResultRefused   = "refused"
+)
+
+// ImportLine reports on one record of an import.
+type ImportLine struct {
+	// Line counts from 1: the line of a JSONL file, the element of an array.
+	Line         int    `json:"line"`
+	RecordNumber string `json:"record_number,omitempty"`
+	// Result is "created", "unchanged" (the same content was here already) or "refused".
+	Result    string `json:"result"`
+	LicenceID string `json:"licence_id,omitempty"`
+	// Errors says what to change, field by field.
+	Errors []FieldError `json:"errors,omitempty"`
+}
+
+// FieldError is one fault of a record.
+type FieldError struct {
+	// Field is a path such as "fields.birth_date"; empty for the record as a whole.
+	Field string `json:"field,omitempty"`
+	// Code is stable: "missing", "unknown", "format", "changed", ... Message is for people.
+	Code    string `json:"code"`
+	Message string `json:"message"`
+}
+
+// ImportReport sums up an import.
+type ImportReport struct {
+	Created   int          `json:"created"`
+	Unchanged int          `json:"unchanged"`
+	Refused   int          `json:"refused"`
+	Records   []ImportLine `json:"records"`
+}
+
+// StatusRequest asks for a legal act.
+type StatusRequest struct {
+	// Operation is the name of one of Operations.
+	Operation string `json:"operation"`
+	// Reason is required; it is kept with the licence and shown to its holder, never published.
+	Reason string `json:"reason"`
+	// EffectiveAt is now if zero; never in the future, nor before the licence's validity.
+	EffectiveAt time.Time `json:"effective_at,omitzero"`
+}
+
+// Query lists licences of one authority.
+type Query struct {
+	Issuer string
+	TypeID string
+	// Reference is the authority's own reference for the holder.
+	Reference string
+	// After continues after this licence id. Limit is 1 to 200; 0 means 50.
+	After string
+	Limit int
+}
+
+// The Service's methods, for the other modules' adapters:
+//
+//	New(Config) (*Service, error)
+//	Types() []LicenceType; Type(id string) (LicenceType, bool); TypeByVCT(vct string) (LicenceType, bool)
+//	Import(ctx, Department, []ImportRecord) (ImportReport, error)
+//	Get(ctx, id) (Licence, error)                                 any authority: for the issuer and the holder's page
+//	GetOwn(ctx, issuer, id) (Licence, error)                      ErrNotFound for another authority's
+//	List(ctx, Query) ([]Licence, error)
+//	ListByHolder(ctx, codeType, code) ([]Licence, error)          all authorities
+//	Change(ctx, Department, id, StatusRequest) (Licence, Change, error)
+//	Journal(ctx, id) ([]Change, error)
+//	Routes(*mux.Router)

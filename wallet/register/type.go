@@ -1,0 +1,70 @@
+package register
+
+import "time"
+
+// LicenceType defines a kind of licence: what a record must hold, what a credential says and what the holder may keep back. It is
+// read from types/<id>.json and never changes within a version: its metadata are pinned in credentials by hash.
+type LicenceType struct {
+	ID      string `json:"id"`
+	Version int    `json:"version"`
+	// Name is by language: "zh" and "en".
+	Name        map[string]string `json:"name"`
+	Description map[string]string `json:"description"`
+	// TypeCode is the credit code of the defining body and three digits: the second part of a licence identifier.
+	TypeCode string `json:"type_code"`
+	// RequiredACR is the level at which the holder must have logged in to take the licence into a wallet.
+	RequiredACR string `json:"required_acr"`
+	// CredentialDays is the technical life of a credential; the legal validity is a claim of its own.
+	CredentialDays int `json:"credential_days"`
+	// HolderBound: the credential carries the wallet's key (cnf), and a verifier asks for its proof.
+	HolderBound bool     `json:"holder_bound"`
+	HolderCodes []string `json:"holder_codes"`
+	Fields      []Field  `json:"fields"`
+	Claims      []Claim  `json:"claims"`
+
+	// VCT is TypeBase + "/types/" + ID + "/" + Version.
+	VCT string `json:"-"`
+	// Metadata is the SD-JWT VC type metadata document, byte for byte as served at VCT; Integrity is "sha256-<base64>" of it, the
+	// value of vct#integrity.
+	Metadata  []byte `json:"-"`
+	Integrity string `json:"-"`
+}
+
+// CredentialLife is the technical life of a credential of this type.
+func (t LicenceType) CredentialLife() time.Duration {
+	return time.Duration(t.CredentialDays) * 24 * time.Hour
+}
+
+// Field is one field of a record.
+type Field struct {
+	Name string            `json:"name"`
+	Text map[string]string `json:"text"`
+	// Kind is "text", "date", "enum" or "list" (of enum values).
+	Kind     string   `json:"kind"`
+	Required bool     `json:"required,omitempty"`
+	Values   []string `json:"values,omitempty"`
+	// Pattern is a regular expression for the whole text; Hint says in words what it wants.
+	Pattern string `json:"pattern,omitempty"`
+	Hint    string `json:"hint,omitempty"`
+	// Max is the most characters of a text; 200 if 0.
+	Max int `json:"max,omitempty"`
+	// Check names a check digit rule: "resident-id" or "credit-code".
+	Check string `json:"check,omitempty"`
+}
+
+// Claim is one claim of a credential. Every claim of our types is at the top level.
+type Claim struct {
+	Name string            `json:"name"`
+	Text map[string]string `json:"text"`
+	// Source is where the value comes from: "licence.id", "holder.name", "valid.to", "fields.<name>", ...
+	Source string `json:"source"`
+	// SelectivelyDisclosable: the holder may keep it back.
+	SelectivelyDisclosable bool `json:"sd"`
+	// Mandatory: every credential of this type has it (it may still be kept back when presented).
+	Mandatory bool `json:"mandatory,omitempty"`
+}
+
+// The methods of LicenceType that the issuer needs:
+//
+//	ClaimsOf(l Licence) map[string]any      claim values by name; absent optional fields are left out
+//	SelectivelyDisclosable() []string       names of the claims that become disclosures

@@ -1,0 +1,78 @@
+package status
+
+import (
+	"context"
+	"time"
+)
+
+// List is one status list.
+type List struct {
+	// ID is the last part of the list's URL, such as "driving-licence-2027q1-1"; Pool is it without the ordinal.
+	ID, Pool string
+	// Ordinal counts the lists of a pool from 1.
+	Ordinal int64
+	// Size is the number of entries.
+	Size int64
+	// ExpiresAt is when no credential of the pool can be valid any more: the list is no longer signed.
+	ExpiresAt time.Time
+	// Seq counts publications that were begun; TokenSeq is the one that Token came from.
+	Seq, TokenSeq int64
+	Token         string
+	TokenIssuedAt time.Time
+	TokenExpires  time.Time
+}
+
+// Entry is a claimed index.
+type Entry struct {
+	ListID     string
+	Index      int64
+	LicenceID  string
+	IssuanceID string
+}
+
+// Publication is what is recorded before a token is signed.
+type Publication struct {
+	ListID string
+	Seq    int64
+	// IssuedAt never lies before that of the publication before, whatever the clocks of the nodes say.
+	IssuedAt, ExpiresAt time.Time
+	// Statuses holds the entries that are not 0, by index.
+	Statuses map[int64]uint8
+	Size     int64
+}
+
+// Store keeps lists and entries. All methods join the transaction in ctx and are safe on any number of nodes.
+type Store interface {
+	// OpenList returns the list of the pool that takes new entries, or ErrNotFound.
+	OpenList(ctx context.Context, pool string) (List, error)
+	// NextList closes the list of this ordinal for new entries (0: there was none) and makes the next one, unless another caller
+	// just did: both then go on with the same list.
+	NextList(ctx context.Context, pool string, after int64, size int64, expires time.Time) error
+	// Used counts the entries of a list.
+	Used(ctx context.Context, listID string) (int64, error)
+	// Insert claims an index. ErrTaken if it is in use: the statement's row count decides.
+	Insert(ctx context.Context, e Entry) error
+	// LockLicence returns the licence's value and keeps it from being changed until the transaction ends, so that an
+	// entry can't be missed by a change that happens at the same time.
+	LockLicence(ctx context.Context, licenceID string) (uint8, error)
+	// SetLicence stores the licence's value, and waits for transactions that hold LockLicence.
+	SetLicence(ctx context.Context, licenceID string, value uint8) error
+	// EntriesOf returns the entries of a licence in lists that are still signed at that time.
+	EntriesOf(ctx context.Context, licenceID string, at time.Time) ([]Entry, error)
+	// Schedule makes an entry take a value at a time; it replaces what was scheduled for it before.
+	Schedule(ctx context.Context, listID string, index int64, value uint8, at time.Time) error
+
+	// Due returns the lists to be signed: those with an entry to flip by now, with a token older than refreshBefore, without a
+	// token, or whose signing began before abandonedBefore and never ended.
+	Due(ctx context.Context, now, refreshBefore, abandonedBefore time.Time) ([]List, error)
+	// Begin claims the publication l.Seq+1 (ErrStale if another node has), flips what is scheduled by now, and returns the content.
+	Begin(ctx context.Context, l List, now time.Time, life time.Duration) (Publication, error)
+	// Finish stores the token, unless one of a later publication is there already (ErrStale).
+	Finish(ctx context.Context, p Publication, token string) error
+	// Get returns a list or ErrNotFound.
+	Get(ctx context.Context, id string) (List, error)
+	// Live returns the lists that are still signed at that time, in order of ID.
+	Live(ctx context.Context, at time.Time) ([]List, error)
+	// Hasten makes everything scheduled due now.
+	Hasten(ctx context.Context, now time.Time) error
+}
