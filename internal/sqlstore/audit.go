@@ -1,0 +1,109 @@
+package sqlstore
+
+import (
+	"context"
+	"database/sql"
+	"encoding/json"
+	"errors"
+	"fmt"
+
+	"github.com/hufu-id/hufu/internal/audit"
+)
+
+// AuditChain is the audit.Store on this database.
+type AuditChain struct{ DB *DB }
+
+// Unchained implements audit.Store.
+func (a AuditChain) Unchained(ctx context.Context, limit int) (audit.Head, []audit.Event, error) {
+	var head audit.Head
+	err := a.DB.QueryRow(ctx, `SELECT seq, at, chain, signature FROM audit_heads ORDER BY seq DESC LIMIT 1`).
+		Scan(&head.Seq, &head.At, &head.Chain, &head.Signature)
+	if err != nil && !errors.Is(err, sql.ErrNoRows) {
+		return head, nil, err
+	}
+	rows, err := a.DB.Query(ctx, `SELECT id, at, kind, actor, subject, client, trace_id, detail FROM audit_events
+		WHERE seq IS NULL ORDER BY id LIMIT $1`, limit)
+	if err != nil {
+		return head, nil, err
+	}
+	defer rows.Close()
+	var events []audit.Event
+	for rows.Next() {
+		ev, err := scanEvent(rows)
+		if err != nil {
+			return head, nil, err
+		}
+		events = append(events, ev)
+	}
+	return head, events, rows.Err()
+}
+
+func scanEvent(rows *sql.Rows, more ...any) (audit.Event, error) {
+	var ev audit.Event
+	var at int64
+	var kind, detail string
+	if err := rows.Scan(append([]any{&ev.ID, &at, &kind, &ev.Actor, &ev.Subject, &ev.Client, &ev.TraceID, &detail}, more...)...); err != nil {
+		return ev, err
+	}
+	ev.At, ev.Kind = FromMicros(at), audit.Kind(kind)
+	if detail != "{}" {
+		if err := json.Unmarshal([]byte(detail), &ev.Detail); err != nil {
+			return ev, fmt.Errorf("audit event %s: %w", ev.ID, err)
+		}
+	}
+	return ev, nil
+}
+
+// Append implements audit.Store. The unique sequence number makes the second of two nodes fail as a whole.
+func (a AuditChain) Append(ctx context.Context, links []audit.Link, head audit.Head) error {
+	return a.DB.InTx(ctx, func(ctx context.Context) error {
+		if _, err := a.DB.Exec(ctx, `INSERT INTO audit_heads (seq, at, chain, signature) VALUES ($1, $2, $3, $4)`,
+			head.Seq, head.At, head.Chain, head.Signature); err != nil {
+			return err
+		}
+		for _, l := range links {
+			if err := a.DB.Claim(ctx, `UPDATE audit_events SET seq = $1, chain = $2 WHERE id = $3 AND seq IS NULL`,
+				l.Seq, l.Chain, l.ID); err != nil {
+				return err
+			}
+		}
+		return nil
+	})
+}
+
+// Links implements audit.Store.
+func (a AuditChain) Links(ctx context.Context, after int64, limit int) ([]audit.Link, error) {
+	rows, err := a.DB.Query(ctx, `SELECT id, at, kind, actor, subject, client, trace_id, detail, seq, chain FROM audit_events
+		WHERE seq > $1 ORDER BY seq LIMIT $2`, after, limit)
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	var out []audit.Link
+	for rows.Next() {
+		var l audit.Link
+		if l.Event, err = scanEvent(rows, &l.Seq, &l.Chain); err != nil {
+			return nil, err
+		}
+		out = append(out, l)
+	}
+	return out, rows.Err()
+}
+
+// Heads implements audit.Store.
+func (a AuditChain) Heads(ctx context.Context) ([]audit.Head, error) {
+	rows, err := a.DB.Query(ctx, `SELECT seq, at, chain, signature FROM audit_heads ORDER BY seq`)
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	var out []audit.Head
+	for rows.Next() {
+		var h audit.Head
+		if err := rows.Scan(&h.Seq, &h.At, &h.Chain, &h.Signature); err != nil {
+			return nil, err
+		}
+		out = append(out, h)
+	}
+	return out, rows.Err()
+}

@@ -1,0 +1,112 @@
+// Package sweep runs the work that no request should wait for: publishing status lists and bundles, chaining the audit trail, deleting what has expired,
+// moving keys along their schedule.
+package sweep
+
+import (
+	"context"
+	"crypto/rand"
+	"encoding/hex"
+	"log/slog"
+	"sync"
+	"time"
+)
+
+// Leases decides which node runs a job. It saves double work only: a job must be safe to run twice.
+type Leases interface {
+	// Hold takes or renews the lease of a job and says whether holder has it until then.
+	Hold(ctx context.Context, name, holder string, now, until time.Time) (bool, error)
+}
+
+// Job is one kind of work.
+type Job struct {
+	// Name is stable: it names the lease.
+	Name string
+	// Every is how long the pause between two runs is. Kick cuts it short.
+	Every time.Duration
+	// Run does what is due and returns. It must be safe to run twice, also at the same time on two nodes.
+	Run func(ctx context.Context) error
+}
+
+// Runner runs jobs until it is stopped. Make it with New.
+type Runner struct {
+	leases Leases
+	log    *slog.Logger
+	holder string
+	jobs   []Job
+	kicks  map[string]chan struct{}
+	cancel context.CancelFunc
+	done   sync.WaitGroup
+}
+
+// New returns a runner of the jobs. A nil log drops what it would say.
+func New(leases Leases, log *slog.Logger, jobs ...Job) *Runner {
+	if log == nil {
+		log = slog.New(slog.DiscardHandler)
+	}
+	var b [8]byte
+	_, _ = rand.Read(b[:])
+	r := &Runner{leases: leases, log: log, holder: hex.EncodeToString(b[:]), jobs: jobs, kicks: map[string]chan struct{}{}}
+	for _, j := range jobs {
+		r.kicks[j.Name] = make(chan struct{}, 1)
+	}
+	return r
+}
+
+// Start returns at once; the jobs run until Stop.
+func (r *Runner) Start(ctx context.Context) {
+	ctx, r.cancel = context.WithCancel(ctx)
+	for _, j := range r.jobs {
+		r.done.Add(1)
+		go r.loop(ctx, j)
+	}
+}
+
+// Kick runs a job soon, on this node, without waiting for its turn. It never blocks; kicks that come together are one.
+func (r *Runner) Kick(name string) {
+	select {
+	case r.kicks[name] <- struct{}{}:
+	default:
+	}
+}
+
+// Stop ends all jobs and waits for those that run. It may be called more than once, also before Start.
+func (r *Runner) Stop() {
+	if r.cancel != nil {
+		r.cancel()
+	}
+	r.done.Wait()
+}
+
+func (r *Runner) loop(ctx context.Context, j Job) {
+	defer r.done.Done()
+	timer := time.NewTimer(0)
+	defer timer.Stop()
+	for {
+		kicked := false
+		select {
+		case <-ctx.Done():
+			return
+		case <-timer.C:
+		case <-r.kicks[j.Name]:
+			kicked = true
+		}
+		r.once(ctx, j, kicked)
+		timer.Reset(j.Every)
+	}
+}
+
+func (r *Runner) once(ctx context.Context, j Job, kicked bool) {
+	defer func() {
+		if p := recover(); p != nil {
+			r.log.ErrorContext(ctx, "job panicked", "job", j.Name, "panic", p)
+		}
+	}()
+	now := time.Now()
+	mine, err := r.leases.Hold(ctx, j.Name, r.holder, now, now.Add(2*j.Every+10*time.Second))
+	if err == nil && (mine || kicked) {
+		err = j.Run(ctx)
+	}
+	if err != nil && ctx.Err() == nil {
+		r.log.ErrorContext(ctx, "job failed", "job", j.Name, "error", err)
+	}
+}
