@@ -1,0 +1,101 @@
+// Package grant keeps what was agreed and issued: one row per authorization, from the code to the last token.
+//
+// A grant is written before anything is signed for it. Its code is claimed by one conditional statement; an access token is good
+// only while its grant is.
+package grant
+
+import (
+	"context"
+	"errors"
+	"time"
+
+	"github.com/hufu-id/hufu/internal/audit"
+)
+
+// CodeState is where the authorization code of a grant stands.
+type CodeState int
+
+// The states. The only ways on are Issued -> Used and Issued -> Burnt.
+const (
+	NoCode CodeState = iota // client_credentials, pre-authorized_code
+	Issued
+	Used
+	Burnt // presented wrongly (another client, redirect URI or verifier): dead for everybody
+)
+
+// Errors of the store.
+var (
+	ErrUnknown = errors.New("grant: unknown")
+	// ErrLost: the code was not in state Issued any more, or had expired: somebody else has it.
+	ErrLost = errors.New("grant: the code is not to be had")
+)
+
+// Grant is one authorization.
+type Grant struct {
+	ID       string
+	Type     string // grant type
+	ClientID string // "" for an anonymous pre-authorized code
+	// PersonID is who agreed; "" for a grant without a person. It never leaves the server.
+	PersonID string
+	// Subject is the sub of its tokens: pairwise, "client:<id>" or "offer:<id>". The three spaces are disjoint.
+	Subject  string
+	OfferID  string // of a pre-authorized code
+	Scopes   []string
+	Audience []string
+	Claims   []string // agreed claims of the catalogue
+	// Login facts for the ID token.
+	ACR       string
+	AMR       []string
+	AuthTime  time.Time
+	SessionID string // sid towards this client
+	Nonce     string
+	// IssuerState is the issuer_state of an OpenID4VCI authorization request, given on to the credential issuer.
+	IssuerState string
+
+	// Code* bind the authorization code.
+	CodeSignature string
+	CodeState     CodeState
+	CodeExpires   time.Time
+	RedirectURI   string
+	Challenge     string // PKCE S256, "" when none was sent
+
+	CreatedAt time.Time
+	// ExpiresAt is the end of the last token; zero until one was issued.
+	ExpiresAt time.Time
+	RevokedAt time.Time // zero while it is good
+}
+
+// Store keeps grants. Every method joins the transaction in ctx and writes its audit event with the change.
+type Store interface {
+	// PutGrant writes a new grant.
+	PutGrant(ctx context.Context, g Grant, ev audit.Event) error
+	// Grant reads by id, GrantByCode by the code's signature. ErrUnknown.
+	Grant(ctx context.Context, id string) (Grant, error)
+	GrantByCode(ctx context.Context, signature string) (Grant, error)
+	// ClaimCode moves the code from Issued to Used in one conditional statement, if it has not expired at the given time and the
+	// grant is not revoked, and sets the end of the tokens. Of any number of callers exactly one gets nil, the others ErrLost.
+	ClaimCode(ctx context.Context, signature string, at, tokensExpire time.Time, ev audit.Event) error
+	// BurnCode moves the code from Issued to Burnt. ErrLost when it was not Issued.
+	BurnCode(ctx context.Context, signature string, ev audit.Event) error
+	// Revoke ends the grant and all its tokens. No error when it was revoked before (then without an event).
+	Revoke(ctx context.Context, id string, at time.Time, ev audit.Event) error
+	// DeleteExpired forgets up to limit grants that ended before the given time.
+	DeleteExpired(ctx context.Context, before time.Time, limit int) (int64, error)
+}
+
+// AccessToken is a token that passed every check: signature, type, issuer, audience, time, and a living grant and client.
+type AccessToken struct {
+	GrantID string
+	JTI     string
+	Subject string
+	// PersonID is empty for tokens without a person (client_credentials, pre-authorized_code).
+	PersonID string
+	// ClientID is empty for an anonymous wallet.
+	ClientID    string
+	OfferID     string
+	IssuerState string
+	Scopes      []string
+	Claims      []string // agreed claims
+	ACR         string   // of the login, "" without a person
+	ExpiresAt   time.Time
+}

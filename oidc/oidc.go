@@ -1,0 +1,162 @@
+// Package oidc is the OpenID Provider: the one national issuer towards departments and wallets.
+//
+//	GET  /.well-known/openid-configuration, /.well-known/oauth-authorization-server, /jwks
+//	GET  /authorize, POST /authorize       front door: a request is checked completely before anything is stored or redirected
+//	GET  /authorize/{flow}                 dispatcher: what is the next step of this flow?
+//	GET  /authorize/{flow}/leave           back to the client without a code
+//	GET  /consent/{flow}, POST             what the client will receive, with real values
+//	POST /token                            authenticate client, bind, claim the code, mint, answer
+//	GET  /userinfo, POST                   what was agreed
+//	GET  /logout, POST                     RP-initiated logout
+//
+// A flow lives in a sealed cookie (package flow) until the person has logged in; nothing is written before. Every step returns
+// to the dispatcher (package authorize), never to another step. A login and its first code are one transaction, the token request is
+// another; a first consent adds a third.
+//
+// What this package is not: it does not know provinces (federation asks it through Describe, LoggedIn and Cancelled), credentials or
+// licences (the credential issuer asks ValidateAccessToken), and it holds no private key (Keys).
+package oidc
+
+import (
+	"context"
+	"log/slog"
+	"net/http"
+	"time"
+
+	"github.com/gorilla/mux"
+
+	"github.com/hufu-id/hufu/internal/audit"
+	"github.com/hufu-id/hufu/internal/httpx"
+	"github.com/hufu-id/hufu/internal/jose"
+	"github.com/hufu-id/hufu/oidc/authorize"
+	"github.com/hufu-id/hufu/oidc/claim"
+	"github.com/hufu-id/hufu/oidc/client"
+	"github.com/hufu-id/hufu/oidc/flow"
+	"github.com/hufu-id/hufu/oidc/grant"
+	"github.com/hufu-id/hufu/oidc/session"
+	"github.com/hufu-id/hufu/oidc/token"
+	"github.com/hufu-id/hufu/web"
+)
+
+// What other rooms name. The types live in the folder of their step.
+type (
+	Client             = client.Client
+	Session            = session.Session
+	AccessToken        = grant.AccessToken
+	Persons            = claim.Persons
+	PersonClaims       = claim.Person
+	CredentialScopes   = claim.CredentialScopes
+	PreAuthorizedCodes = token.PreAuthorizedCodes
+	PreAuthorized      = token.PreAuthorized
+	FlowInfo           = flow.Info
+	Login              = authorize.Login
+)
+
+// Errors that other rooms return or test for.
+var (
+	ErrNoFlow        = flow.ErrNone       // Describe, LoggedIn: the flow is unknown to this browser, or too old
+	ErrNoPerson      = claim.ErrNoPerson  // Persons
+	ErrUnknownClient = client.ErrUnknown  // Clients.Get
+	ErrInvalidToken  = grant.ErrToken     // ValidateAccessToken
+	ErrUnknownOffer  = token.ErrOffer     // PreAuthorizedCodes: unknown, used, expired or ended
+	ErrTxCodeWrong   = token.ErrTxCode    // PreAuthorizedCodes: wrong; the try was counted
+	ErrTxCodeMissing = token.ErrTxMissing // PreAuthorizedCodes: expected and not sent; not counted
+	ErrTxCodeUnasked = token.ErrTxUnasked // PreAuthorizedCodes: sent and not expected
+)
+
+// Keys is the one signing purpose of this module. Both methods are called per request and should be cheap.
+type Keys interface {
+	// SigningKey is the active ES256 key.
+	SigningKey(ctx context.Context) (jose.SigningKey, error)
+	// VerificationKeys are the published keys: next, active and retired.
+	VerificationKeys(ctx context.Context) ([]jose.JWK, error)
+}
+
+// Store is everything that the module keeps. oidcstore implements it.
+type Store interface {
+	client.Store
+	session.Store
+	grant.Store
+	authorize.ConsentStore
+	// InTx runs fn in one transaction, or joins the one in ctx. fn may run again after a conflict.
+	InTx(ctx context.Context, fn func(ctx context.Context) error) error
+	// ClaimOnce uses up an id; token.ErrReplayed when it was used before.
+	ClaimOnce(ctx context.Context, kind, id string, expires time.Time) error
+	// Audit writes an event in the transaction of ctx.
+	Audit(ctx context.Context, ev audit.Event) error
+}
+
+// Config is everything the module needs. All fields but Log and Now are required; CredentialScopes and PreAuthorizedCodes may be
+// nil for a server without wallets.
+type Config struct {
+	// Issuer is the bare origin, e.g. "https://id.example" or "http://localhost:8080".
+	Issuer string
+	Store  Store
+	Keys   Keys
+	// PairwiseSecret and CodeSecret are 32 bytes each, from keys.Secret. The first must never change.
+	PairwiseSecret, CodeSecret []byte
+	Sealer                     *httpx.Sealer
+	Pages                      *web.Pages
+	Persons                    Persons
+	CredentialScopes           CredentialScopes
+	PreAuthorizedCodes         PreAuthorizedCodes
+	Log                        *slog.Logger
+	Now                        func() time.Time
+}
+
+// Provider is the OpenID Provider. Safe for concurrent use, on any number of nodes: it holds no state but caches.
+type Provider struct {
+	cfg       Config
+	clients   *client.Registry
+	authorize *authorize.Handler
+	token     *token.Handler
+	sessions  *session.Manager
+	grants    *grant.Verifier
+	pairwise  claim.Pairwise
+	discovery documents
+}
+
+// Clients is the registry: Put, Get.
+func (p *Provider) Clients() *client.Registry { return p.clients }
+
+// Routes mounts the endpoints on r, which must not clean paths (SkipClean).
+func (p *Provider) Routes(r *mux.Router) { p.routes(r) }
+
+// Session returns who is logged in at the browser that sent r.
+func (p *Provider) Session(r *http.Request) (Session, bool) {
+	s, err := p.sessions.Of(r)
+	return s, err == nil
+}
+
+// BeginLogin sends the browser to log in for one of our own pages, and back to returnPath ("/licences") after it. A returnPath that is
+// not a local path is replaced by "/".
+func (p *Provider) BeginLogin(w http.ResponseWriter, r *http.Request, returnPath string) {
+	p.authorize.BeginLogin(w, r, returnPath)
+}
+
+// Describe tells the login step who sent the person. ErrNoFlow.
+func (p *Provider) Describe(r *http.Request, flowID string) (FlowInfo, error) {
+	return p.authorize.Describe(r, flowID)
+}
+
+// LoggedIn records that the person of a flow has logged in, inside the caller's transaction: a new session and, if nothing more is to
+// be asked, the code. respond is called after the commit. ErrNoFlow.
+func (p *Provider) LoggedIn(ctx context.Context, r *http.Request, flowID string, login Login) (respond func(http.ResponseWriter), err error) {
+	return p.authorize.LoggedIn(ctx, r, flowID, login)
+}
+
+// Cancelled ends the flow: access_denied to the client, or our home page.
+func (p *Provider) Cancelled(w http.ResponseWriter, r *http.Request, flowID string) {
+	p.authorize.Cancelled(w, r, flowID)
+}
+
+// ValidateAccessToken checks a bearer token for one audience: signature, typ, issuer, audience, time, living grant and client.
+// ErrInvalidToken for everything that is wrong with the token; any other error is a fault of ours.
+func (p *Provider) ValidateAccessToken(ctx context.Context, bearer, audience string) (AccessToken, error) {
+	return p.grants.Validate(ctx, bearer, audience)
+}
+
+// RevokeGrant ends a grant and all its tokens at once.
+func (p *Provider) RevokeGrant(ctx context.Context, grantID, reason string) error {
+	return p.grants.Revoke(ctx, grantID, reason)
+}
