@@ -21,6 +21,8 @@ var (
 	ErrRefused = errors.New("upstream: province refused")
 	// ErrAnswer: the province's answer is wrong and nothing in it is believed (signature, issuer, nonce, times, audience).
 	ErrAnswer = errors.New("upstream: answer not acceptable")
+	// ErrSpent: the province says that the answer was used already or is too old. Starting again helps.
+	ErrSpent = errors.New("upstream: answer was used before or is too old")
 	// ErrRequest: the browser's request to us is not an answer to this attempt (parameters missing, doubled, of another one).
 	ErrRequest = errors.New("upstream: callback not acceptable")
 )
@@ -33,13 +35,13 @@ type Attempt struct {
 	Nonce    string    `json:"n"` // 256 random bits; must be in the assertion
 	Verifier string    `json:"v"` // PKCE code verifier
 	Started  time.Time `json:"t"`
+	Fresh    bool      `json:"r,omitempty"` // the person must prove herself again even if the province still knows her
 }
 
 // StartOptions are wishes about the login that the province may honour.
 type StartOptions struct {
 	Level    Level  // lowest level that the service needs, LevelNone when it said nothing
 	Language string // BCP 47 tag of the page the person just saw
-	Fresh    bool   // the person must prove herself again even if the province still knows her
 }
 
 // Claims are the facts about a person that a province may assert. An empty field was not asserted.

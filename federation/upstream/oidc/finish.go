@@ -1,0 +1,135 @@
+package oidc
+
+import (
+	"context"
+	"crypto/rand"
+	"crypto/subtle"
+	"fmt"
+	"net/http"
+	"net/url"
+	"strings"
+	"time"
+
+	"github.com/hufu-id/hufu/federation/upstream"
+	"github.com/hufu-id/hufu/internal/jose"
+)
+
+// assertionLife is how long our client assertions are good for.
+const assertionLife = time.Minute
+
+// Finish checks the authorization response, exchanges the code and checks the id_token (OpenID Connect Core 3.1.2.5 to 3.1.3.8).
+func (c *Connector) Finish(ctx context.Context, a upstream.Attempt, answer url.Values) (upstream.Assertion, error) {
+	code, err := c.checkResponse(a, answer)
+	if err != nil {
+		return upstream.Assertion{}, err
+	}
+	m, err := c.metadata.get(ctx)
+	if err != nil {
+		return upstream.Assertion{}, err
+	}
+	tokens, err := c.exchange(ctx, m, a, code)
+	if err != nil {
+		return upstream.Assertion{}, err
+	}
+	claims, assertion, err := c.checkIDToken(ctx, a, tokens)
+	if err != nil {
+		return upstream.Assertion{}, err
+	}
+	if err := c.addUserinfo(ctx, m, tokens, claims); err != nil {
+		return upstream.Assertion{}, err
+	}
+	assertion.Claims = c.cfg.ClaimNames.read(claims)
+	return assertion, nil
+}
+
+// checkResponse returns the code. The issuer is looked at first: what another server says, even an error, means nothing here
+// (mix-up, RFC 9207 and RFC 9700 section 4.4).
+func (c *Connector) checkResponse(a upstream.Attempt, answer url.Values) (string, error) {
+	for name, values := range answer {
+		if len(values) > 1 {
+			return "", fmt.Errorf("%w: %q twice", upstream.ErrRequest, name)
+		}
+	}
+	if a.Province != c.cfg.Province || subtle.ConstantTimeCompare([]byte(answer.Get("state")), []byte(a.State)) != 1 {
+		return "", fmt.Errorf("%w: state", upstream.ErrRequest)
+	}
+	if iss, sent := answer["iss"]; sent && iss[0] != c.cfg.Issuer || !sent && !c.cfg.AllowMissingIssParam {
+		return "", fmt.Errorf("%w: iss of the response", upstream.ErrAnswer)
+	}
+	switch answer.Get("error") {
+	case "":
+	case "server_error", "temporarily_unavailable":
+		return "", fmt.Errorf("%w: error response", upstream.ErrUnavailable)
+	case "access_denied", "login_required", "interaction_required", "consent_required", "account_selection_required",
+		"unmet_authentication_requirements":
+		return "", fmt.Errorf("%w: error response", upstream.ErrRefused)
+	default:
+		return "", fmt.Errorf("%w: error response", upstream.ErrAnswer)
+	}
+	code := answer.Get("code")
+	if code == "" || len(code) > 2048 {
+		return "", fmt.Errorf("%w: code", upstream.ErrRequest)
+	}
+	return code, nil
+}
+
+// tokens is a token response (RFC 6749 section 5.1).
+type tokens struct {
+	IDToken     string `json:"id_token"`
+	AccessToken string `json:"access_token"`
+	TokenType   string `json:"token_type"`
+	Error       string `json:"error"`
+}
+
+func (c *Connector) exchange(ctx context.Context, m metadata, a upstream.Attempt, code string) (tokens, error) {
+	var t tokens
+	assertion, err := c.clientAssertion(ctx)
+	if err != nil {
+		return t, err
+	}
+	form := url.Values{
+		"grant_type":            {"authorization_code"},
+		"code":                  {code},
+		"redirect_uri":          {c.cfg.RedirectURI},
+		"code_verifier":         {a.Verifier},
+		"client_id":             {c.cfg.ClientID},
+		"client_assertion_type": {"urn:ietf:params:oauth:client-assertion-type:jwt-bearer"},
+		"client_assertion":      {assertion},
+	}
+	req, err := http.NewRequestWithContext(ctx, http.MethodPost, m.TokenEndpoint, strings.NewReader(form.Encode()))
+	if err != nil {
+		return t, fmt.Errorf("%w: token_endpoint", upstream.ErrAnswer)
+	}
+	req.Header.Set("Content-Type", "application/x-www-form-urlencoded")
+	req.Header.Set("Accept", "application/json")
+	resp, err := c.do(req)
+	if err != nil {
+		return t, fmt.Errorf("token: %w", err)
+	}
+	if err := jose.DecodeStrict(resp.Body, &t); err != nil {
+		return t, fmt.Errorf("%w: token response: %w", upstream.ErrAnswer, err)
+	}
+	switch {
+	case resp.Status != http.StatusOK && t.Error == "invalid_grant":
+		return t, fmt.Errorf("%w: invalid_grant", upstream.ErrSpent)
+	case resp.Status != http.StatusOK:
+		return t, fmt.Errorf("%w: token endpoint answered %d", upstream.ErrAnswer, resp.Status)
+	case t.IDToken == "" || !strings.EqualFold(t.TokenType, "Bearer"):
+		return t, fmt.Errorf("%w: token response without id_token", upstream.ErrAnswer)
+	}
+	return t, nil
+}
+
+// clientAssertion authenticates us (RFC 7523 section 3). Its only audience is the province's issuer: an assertion for a token
+// endpoint URL, or for several parties, could be replayed by one province at another.
+func (c *Connector) clientAssertion(ctx context.Context) (string, error) {
+	key, err := c.cfg.Signer(ctx)
+	if err != nil {
+		return "", fmt.Errorf("oidc: our key towards %s: %w", c.cfg.Province, err)
+	}
+	now := c.cfg.Now()
+	return jose.SignJSON(key, jose.Header{Typ: "client-authentication+jwt"}, map[string]any{
+		"iss": c.cfg.ClientID, "sub": c.cfg.ClientID, "aud": c.cfg.Issuer, "jti": rand.Text(),
+		"iat": now.Unix(), "exp": now.Add(assertionLife).Unix(),
+	})
+}

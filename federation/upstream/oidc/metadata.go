@@ -1,0 +1,119 @@
+package oidc
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net/http"
+	"slices"
+	"strings"
+
+	"github.com/hufu-id/hufu/federation/upstream"
+	"github.com/hufu-id/hufu/internal/httpx"
+	"github.com/hufu-id/hufu/internal/jose"
+)
+
+// metadata is what we use of a discovery document (OpenID Connect Discovery 1.0 section 3).
+type metadata struct {
+	Issuer                string   `json:"issuer"`
+	AuthorizationEndpoint string   `json:"authorization_endpoint"`
+	TokenEndpoint         string   `json:"token_endpoint"`
+	JWKSURI               string   `json:"jwks_uri"`
+	UserinfoEndpoint      string   `json:"userinfo_endpoint"`
+	ResponseTypes         []string `json:"response_types_supported"`
+	AuthMethods           []string `json:"token_endpoint_auth_methods_supported"`
+	ChallengeMethods      []string `json:"code_challenge_methods_supported"`
+}
+
+func (c *Connector) fetchMetadata(ctx context.Context) (metadata, error) {
+	var m metadata
+	body, err := c.getJSON(ctx, strings.TrimSuffix(c.cfg.Issuer, "/")+"/.well-known/openid-configuration", "")
+	if err != nil {
+		return m, fmt.Errorf("discovery: %w", err)
+	}
+	if err := jose.DecodeStrict(body, &m); err != nil {
+		return m, fmt.Errorf("%w: discovery: %w", upstream.ErrAnswer, err)
+	}
+	return m, c.checkMetadata(m)
+}
+
+// checkMetadata pins the document to the configured issuer.
+func (c *Connector) checkMetadata(m metadata) error {
+	if m.Issuer != c.cfg.Issuer {
+		return fmt.Errorf("%w: discovery names another issuer", upstream.ErrAnswer)
+	}
+	for name, raw := range map[string]string{"authorization_endpoint": m.AuthorizationEndpoint, "token_endpoint": m.TokenEndpoint, "jwks_uri": m.JWKSURI} {
+		if err := c.endpoint(name, raw); err != nil {
+			return err
+		}
+	}
+	if m.UserinfoEndpoint != "" {
+		if err := c.endpoint("userinfo_endpoint", m.UserinfoEndpoint); err != nil {
+			return err
+		}
+	}
+	switch {
+	case !slices.Contains(m.ResponseTypes, "code"):
+		return fmt.Errorf("%w: no authorization code flow", upstream.ErrAnswer)
+	case !slices.Contains(m.AuthMethods, "private_key_jwt"):
+		return fmt.Errorf("%w: no private_key_jwt", upstream.ErrAnswer)
+	case !slices.Contains(m.ChallengeMethods, "S256"):
+		return fmt.Errorf("%w: no PKCE with S256", upstream.ErrAnswer)
+	}
+	return nil
+}
+
+func (c *Connector) fetchKeys(ctx context.Context) ([]jose.JWK, error) {
+	m, err := c.metadata.get(ctx)
+	if err != nil {
+		return nil, err
+	}
+	body, err := c.getJSON(ctx, m.JWKSURI, "")
+	if err != nil {
+		return nil, fmt.Errorf("jwks: %w", err)
+	}
+	keys, err := jose.ParseJWKS(body)
+	if err != nil {
+		return nil, fmt.Errorf("%w: jwks: %w", upstream.ErrAnswer, err)
+	}
+	return keys, nil
+}
+
+// getJSON fetches a document through the breaker, with a bearer token when there is one.
+func (c *Connector) getJSON(ctx context.Context, address, bearer string) ([]byte, error) {
+	req, err := http.NewRequestWithContext(ctx, http.MethodGet, address, nil)
+	if err != nil {
+		return nil, fmt.Errorf("%w: %w", upstream.ErrAnswer, err)
+	}
+	req.Header.Set("Accept", "application/json")
+	if bearer != "" {
+		req.Header.Set("Authorization", "Bearer "+bearer)
+	}
+	resp, err := c.do(req)
+	if err != nil {
+		return nil, err
+	}
+	if resp.Status != http.StatusOK {
+		return nil, fmt.Errorf("%w: status %d", upstream.ErrAnswer, resp.Status)
+	}
+	return resp.Body, nil
+}
+
+// do sends a request through the breaker. Status 5xx and 429 are ErrUnavailable, like no answer or one that is too large:
+// whatever it means, the province can't be used at the moment.
+func (c *Connector) do(req *http.Request) (*httpx.Response, error) {
+	var resp *httpx.Response
+	err := c.breaker.run(func() (err error) {
+		if resp, err = c.cfg.HTTP.Do(req); err != nil {
+			return fmt.Errorf("%w: %w", upstream.ErrUnavailable, err)
+		}
+		if resp.Status >= 500 || resp.Status == http.StatusTooManyRequests {
+			return fmt.Errorf("%w: status %d", upstream.ErrUnavailable, resp.Status)
+		}
+		return nil
+	})
+	if errors.Is(err, errOpen) {
+		return nil, fmt.Errorf("%w: %w", upstream.ErrUnavailable, err)
+	}
+	return resp, err
+}
