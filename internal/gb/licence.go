@@ -81,14 +81,14 @@ func (id LicenceID) VersionNumber() int {
 	return n
 }
 
-// ParseLicenceID reads an identifier as it is found in the field: surrounding blanks, small letters, full-width characters and a
+// ParseLicenceID reads an identifier as it is found in the field: blanks, hyphens, small letters, full-width characters and a
 // missing root are put up with, and so are issuers that are not credit codes. The check character must be right: for a wrong
 // one it returns the parts together with ErrLicenceCheck, for anything else ErrLicenceForm.
 func ParseLicenceID(s string) (LicenceID, error) {
 	if len(s) > 512 { // longer than any form of 85 characters can be
 		return LicenceID{}, ErrLicenceForm
 	}
-	text := strings.TrimPrefix(strings.ToUpper(strings.TrimSpace(narrow(s))), LicenceRoot+".")
+	text := strings.TrimPrefix(canonical(s), LicenceRoot+".")
 	parts := strings.Split(text, ".")
 	if len(parts) != 5 {
 		return LicenceID{}, fmt.Errorf("%w: it has %d parts after the root, not 5", ErrLicenceForm, len(parts))
@@ -122,19 +122,6 @@ func mod3736(s string) byte {
 		p = sum * 2 % 37
 	}
 	return alphabet36[(37-p)%36]
-}
-
-// narrow turns full-width ASCII, which Chinese input methods produce, into ASCII.
-func narrow(s string) string {
-	return strings.Map(func(r rune) rune {
-		switch {
-		case r >= '！' && r <= '～':
-			return r - '！' + '!'
-		case r == '　':
-			return ' '
-		}
-		return r
-	}, s)
 }
 
 func only(s, alphabet string) bool {

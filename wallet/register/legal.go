@@ -109,4 +109,6 @@ var (
 	ErrStale      = errors.New("register: the licence was changed by somebody else at the same time")
 	ErrInvalid    = errors.New("register: invalid request")
 	ErrExists     = errors.New("register: the record exists already")
+	// ErrNotInForce: a credential is asked for a licence that is not valid, not yet or not any more.
+	ErrNotInForce = errors.New("register: the licence is not in force")
 )

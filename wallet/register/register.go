@@ -9,6 +9,7 @@ package register
 import (
 	"context"
 	"errors"
+	"log/slog"
 	"time"
 
 	"github.com/hufu-id/hufu/internal/audit"
@@ -47,7 +48,7 @@ type Sealer interface {
 	Open(purpose, text string, v any) error
 }
 
-// Config is what a Service needs. All members are required but Now.
+// Config is what a Service needs. All members are required but Departments, Now and Log.
 type Config struct {
 	Store  Store
 	Tx     func(ctx context.Context, fn func(ctx context.Context) error) error
@@ -55,12 +56,15 @@ type Config struct {
 	Status StatusLists
 	// Departments may be nil in a process that serves no department API.
 	Departments Departments
-	Sealer      Sealer
+	// MayIssue says whether an authority may issue licences of a type. Without it any department could invent driving licences.
+	MayIssue func(ctx context.Context, code, typeID string) (bool, error)
+	Sealer   Sealer
 	// IndexKey (32 bytes) keys the hashes by which records are found. It must never change.
 	IndexKey []byte
 	// TypeBase is where vct URLs start, without a slash at the end: TypeBase + "/types/driving-licence/1".
 	TypeBase string
 	Now      func() time.Time
+	Log      *slog.Logger
 }
 
 // Service is the register. It is safe for concurrent use and holds no state but its configuration.
@@ -141,6 +145,7 @@ type Query struct {
 //	New(Config) (*Service, error)
 //	Types() []LicenceType; Type(id string) (LicenceType, bool); TypeByVCT(vct string) (LicenceType, bool)
 //	Import(ctx, Department, []ImportRecord) (ImportReport, error)
+//	Hold(ctx, id) (Licence, error)                                in force, and kept so until the transaction ends; ErrNotInForce
 //	Get(ctx, id) (Licence, error)                                 any authority: for the issuer and the holder's page
 //	GetOwn(ctx, issuer, id) (Licence, error)                      ErrNotFound for another authority's
 //	List(ctx, Query) ([]Licence, error)

@@ -48,8 +48,6 @@ type Field struct {
 	Hint    string `json:"hint,omitempty"`
 	// Max is the most characters of a text; 200 if 0.
 	Max int `json:"max,omitempty"`
-	// Check names a check digit rule: "resident-id" or "credit-code".
-	Check string `json:"check,omitempty"`
 }
 
 // Claim is one claim of a credential. Every claim of our types is at the top level.
@@ -63,8 +61,3 @@ type Claim struct {
 	// Mandatory: every credential of this type has it (it may still be kept back when presented).
 	Mandatory bool `json:"mandatory,omitempty"`
 }
-
-// The methods of LicenceType that the issuer needs:
-//
-//	ClaimsOf(l Licence) map[string]any      claim values by name; absent optional fields are left out
-//	SelectivelyDisclosable() []string       names of the claims that become disclosures

@@ -1,0 +1,240 @@
+package register
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"net/http"
+	"net/url"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/gorilla/mux"
+
+	"github.com/hufu-id/hufu/internal/httpx"
+	"github.com/hufu-id/hufu/internal/jose"
+)
+
+// Routes mounts the department API and the type metadata.
+func (s *Service) Routes(r *mux.Router) {
+	r.HandleFunc("/types/{name}/{version}", s.serveType).Methods(http.MethodGet, http.MethodHead, http.MethodOptions)
+	r.HandleFunc("/register/v1/licences", s.department(s.importLicences)).Methods(http.MethodPost)
+	r.HandleFunc("/register/v1/licences", s.department(s.listLicences)).Methods(http.MethodGet)
+	r.HandleFunc("/register/v1/licences/{id}", s.department(s.getLicence)).Methods(http.MethodGet)
+	r.HandleFunc("/register/v1/licences/{id}/status", s.department(s.changeStatus)).Methods(http.MethodPost)
+}
+
+// department turns a method into a handler: authenticate, call, and write the answer or the problem.
+func (s *Service) department(fn func(r *http.Request, d Department) (any, error)) http.HandlerFunc {
+	return func(w http.ResponseWriter, r *http.Request) {
+		d, err := s.authenticate(r)
+		if err != nil {
+			s.problem(w, r, err)
+			return
+		}
+		answer, err := fn(r, d)
+		if err != nil {
+			s.problem(w, r, err)
+			return
+		}
+		httpx.WriteJSON(w, http.StatusOK, answer)
+	}
+}
+
+// authenticate reads the access token from the one place where it may be: never from the query, which ends up in logs. RFC 6750, section 2.1.
+func (s *Service) authenticate(r *http.Request) (Department, error) {
+	values := r.Header.Values("Authorization")
+	if len(values) != 1 || s.cfg.Departments == nil {
+		return Department{}, ErrUnauthenticated
+	}
+	scheme, token, _ := strings.Cut(values[0], " ")
+	if !strings.EqualFold(scheme, "Bearer") || token == "" || strings.ContainsAny(token, " ,") {
+		return Department{}, ErrUnauthenticated
+	}
+	d, err := s.cfg.Departments.Authenticate(r.Context(), token)
+	if err == nil && d.Code == "" {
+		return Department{}, ErrUnauthenticated // or one without a code would own the records without one
+	}
+	return d, err
+}
+
+func (s *Service) importLicences(r *http.Request, d Department) (any, error) {
+	body, err := httpx.ReadBody(r)
+	if err != nil {
+		return nil, err
+	}
+	items, err := ParseImport(body)
+	if err != nil {
+		return nil, err
+	}
+	return s.ImportItems(r.Context(), d, items)
+}
+
+// LicenceView is a licence as the department API shows it to its authority.
+type LicenceView struct {
+	ID           string         `json:"id"`
+	Type         string         `json:"type"`
+	RecordNumber string         `json:"record_number"`
+	Holder       Holder         `json:"holder"`
+	Fields       map[string]any `json:"fields"`
+	ValidFrom    Date           `json:"valid_from"`
+	ValidTo      Date           `json:"valid_to,omitempty"`
+	Status       StatusView     `json:"status"`
+	Journal      []ChangeView   `json:"journal,omitempty"`
+}
+
+// StatusView is a legal state with its reason.
+type StatusView struct {
+	Name   string      `json:"name"`
+	Code   LegalStatus `json:"code"`
+	NameZH string      `json:"name_zh"`
+	Since  time.Time   `json:"since"`
+	Reason string      `json:"reason,omitempty"`
+}
+
+// ChangeView is one row of the journal.
+type ChangeView struct {
+	Operation   string    `json:"operation"`
+	From        string    `json:"from,omitempty"`
+	To          string    `json:"to"`
+	Reason      string    `json:"reason,omitempty"`
+	EffectiveAt time.Time `json:"effective_at"`
+	RecordedAt  time.Time `json:"recorded_at"`
+	Actor       string    `json:"actor"`
+}
+
+func viewOf(l Licence) LicenceView {
+	i := l.Status.Info()
+	return LicenceView{ID: l.ID, Type: l.TypeID, RecordNumber: l.RecordNumber, Holder: l.Holder, Fields: l.Fields,
+		ValidFrom: l.ValidFrom, ValidTo: l.ValidTo,
+		Status: StatusView{Name: i.Name, Code: l.Status, NameZH: i.ZH, Since: l.StatusSince.UTC(), Reason: l.Reason}}
+}
+
+func (s *Service) getLicence(r *http.Request, d Department) (any, error) {
+	l, err := s.GetOwn(r.Context(), d.Code, pathID(r))
+	if err != nil {
+		return nil, err
+	}
+	return s.withJournal(r.Context(), viewOf(l))
+}
+
+func (s *Service) withJournal(ctx context.Context, v LicenceView) (LicenceView, error) {
+	changes, err := s.Journal(ctx, v.ID)
+	if err != nil {
+		return v, err
+	}
+	for _, c := range changes {
+		cv := ChangeView{Operation: c.Operation, To: c.To.Info().Name, Reason: c.Reason,
+			EffectiveAt: c.EffectiveAt.UTC(), RecordedAt: c.RecordedAt.UTC(), Actor: c.Actor}
+		if c.From != "" {
+			cv.From = c.From.Info().Name
+		}
+		v.Journal = append(v.Journal, cv)
+	}
+	return v, nil
+}
+
+func (s *Service) listLicences(r *http.Request, d Department) (any, error) {
+	q, err := httpx.Query(r)
+	if err != nil {
+		return nil, err
+	}
+	query := Query{Issuer: d.Code, TypeID: q.Get("type"), Reference: q.Get("reference"), After: q.Get("after")}
+	if text := q.Get("limit"); text != "" {
+		if query.Limit, err = strconv.Atoi(text); err != nil || query.Limit < 1 {
+			return nil, &requestError{"limit must be 1 to 200"}
+		}
+	}
+	licences, err := s.List(r.Context(), query)
+	if err != nil {
+		return nil, err
+	}
+	page := struct {
+		Licences []LicenceView `json:"licences"`
+		// Next is the value of after for the next page; absent on the last.
+		Next string `json:"next,omitempty"`
+	}{Licences: make([]LicenceView, 0, len(licences))}
+	for _, l := range licences {
+		page.Licences = append(page.Licences, viewOf(l))
+	}
+	if n := len(licences); n > 0 && n == max(query.Limit, 0) || n == 50 && query.Limit == 0 {
+		page.Next = licences[n-1].ID
+	}
+	return page, nil
+}
+
+func (s *Service) changeStatus(r *http.Request, d Department) (any, error) {
+	body, err := httpx.ReadBody(r)
+	if err != nil {
+		return nil, err
+	}
+	var members map[string]json.RawMessage
+	var req StatusRequest
+	if err := jose.DecodeStrict(body, &req); err != nil {
+		return nil, &requestError{`the body must be {"operation": ..., "reason": ..., "effective_at": time, optional}`}
+	}
+	if err := json.Unmarshal(body, &members); err != nil {
+		return nil, &requestError{"the body must be a JSON object"}
+	}
+	var f faults
+	if f.members("", body, []string{"operation", "reason", "effective_at"}, nil); len(f) > 0 {
+		return nil, &requestError{"unknown member " + f[0].Field}
+	}
+	l, _, err := s.Change(r.Context(), d, pathID(r), req)
+	if err != nil {
+		return nil, err
+	}
+	return s.withJournal(r.Context(), viewOf(l))
+}
+
+// pathID is the licence id of the path. The router works on the encoded path.
+func pathID(r *http.Request) string {
+	id, err := url.PathUnescape(mux.Vars(r)["id"])
+	if err != nil {
+		return ""
+	}
+	return id
+}
+
+// serveType serves the metadata of a type at the URL that vct names. A version never changes, so caches may keep it for ever.
+func (s *Service) serveType(w http.ResponseWriter, r *http.Request) {
+	h := w.Header()
+	h.Set("Access-Control-Allow-Origin", "*")
+	h.Set("Cross-Origin-Resource-Policy", "cross-origin")
+	if r.Method == http.MethodOptions {
+		h.Set("Access-Control-Allow-Methods", "GET, HEAD")
+		h.Set("Access-Control-Max-Age", "86400")
+		w.WriteHeader(http.StatusNoContent)
+		return
+	}
+	path := "/types/" + mux.Vars(r)["name"] + "/" + mux.Vars(r)["version"]
+	for _, t := range s.types {
+		if t.path() != path {
+			continue
+		}
+		h.Set("Content-Type", "application/json")
+		h.Set("Cache-Control", "public, max-age=31536000, immutable")
+		h.Set("ETag", `"`+t.Integrity+`"`)
+		if etagMatches(r.Header.Get("If-None-Match"), t.Integrity) {
+			w.WriteHeader(http.StatusNotModified)
+			return
+		}
+		h.Set("Content-Length", strconv.Itoa(len(t.Metadata)))
+		_, _ = w.Write(t.Metadata)
+		return
+	}
+	s.problem(w, r, errNoType)
+}
+
+var errNoType = errors.New("register: no such type")
+
+func etagMatches(header, tag string) bool {
+	for part := range strings.SplitSeq(header, ",") {
+		part = strings.TrimPrefix(strings.TrimSpace(part), "W/")
+		if part == "*" || part == `"`+tag+`"` {
+			return true
+		}
+	}
+	return false
+}

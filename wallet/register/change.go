@@ -1,0 +1,127 @@
+package register
+
+import (
+	"context"
+	"fmt"
+	"maps"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/hufu-id/hufu/internal/audit"
+)
+
+// maxReason is the most characters of a reason.
+const maxReason = 500
+
+// clockSkew is how far in our future a department's "now" may lie.
+const clockSkew = 5 * time.Minute
+
+// Change does a legal act: the record's state, the journal, the status list entries and the audit event move in one transaction or not at
+// all. It returns ErrNotFound for another authority's licence, ErrTransition when the state doesn't allow the act, and ErrStale
+// when somebody else changed the state at the same time.
+func (s *Service) Change(ctx context.Context, d Department, id string, req StatusRequest) (Licence, Change, error) {
+	op, effective, err := s.checkRequest(req)
+	if err != nil {
+		return Licence{}, Change{}, err
+	}
+	var l Licence
+	var c Change
+	err = s.cfg.Tx(ctx, func(ctx context.Context) error {
+		l, err = s.GetOwn(ctx, d.Code, id)
+		if err != nil {
+			return err
+		}
+		if !op.Allows(l.Status) {
+			return &TransitionError{Operation: op, Status: l.Status}
+		}
+		if effective.Before(l.ValidFrom.Start()) {
+			return fmt.Errorf("%w: effective_at is before the licence's validity (%s)", ErrInvalid, l.ValidFrom)
+		}
+		c = Change{LicenceID: id, Seq: l.Seq + 1, Operation: op.Name, From: l.Status, To: op.To, Reason: req.Reason,
+			EffectiveAt: effective, RecordedAt: s.cfg.Now(), Actor: d.ClientID}
+		return s.apply(ctx, d, c)
+	})
+	if err != nil {
+		return Licence{}, Change{}, err
+	}
+	l.Status, l.Reason, l.StatusSince, l.Seq, l.UpdatedAt = c.To, c.Reason, c.EffectiveAt, c.Seq, c.RecordedAt
+	return l, c, nil
+}
+
+func (s *Service) apply(ctx context.Context, d Department, c Change) error {
+	var err error
+	if c.Reason, err = s.cfg.Sealer.Seal(reasonPurpose(c.LicenceID), c.Reason); err != nil {
+		return fmt.Errorf("register: sealing reason: %w", err)
+	}
+	if err := s.cfg.Store.SetStatus(ctx, c); err != nil {
+		return err
+	}
+	if err := s.cfg.Status.SetForLicence(ctx, c.LicenceID, c.To.Info().Token); err != nil {
+		return fmt.Errorf("register: status lists: %w", err)
+	}
+	return s.cfg.Audit(ctx, audit.Event{Kind: "register.status_changed", Actor: d.Code, Subject: c.LicenceID, Client: d.ClientID,
+		Detail: map[string]string{"operation": c.Operation, "from": string(c.From), "to": string(c.To)}})
+}
+
+func (s *Service) checkRequest(req StatusRequest) (Operation, time.Time, error) {
+	op, ok := OperationByName(req.Operation)
+	if !ok {
+		return Operation{}, time.Time{}, fmt.Errorf("%w: operation must be one of %s", ErrInvalid, operationNames())
+	}
+	var f faults
+	if !f.text("reason", req.Reason, true, maxReason) {
+		return Operation{}, time.Time{}, fmt.Errorf("%w: reason %s", ErrInvalid, f[0].Message)
+	}
+	now := s.cfg.Now()
+	if req.EffectiveAt.IsZero() {
+		return op, now, nil
+	}
+	if req.EffectiveAt.After(now.Add(clockSkew)) {
+		return Operation{}, time.Time{}, fmt.Errorf("%w: effective_at is in the future; send the act on the day it takes effect", ErrInvalid)
+	}
+	return op, req.EffectiveAt.UTC().Truncate(time.Microsecond), nil
+}
+
+// TransitionError is ErrTransition with what was tried.
+type TransitionError struct {
+	Operation Operation
+	Status    LegalStatus
+}
+
+func (e *TransitionError) Error() string {
+	var from []string
+	for _, s := range e.Operation.From {
+		from = append(from, s.Info().Name)
+	}
+	return fmt.Sprintf("the licence is %s (%s); %s is possible only for a licence that is %s",
+		e.Status.Info().Name, e.Status.Info().ZH, e.Operation.Name, strings.Join(from, ", "))
+}
+
+// Is makes errors.Is(err, ErrTransition) true.
+func (e *TransitionError) Is(target error) bool { return target == ErrTransition }
+
+func operationNames() string {
+	var names []string
+	for _, o := range Operations {
+		names = append(names, o.Name)
+	}
+	return strings.Join(names, ", ")
+}
+
+func (s *Service) typeIDs() string {
+	var ids []string
+	for _, t := range s.types {
+		ids = append(ids, t.ID)
+	}
+	return strings.Join(ids, ", ")
+}
+
+func fieldNames(a, b map[string]any) []string {
+	all := maps.Clone(a)
+	if all == nil {
+		all = map[string]any{}
+	}
+	maps.Copy(all, b)
+	return slices.Sorted(maps.Keys(all))
+}

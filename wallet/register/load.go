@@ -1,0 +1,184 @@
+package register
+
+import (
+	"bytes"
+	"crypto/sha256"
+	"embed"
+	"encoding/base64"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io/fs"
+	"regexp"
+	"slices"
+	"strconv"
+	"strings"
+
+	"github.com/hufu-id/hufu/internal/gb"
+)
+
+//go:embed types/*.json
+var typeFiles embed.FS
+
+// The claim names that SD-JWT VC and SD-JWT keep for themselves.
+var reservedClaims = []string{"iss", "sub", "iat", "nbf", "exp", "cnf", "vct", "vct#integrity", "aka_vcts", "status", "_sd", "_sd_alg", "..."}
+
+// loadTypes reads all types and computes their metadata for vct URLs below base.
+func loadTypes(files fs.FS, base string) ([]LicenceType, error) {
+	names, err := fs.Glob(files, "types/*.json")
+	if err != nil {
+		return nil, err
+	}
+	var out []LicenceType
+	for _, name := range names {
+		b, err := fs.ReadFile(files, name)
+		if err != nil {
+			return nil, err
+		}
+		t, err := parseType(b, base)
+		if err != nil {
+			return nil, fmt.Errorf("register: %s: %w", name, err)
+		}
+		out = append(out, t)
+	}
+	return out, nil
+}
+
+func parseType(b []byte, base string) (LicenceType, error) {
+	var t LicenceType
+	dec := json.NewDecoder(bytes.NewReader(b))
+	dec.DisallowUnknownFields()
+	if err := dec.Decode(&t); err != nil {
+		return t, err
+	}
+	if err := t.check(); err != nil {
+		return t, err
+	}
+	t.VCT = base + t.path()
+	var err error
+	if t.Metadata, err = t.metadata(); err != nil {
+		return t, err
+	}
+	sum := sha256.Sum256(t.Metadata)
+	// Subresource integrity: standard base64, not base64url. SD-JWT VC -13, section 7.
+	t.Integrity = "sha256-" + base64.StdEncoding.EncodeToString(sum[:])
+	return t, nil
+}
+
+// path is the type's path below the type base URL.
+func (t LicenceType) path() string { return "/types/" + t.ID + "/" + strconv.Itoa(t.Version) }
+
+// check finds mistakes of whoever wrote the type file.
+func (t LicenceType) check() error {
+	if t.ID == "" || t.Version < 1 || t.CredentialDays < 1 || t.RequiredACR == "" || len(t.HolderCodes) == 0 {
+		return errors.New("id, version, credential_days, required_acr and holder_codes are required")
+	}
+	if _, err := gb.NewLicenceID(t.TypeCode, t.TypeCode[:min(18, len(t.TypeCode))], "1", 1); err != nil {
+		return fmt.Errorf("type_code: %w", err)
+	}
+	for _, f := range t.Fields {
+		if !slices.Contains([]string{"text", "date", "enum", "list"}, f.Kind) {
+			return fmt.Errorf("field %s has the unknown kind %q", f.Name, f.Kind)
+		}
+		if _, err := regexp.Compile(f.Pattern); err != nil {
+			return fmt.Errorf("field %s: %w", f.Name, err)
+		}
+	}
+	seen := map[string]bool{}
+	for _, c := range t.Claims {
+		if slices.Contains(reservedClaims, c.Name) || seen[c.Name] {
+			return fmt.Errorf("claim %s is reserved or there twice", c.Name)
+		}
+		seen[c.Name] = true
+		field, isField := strings.CutPrefix(c.Source, "fields.")
+		i := slices.IndexFunc(t.Fields, func(f Field) bool { return f.Name == field })
+		switch {
+		case isField && i < 0, !isField && !slices.Contains(ownSources, c.Source):
+			return fmt.Errorf("claim %s has the unknown source %q", c.Name, c.Source)
+		case isField && c.Mandatory && !t.Fields[i].Required:
+			return fmt.Errorf("claim %s is mandatory, its field isn't required", c.Name)
+		}
+	}
+	return nil
+}
+
+// ownSources are the claim sources beside the fields.
+var ownSources = []string{"licence.id", "licence.valid_from", "licence.valid_to", "holder.name", "holder.code"}
+
+// ClaimsOf returns the claims of a credential for a licence, by name. What the licence doesn't have is left out.
+func (t LicenceType) ClaimsOf(l Licence) map[string]any {
+	own := map[string]string{"licence.id": l.ID, "licence.valid_from": string(l.ValidFrom), "licence.valid_to": string(l.ValidTo),
+		"holder.name": l.Holder.Name, "holder.code": l.Holder.Code}
+	out := make(map[string]any, len(t.Claims))
+	for _, c := range t.Claims {
+		if field, ok := strings.CutPrefix(c.Source, "fields."); ok {
+			if v, ok := l.Fields[field]; ok {
+				out[c.Name] = v
+			}
+		} else if v := own[c.Source]; v != "" {
+			out[c.Name] = v
+		}
+	}
+	return out
+}
+
+// SelectivelyDisclosable returns the names of the claims that the holder may keep back.
+func (t LicenceType) SelectivelyDisclosable() []string {
+	var out []string
+	for _, c := range t.Claims {
+		if c.SelectivelyDisclosable {
+			out = append(out, c.Name)
+		}
+	}
+	return out
+}
+
+type metadataDisplay struct {
+	Locale      string `json:"locale"`
+	Name        string `json:"name,omitempty"`
+	Label       string `json:"label,omitempty"`
+	Description string `json:"description,omitempty"`
+}
+
+type metadataClaim struct {
+	Path      []string          `json:"path"`
+	Display   []metadataDisplay `json:"display"`
+	Mandatory bool              `json:"mandatory,omitempty"`
+	SD        string            `json:"sd"`
+}
+
+// locales are the languages of the metadata, by our names of languages.
+var locales = []struct{ locale, lang string }{{"zh-Hans", "zh"}, {"en", "en"}}
+
+// metadata builds the type metadata document of SD-JWT VC. Its bytes are pinned by every credential issued: whatever changes them needs
+// a new version of the type. SD-JWT VC -13, section 6.
+func (t LicenceType) metadata() ([]byte, error) {
+	doc := struct {
+		VCT         string            `json:"vct"`
+		Name        string            `json:"name"`
+		Description string            `json:"description,omitempty"`
+		Display     []metadataDisplay `json:"display"`
+		Claims      []metadataClaim   `json:"claims"`
+	}{VCT: t.VCT, Name: t.Name["en"], Description: t.Description["en"]}
+	for _, l := range locales {
+		doc.Display = append(doc.Display, metadataDisplay{Locale: l.locale, Name: t.Name[l.lang], Description: t.Description[l.lang]})
+	}
+	for _, c := range t.Claims {
+		mc := metadataClaim{Path: []string{c.Name}, Mandatory: c.Mandatory, SD: "never"}
+		if c.SelectivelyDisclosable {
+			mc.SD = "always"
+		}
+		for _, l := range locales {
+			mc.Display = append(mc.Display, metadataDisplay{Locale: l.locale, Label: c.Text[l.lang]})
+		}
+		doc.Claims = append(doc.Claims, mc)
+	}
+	var b bytes.Buffer
+	enc := json.NewEncoder(&b)
+	enc.SetEscapeHTML(false)
+	enc.SetIndent("", "  ")
+	if err := enc.Encode(doc); err != nil {
+		return nil, err
+	}
+	return b.Bytes(), nil
+}

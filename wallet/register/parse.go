@@ -1,0 +1,117 @@
+package register
+
+import (
+	"bytes"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"maps"
+	"slices"
+
+	"github.com/hufu-id/hufu/internal/jose"
+)
+
+// Limits of one import. Larger files are sent in parts, which changes nothing: an import is idempotent and every record stands alone.
+const (
+	// MaxImport is the most bytes of one request body.
+	MaxImport = 8 << 20
+	// MaxImportRecords is the most records of one request.
+	MaxImportRecords = 5000
+	// maxRecord is the most bytes of one record.
+	maxRecord = 32 << 10
+)
+
+// ImportItem is one record of a file, or what is wrong with it.
+type ImportItem struct {
+	// Line counts from 1: lines of JSONL, elements of an array.
+	Line   int
+	Record ImportRecord
+	Faults []FieldError
+}
+
+// ParseImport reads JSON Lines or one JSON array of records. A record that can't be read becomes an item with Faults; only a file that is neither
+// form, or too large, is refused as a whole (ErrInvalid).
+func ParseImport(b []byte) ([]ImportItem, error) {
+	b = bytes.TrimPrefix(b, []byte("\xef\xbb\xbf")) // editors on Windows put a byte order mark there
+	if len(b) > MaxImport {
+		return nil, fmt.Errorf("%w: the file is larger than %d bytes; send it in parts", ErrInvalid, MaxImport)
+	}
+	trimmed := bytes.TrimSpace(b)
+	var items []ImportItem
+	switch {
+	case len(trimmed) == 0:
+		return nil, fmt.Errorf("%w: the file is empty", ErrInvalid)
+	case trimmed[0] == '[':
+		var raws []json.RawMessage
+		if err := json.Unmarshal(trimmed, &raws); err != nil {
+			return nil, fmt.Errorf("%w: the file starts like a JSON array, but isn't one", ErrInvalid)
+		}
+		for i, raw := range raws {
+			items = append(items, parseRecord(i+1, raw))
+		}
+	default:
+		line := 0
+		for text := range bytes.Lines(b) {
+			line++
+			if text = bytes.TrimSpace(text); len(text) > 0 {
+				items = append(items, parseRecord(line, text))
+			}
+		}
+	}
+	if len(items) == 0 {
+		return nil, fmt.Errorf("%w: the file holds no record", ErrInvalid)
+	}
+	if len(items) > MaxImportRecords {
+		return nil, fmt.Errorf("%w: more than %d records; send them in parts", ErrInvalid, MaxImportRecords)
+	}
+	return items, nil
+}
+
+var (
+	recordMembers = []string{"type", "record_number", "holder", "fields", "valid_from", "valid_to"}
+	holderMembers = []string{"name", "code", "code_type", "reference"}
+)
+
+func parseRecord(line int, raw []byte) ImportItem {
+	item := ImportItem{Line: line}
+	var f faults
+	if len(raw) > maxRecord {
+		f.add("", codeTooLarge, "the record is larger than %d bytes", maxRecord)
+	} else if err := jose.DecodeStrict(raw, &item.Record); err != nil {
+		f.add("", codeNotJSON, "is not a record in JSON: %s", jsonFault(err))
+	} else {
+		// A misspelt valid_to would otherwise make a licence for the long term.
+		var members map[string]json.RawMessage
+		f.members("", raw, recordMembers, &members)
+		if holder, ok := members["holder"]; ok {
+			f.members("holder.", holder, holderMembers, nil)
+		}
+	}
+	item.Faults = f
+	return item
+}
+
+func (f *faults) members(prefix string, raw []byte, known []string, out *map[string]json.RawMessage) {
+	var m map[string]json.RawMessage
+	if err := json.Unmarshal(raw, &m); err != nil {
+		return // it was decoded before; null is no object and lacks its required members
+	}
+	for _, name := range slices.Sorted(maps.Keys(m)) {
+		if !slices.Contains(known, name) {
+			f.add(prefix+clip(name), codeUnknown, "there is no such member")
+		}
+	}
+	if out != nil {
+		*out = m
+	}
+}
+
+func jsonFault(err error) string {
+	switch {
+	case errors.Is(err, jose.ErrDuplicateMember):
+		return "a member is there twice"
+	case errors.Is(err, jose.ErrTooLarge):
+		return "nested too deeply"
+	}
+	return "broken, or a member is of the wrong type"
+}
