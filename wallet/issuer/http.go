@@ -1,0 +1,247 @@
+package issuer
+
+import (
+	"errors"
+	"log/slog"
+	"mime"
+	"net/http"
+	"net/url"
+	"strconv"
+	"strings"
+
+	"github.com/gorilla/mux"
+
+	"github.com/hufu-id/hufu/internal/audit"
+	"github.com/hufu-id/hufu/internal/httpx"
+)
+
+// Routes mounts everything that doc.go lists.
+func (i *Issuer) Routes(r *mux.Router) {
+	public := func(path, method string, h http.HandlerFunc) {
+		r.HandleFunc(path, cors(h)).Methods(method)
+		r.HandleFunc(path, preflight(method)).Methods(http.MethodOptions)
+	}
+	public("/.well-known/openid-credential-issuer/i/{code}", http.MethodGet, i.serveMetadata)
+	public("/.well-known/jwt-vc-issuer/i/{code}", http.MethodGet, i.serveKeys)
+	public("/i/{code}/offer/{id}", http.MethodGet, i.serveOffer)
+	public("/i/{code}/nonce", http.MethodPost, i.serveNonce)
+	public("/i/{code}/credential", http.MethodPost, i.serveCredential)
+	r.HandleFunc("/register/v1/offers", i.serveDepartmentOffer).Methods(http.MethodPost)
+}
+
+// cors lets wallets that live in a web page call us. No credentials of the browser are ever used here, so any origin may.
+func cors(h http.HandlerFunc) http.HandlerFunc {
+	return func(w http.ResponseWriter, r *http.Request) {
+		w.Header().Set("Access-Control-Allow-Origin", "*")
+		w.Header().Set("Access-Control-Expose-Headers", "WWW-Authenticate, ETag, X-Trace-Id")
+		h(w, r)
+	}
+}
+
+func preflight(method string) http.HandlerFunc {
+	return func(w http.ResponseWriter, _ *http.Request) {
+		h := w.Header()
+		h.Set("Access-Control-Allow-Origin", "*")
+		h.Set("Access-Control-Allow-Methods", method)
+		h.Set("Access-Control-Allow-Headers", "Authorization, Content-Type, If-None-Match")
+		h.Set("Access-Control-Max-Age", "3600")
+		w.WriteHeader(http.StatusNoContent)
+	}
+}
+
+// authority finds the authority of the URL, or answers 404.
+func (i *Issuer) authority(w http.ResponseWriter, r *http.Request) (*authority, bool) {
+	a, ok := i.authorities.Load().byCode[mux.Vars(r)["code"]]
+	if !ok {
+		writeError(w, http.StatusNotFound, "not_found", "there is no such credential issuer")
+	}
+	return a, ok
+}
+
+func (i *Issuer) serveMetadata(w http.ResponseWriter, r *http.Request) {
+	if a, ok := i.authority(w, r); ok {
+		serveDocument(w, r, a.metadata)
+	}
+}
+
+// serveKeys serves JWT VC Issuer Metadata (SD-JWT VC section 4).
+func (i *Issuer) serveKeys(w http.ResponseWriter, r *http.Request) {
+	a, ok := i.authority(w, r)
+	if !ok {
+		return
+	}
+	keys, err := i.cfg.Signers.JWKS(r.Context(), a.Code)
+	if err != nil {
+		i.fault(w, r, err)
+		return
+	}
+	doc, err := newDocument(map[string]any{"issuer": a.identifier, "jwks": map[string]any{"keys": keys}})
+	if err != nil {
+		i.fault(w, r, err)
+		return
+	}
+	serveDocument(w, r, doc)
+}
+
+// serveDocument serves a document that caches may keep for five minutes: keys are published longer than that before they sign.
+func serveDocument(w http.ResponseWriter, r *http.Request, d document) {
+	h := w.Header()
+	h.Set("Cache-Control", "public, max-age=300")
+	h.Set("ETag", d.etag)
+	if etagMatches(r.Header.Get("If-None-Match"), d.etag) {
+		w.WriteHeader(http.StatusNotModified)
+		return
+	}
+	h.Set("Content-Type", "application/json")
+	h.Set("Content-Length", strconv.Itoa(len(d.body)))
+	_, _ = w.Write(d.body)
+}
+
+func etagMatches(header, etag string) bool {
+	for _, t := range strings.Split(header, ",") {
+		if t = strings.TrimPrefix(strings.TrimSpace(t), "W/"); t == etag || t == "*" {
+			return true
+		}
+	}
+	return false
+}
+
+func (i *Issuer) serveNonce(w http.ResponseWriter, r *http.Request) {
+	a, ok := i.authority(w, r)
+	if !ok {
+		return
+	}
+	nonce, err := i.newNonce(a.identifier)
+	if err != nil {
+		i.fault(w, r, err)
+		return
+	}
+	httpx.WriteJSON(w, http.StatusOK, map[string]string{"c_nonce": nonce})
+}
+
+// serveOffer serves a Credential Offer by reference while its code can be redeemed. Who has the URL has the code, and still needs the
+// Transaction Code, which travels another way.
+func (i *Issuer) serveOffer(w http.ResponseWriter, r *http.Request) {
+	a, ok := i.authority(w, r)
+	if !ok {
+		return
+	}
+	opaque := mux.Vars(r)["id"]
+	o, err := i.cfg.Store.Offer(r.Context(), hash(opaque))
+	if err != nil && !errors.Is(err, ErrUnknownOffer) {
+		i.fault(w, r, err)
+		return
+	}
+	if err != nil || o.Authority != a.Code || !i.open(o) {
+		writeError(w, http.StatusNotFound, "not_found", "there is no such offer, or it was used, or it has expired")
+		return
+	}
+	body, err := i.offerJSON(opaque, o)
+	if err != nil {
+		i.fault(w, r, err)
+		return
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.Header().Set("Cache-Control", "no-store")
+	_, _ = w.Write(body)
+}
+
+func (i *Issuer) serveCredential(w http.ResponseWriter, r *http.Request) {
+	a, ok := i.authority(w, r)
+	if !ok {
+		return
+	}
+	bearer, err := bearerToken(r)
+	if err != nil {
+		writeUnauthorized(w, err)
+		return
+	}
+	token, err := i.cfg.Tokens.Validate(r.Context(), bearer, a.identifier)
+	if errors.Is(err, ErrInvalidToken) {
+		writeUnauthorized(w, ErrInvalidToken)
+		return
+	}
+	if err != nil {
+		i.fault(w, r, err)
+		return
+	}
+	body, ok := readJSON(w, r)
+	if !ok {
+		return
+	}
+	req, err := parseRequest(body)
+	var credential string
+	if err == nil {
+		credential, err = i.issue(r.Context(), a, token, req)
+	}
+	if err != nil {
+		i.refuse(w, r, a, token, err)
+		return
+	}
+	httpx.WriteJSON(w, http.StatusOK, map[string]any{"credentials": []any{map[string]string{"credential": credential}}})
+}
+
+var errNoToken = errors.New("issuer: no access token")
+
+// bearerToken takes the access token from the Authorization header, and from nowhere else: one in the query ends in logs and
+// histories, so it is refused even when the header has one too.
+func bearerToken(r *http.Request) (string, error) {
+	q, err := url.ParseQuery(r.URL.RawQuery)
+	if err != nil || q.Has("access_token") {
+		return "", ErrInvalidToken
+	}
+	switch values := r.Header.Values("Authorization"); len(values) {
+	case 0:
+		return "", errNoToken
+	case 1:
+		scheme, token, _ := strings.Cut(values[0], " ")
+		token = strings.TrimLeft(token, " ")
+		if !strings.EqualFold(scheme, "Bearer") || token == "" || len(token) > 8<<10 || strings.ContainsAny(token, " ,\t") {
+			return "", ErrInvalidToken
+		}
+		return token, nil
+	}
+	return "", ErrInvalidToken
+}
+
+// readJSON reads a JSON body, or answers why not.
+func readJSON(w http.ResponseWriter, r *http.Request) ([]byte, bool) {
+	ct, _, err := mime.ParseMediaType(r.Header.Get("Content-Type"))
+	if err != nil || ct != "application/json" {
+		writeError(w, http.StatusUnsupportedMediaType, "invalid_credential_request", "the body must be application/json")
+		return nil, false
+	}
+	r.Body = http.MaxBytesReader(w, r.Body, maxRequestBytes)
+	body, err := httpx.ReadBody(r)
+	switch {
+	case errors.Is(err, httpx.ErrTooLarge):
+		writeError(w, http.StatusRequestEntityTooLarge, "invalid_credential_request", "the body is too large")
+		return nil, false
+	case err != nil:
+		writeError(w, http.StatusBadRequest, "invalid_credential_request", "the body could not be read")
+		return nil, false
+	}
+	return body, true
+}
+
+func writeError(w http.ResponseWriter, status int, code, description string) {
+	httpx.WriteJSON(w, status, map[string]string{"error": code, "error_description": description})
+}
+
+// writeUnauthorized answers as RFC 6750 section 3: without an error when the request tried nothing.
+func writeUnauthorized(w http.ResponseWriter, err error) {
+	challenge := `Bearer realm="credential"`
+	code, description := "invalid_token", "send the access token in the Authorization header as Bearer"
+	if !errors.Is(err, errNoToken) {
+		description = "the access token is not valid here: unknown, expired, for another issuer, or not sent as Bearer in the header"
+		challenge += `, error="invalid_token", error_description="` + description + `"`
+	}
+	w.Header().Set("WWW-Authenticate", challenge)
+	writeError(w, http.StatusUnauthorized, code, description)
+}
+
+// fault answers what is our fault, without detail.
+func (i *Issuer) fault(w http.ResponseWriter, r *http.Request, err error) {
+	i.cfg.Log.ErrorContext(r.Context(), "issuer: fault", slog.String("trace", audit.Trace(r.Context())), slog.Any("error", err))
+	writeError(w, http.StatusInternalServerError, "server_error", "something failed here; trace id "+audit.Trace(r.Context()))
+}

@@ -1,0 +1,236 @@
+package issuer
+
+import (
+	"context"
+	"crypto/sha256"
+	"crypto/x509"
+	"errors"
+	"fmt"
+	"maps"
+	"slices"
+	"time"
+
+	"github.com/hufu-id/hufu/internal/audit"
+	"github.com/hufu-id/hufu/signing/sdjwt"
+)
+
+// What issue answers beside the errors of the interfaces.
+var (
+	errUnknownConfiguration = errors.New("issuer: unknown credential configuration")
+	errUnknownIdentifier    = errors.New("issuer: unknown credential identifier")
+	errScope                = errors.New("issuer: the access token has no scope for this credential")
+	errEncryption           = errors.New("issuer: encrypted responses are not offered")
+)
+
+// order is a Credential Request that passed every check that needs no transaction.
+type order struct {
+	authority *authority
+	ctype     CredentialType
+	token     AccessToken
+	proof     proof
+	signer    Signer
+}
+
+// issue answers one Credential Request with one SD-JWT VC.
+func (i *Issuer) issue(ctx context.Context, a *authority, token AccessToken, req credentialRequest) (string, error) {
+	o, err := i.check(ctx, a, token, req)
+	if err != nil {
+		return "", err
+	}
+	var laid sdjwt.Laid
+	err = i.cfg.Tx(ctx, func(ctx context.Context) error {
+		laid, err = i.record(ctx, o)
+		return err
+	})
+	if err != nil {
+		return "", err
+	}
+	// Only now, when the record is durable. A crash before this line costs a status index; after it, nothing is lost.
+	credential, err := sdjwt.Issue(o.signer.Key, o.signer.Chain, laid)
+	if err != nil {
+		return "", fmt.Errorf("issuer: signing: %w", err)
+	}
+	return credential, nil
+}
+
+// check is everything that can be refused without writing.
+func (i *Issuer) check(ctx context.Context, a *authority, token AccessToken, req credentialRequest) (order, error) {
+	if req.identifier != "" {
+		// Ours are named in authorization_details of the token response, which we never send.
+		return order{}, errUnknownIdentifier
+	}
+	t, ok := a.types[req.configurationID]
+	if !ok {
+		return order{}, errUnknownConfiguration
+	}
+	if !slices.Contains(token.Scopes, t.ID) {
+		return order{}, errScope
+	}
+	if req.encryption {
+		return order{}, errEncryption
+	}
+	if req.proof == "" {
+		return order{}, fmt.Errorf("%w: this credential is bound to a key, proofs is missing", errProof)
+	}
+	p, err := i.checkProof(req.proof, a.identifier, token.ClientID)
+	if err != nil {
+		return order{}, err
+	}
+	s, err := i.cfg.Signers.Signer(ctx, a.Code)
+	if err != nil {
+		return order{}, fmt.Errorf("issuer: key of %s: %w", a.Code, err)
+	}
+	return order{authority: a, ctype: t, token: token, proof: p, signer: s}, nil
+}
+
+// record is the one transaction: nonce, authorisation, status index, record. When any of them refuses, none has happened.
+func (i *Issuer) record(ctx context.Context, o order) (sdjwt.Laid, error) {
+	if err := i.cfg.Store.ClaimNonce(ctx, o.proof.nonce, o.proof.nonceExpires.Add(nonceSkew)); err != nil {
+		return sdjwt.Laid{}, err
+	}
+	licence, personID, err := i.authorise(ctx, o)
+	if err != nil {
+		return sdjwt.Laid{}, err
+	}
+	id, err := i.opaqueID()
+	if err != nil {
+		return sdjwt.Laid{}, err
+	}
+	now := i.cfg.Now()
+	iat := coarse(now, o.signer)
+	exp := iat.Add(lifetimeOf(o.ctype))
+	ref, err := i.cfg.Status.Allocate(ctx, licence.ID, id, o.ctype.ID, exp)
+	if err != nil {
+		return sdjwt.Laid{}, fmt.Errorf("issuer: allocating a status index: %w", err)
+	}
+	laid, err := i.layOut(o, licence, ref, iat, exp)
+	if err != nil {
+		return sdjwt.Laid{}, err
+	}
+	sum := sha256.Sum256(laid.Payload)
+	return laid, i.cfg.Store.RecordIssuance(ctx, Issuance{
+		ID: id, Authority: o.authority.Code, TypeID: o.ctype.ID, LicenceID: licence.ID,
+		PersonID: personID, OfferID: o.token.OfferID, GrantID: o.token.GrantID, ClientID: o.token.ClientID,
+		HolderKey: o.proof.key.Thumbprint(), SignerKey: o.signer.Key.ID, PayloadHash: b64(sum[:]),
+		StatusURI: ref.URI, StatusIndex: ref.Index, IssuedAt: iat, ExpiresAt: exp, RecordedAt: now,
+	}, i.cfg.MaxPerGrant, audit.Event{Kind: "issuer.credential_recorded", Actor: actor(o.token, personID), Subject: licence.ID,
+		Client: o.token.ClientID, Detail: map[string]string{"issuance": id, "type": o.ctype.ID, "key": o.signer.Key.ID}})
+}
+
+func actor(t AccessToken, personID string) string {
+	if personID != "" {
+		return personID
+	}
+	return "offer:" + t.OfferID
+}
+
+// authorise finds the licence that the token may have, as things are now: what was true when the token was made may have changed.
+// It holds the licence until the transaction ends.
+func (i *Issuer) authorise(ctx context.Context, o order) (l Licence, personID string, err error) {
+	switch {
+	case o.token.OfferID != "" && o.token.PersonID == "":
+		l, personID, err = i.authoriseOffer(ctx, o)
+	case o.token.PersonID != "" && o.token.OfferID == "":
+		personID = o.token.PersonID
+		l, err = i.authorisePerson(ctx, o)
+	default:
+		err = ErrNoLicence
+	}
+	if err != nil {
+		return Licence{}, "", err
+	}
+	if l.Issuer != o.authority.Code || l.TypeID != o.ctype.ID {
+		return Licence{}, "", ErrNoLicence
+	}
+	return l, personID, nil
+}
+
+func (i *Issuer) authoriseOffer(ctx context.Context, o order) (Licence, string, error) {
+	offer, err := i.cfg.Store.Offer(ctx, o.token.OfferID)
+	if err != nil {
+		return Licence{}, "", err
+	}
+	if offer.Authority != o.authority.Code || offer.TypeID != o.ctype.ID || offer.RedeemedAt.IsZero() {
+		return Licence{}, "", ErrNoLicence
+	}
+	if offer.PersonID != "" {
+		if err := i.mayTake(ctx, offer.PersonID, offer.ACR, o.ctype.RequiredACR); err != nil {
+			return Licence{}, "", err
+		}
+	}
+	l, err := i.cfg.Licences.Hold(ctx, offer.LicenceID, offer.PersonID)
+	return l, offer.PersonID, err
+}
+
+// authorisePerson takes the newest licence in force when the person has several: a Credential Request can't say which.
+func (i *Issuer) authorisePerson(ctx context.Context, o order) (Licence, error) {
+	if err := i.mayTake(ctx, o.token.PersonID, o.token.ACR, o.ctype.RequiredACR); err != nil {
+		return Licence{}, err
+	}
+	ids, err := i.cfg.Licences.OfPerson(ctx, o.token.PersonID, o.authority.Code, o.ctype.ID)
+	if err != nil {
+		return Licence{}, fmt.Errorf("issuer: licences of the person: %w", err)
+	}
+	if len(ids) == 0 {
+		return Licence{}, ErrNoLicence
+	}
+	return i.cfg.Licences.Hold(ctx, ids[0], o.token.PersonID)
+}
+
+// coarse is the time of issue as the credential says it: the full hour, so that copies and their showings can't be linked by
+// it. It is never before the signer's certificate, which would make the credential look forged.
+func coarse(now time.Time, s Signer) time.Time {
+	t := now.UTC().Truncate(time.Hour)
+	if len(s.Chain) == 0 {
+		return t
+	}
+	leaf, err := x509.ParseCertificate(s.Chain[0])
+	if err == nil && leaf.NotBefore.After(t) && !leaf.NotBefore.After(now) {
+		return leaf.NotBefore.UTC()
+	}
+	return t
+}
+
+// layOut makes the payload and the disclosures. A claim that the type doesn't describe is refused, because everybody would see
+// it; so is a licence without a mandatory claim. Both are faults of type or register, not of the wallet.
+func (i *Issuer) layOut(o order, l Licence, ref StatusRef, iat, exp time.Time) (sdjwt.Laid, error) {
+	described := map[string]bool{}
+	var selective []sdjwt.Path
+	absent := 0
+	for _, c := range o.ctype.Claims {
+		described[c.Path[0].(string)] = true
+		present := c.Path.Lookup(l.Claims)
+		if c.Mandatory && !present {
+			return sdjwt.Laid{}, fmt.Errorf("issuer: licence of type %s lacks the claim %s", o.ctype.ID, c.Path)
+		}
+		if c.Selective {
+			selective = append(selective, c.Path)
+			if !present {
+				absent++
+			}
+		}
+	}
+	claims := maps.Clone(l.Claims)
+	if claims == nil {
+		claims = map[string]any{}
+	}
+	for name := range claims {
+		if !described[name] {
+			return sdjwt.Laid{}, fmt.Errorf("issuer: type %s does not describe the claim %s", o.ctype.ID, name)
+		}
+	}
+	claims["iss"] = o.authority.identifier
+	claims["vct"] = o.ctype.VCT
+	claims["vct#integrity"] = o.ctype.VCTIntegrity
+	claims["iat"] = iat.Unix()
+	claims["exp"] = exp.Unix()
+	claims["status"] = map[string]any{"status_list": map[string]any{"idx": ref.Index, "uri": ref.URI}}
+	laid, err := sdjwt.Build(sdjwt.Template{Claims: claims, Selective: selective, AbsentOK: true, Holder: &o.proof.key,
+		Salts: i.cfg.Rand,
+		// As many digests whatever the licence has: their number must not tell which optional claims exist.
+		Decoys: absent})
+	if err != nil {
+		return sdjwt.Laid{}, fmt.Errorf("issuer: laying out: %w", err)
+	}
+	return laid, nil
+}

@@ -1,0 +1,228 @@
+package issuer
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"net/url"
+	"time"
+
+	"github.com/hufu-id/hufu/internal/audit"
+)
+
+// Grant is how a wallet gets the access token for an offer.
+type Grant string
+
+// Grants, as they are named in a Credential Offer.
+const (
+	// PreAuthorized is for an offer that is shown to a person already identified; a Transaction Code protects it on its way.
+	PreAuthorized Grant = "urn:ietf:params:oauth:grant-type:pre-authorized_code"
+	// AuthorizationCode lets the person log in from the wallet.
+	AuthorizationCode Grant = "authorization_code"
+)
+
+// OfferRequest asks for a Credential Offer of one licence.
+type OfferRequest struct {
+	LicenceID string
+	// TypeID, when given, must be the licence's type.
+	TypeID string
+	// PersonID is the citizen who asks for the own licence, ACR the level of the session. Empty for a department.
+	PersonID, ACR string
+	// Department is the credit code of the department that asks. Empty for a citizen.
+	Department string
+	// Grant is PreAuthorized when empty.
+	Grant Grant
+}
+
+// OfferView is an offer with its secrets, for the person who may see them.
+type OfferView struct {
+	// OpaqueID names the offer in its URL and on the page that shows it. It is as secret as the offer.
+	OpaqueID string
+	// URI passes the offer by reference (credential_offer_uri), ValueURI by value (credential_offer); both openid-credential-offer://.
+	URI, ValueURI string
+	// TxCode is the Transaction Code, six digits; empty for the authorization code flow.
+	TxCode string
+	// Offer is what is kept. Open says that the code can still be redeemed at the time of asking.
+	Offer Offer
+	Open  bool
+	// Type and Authority name the credential for people.
+	Type, Authority []Display
+}
+
+// credentialOffer is the wire form of section 4.1.1.
+type credentialOffer struct {
+	CredentialIssuer           string         `json:"credential_issuer"`
+	CredentialConfigurationIDs []string       `json:"credential_configuration_ids"`
+	Grants                     map[string]any `json:"grants"`
+}
+
+type txCodeShape struct {
+	InputMode string `json:"input_mode"`
+	Length    int    `json:"length"`
+}
+
+// CreateOffer makes an offer for a licence that is in force. A citizen gets one only for the own licence and at the level that its
+// type requires; a department only for licences that it issued. ErrNoLicence, ErrNotInForce, ErrLevelTooLow,
+// ErrPersonInactive, ErrTooManyOffers, ErrUnknownGrant.
+func (i *Issuer) CreateOffer(ctx context.Context, req OfferRequest) (OfferView, error) {
+	opaque, err := i.opaqueID()
+	if err != nil {
+		return OfferView{}, err
+	}
+	now := i.cfg.Now()
+	o := Offer{ID: hash(opaque), LicenceID: req.LicenceID, PersonID: req.PersonID, ACR: req.ACR,
+		CreatedAt: now, ExpiresAt: now.Add(i.cfg.OfferLifetime)}
+	switch req.Grant {
+	case PreAuthorized, "":
+		o.CodeHash = hash(i.preAuthorizedCode(opaque))
+		o.TxMAC = i.txMAC(o.ID, i.txCode(opaque))
+	case AuthorizationCode:
+		o.StateHash = hash(i.issuerState(opaque))
+	default:
+		return OfferView{}, ErrUnknownGrant
+	}
+	err = i.cfg.Tx(ctx, func(ctx context.Context) error {
+		l, err := i.mayOffer(ctx, req)
+		if err != nil {
+			return err
+		}
+		o.Authority, o.TypeID, o.MadeBy = l.Issuer, l.TypeID, req.PersonID
+		if req.PersonID == "" {
+			o.MadeBy = req.Department
+		}
+		return i.cfg.Store.CreateOffer(ctx, o, i.cfg.MaxOpenOffers, audit.Event{Kind: "issuer.offer_made",
+			Actor: o.MadeBy, Subject: o.LicenceID, Detail: map[string]string{"offer": o.ID, "type": o.TypeID}})
+	})
+	if err != nil {
+		return OfferView{}, err
+	}
+	return i.view(opaque, o)
+}
+
+// mayOffer decides whether this citizen or department may have an offer for this licence.
+func (i *Issuer) mayOffer(ctx context.Context, req OfferRequest) (Licence, error) {
+	if (req.PersonID == "") == (req.Department == "") {
+		return Licence{}, fmt.Errorf("issuer: an offer is made by a person or by a department, not by both or none")
+	}
+	var l Licence
+	var err error
+	if req.PersonID != "" {
+		l, err = i.cfg.Licences.Hold(ctx, req.LicenceID, req.PersonID)
+	} else {
+		l, err = i.cfg.Licences.Licence(ctx, req.LicenceID)
+	}
+	if err != nil {
+		return Licence{}, err
+	}
+	if req.Department != "" && l.Issuer != req.Department || req.TypeID != "" && l.TypeID != req.TypeID {
+		return Licence{}, ErrNoLicence
+	}
+	t, ok := i.authorities.Load().credentialType(l.Issuer, l.TypeID)
+	if !ok {
+		return Licence{}, ErrNoLicence
+	}
+	if req.PersonID == "" {
+		return l, nil
+	}
+	return l, i.mayTake(ctx, req.PersonID, req.ACR, t.RequiredACR)
+}
+
+// mayTake decides whether the person, who logged in at level acr, may take a credential that requires another.
+func (i *Issuer) mayTake(ctx context.Context, personID, acr, required string) error {
+	if !levelEnough(acr, required) {
+		return ErrLevelTooLow
+	}
+	active, err := i.cfg.Persons.Active(ctx, personID)
+	if err != nil {
+		return fmt.Errorf("issuer: asking for the person: %w", err)
+	}
+	if !active {
+		return ErrPersonInactive
+	}
+	return nil
+}
+
+// ShowOffer shows an offer again to the citizen who made it. ErrUnknownOffer, also when it is another's.
+func (i *Issuer) ShowOffer(ctx context.Context, opaque, personID string) (OfferView, error) {
+	o, err := i.cfg.Store.Offer(ctx, hash(opaque))
+	if err != nil {
+		return OfferView{}, err
+	}
+	if personID == "" || o.PersonID != personID {
+		return OfferView{}, ErrUnknownOffer
+	}
+	return i.view(opaque, o)
+}
+
+func (i *Issuer) view(opaque string, o Offer) (OfferView, error) {
+	value, err := i.offerJSON(opaque, o)
+	if err != nil {
+		return OfferView{}, err
+	}
+	v := OfferView{OpaqueID: opaque, Offer: o, Open: i.open(o),
+		URI:      offerURI("credential_offer_uri", i.Identifier(o.Authority)+"/offer/"+opaque),
+		ValueURI: offerURI("credential_offer", string(value))}
+	if o.TxMAC != "" {
+		v.TxCode = i.txCode(opaque)
+	}
+	if a, ok := i.authorities.Load().byCode[o.Authority]; ok {
+		v.Authority = a.Display
+		v.Type = a.types[o.TypeID].Display
+	}
+	return v, nil
+}
+
+func offerURI(member, value string) string {
+	return "openid-credential-offer://?" + url.Values{member: {value}}.Encode()
+}
+
+// open says whether the offer's code can be redeemed now.
+func (i *Issuer) open(o Offer) bool {
+	return o.RedeemedAt.IsZero() && o.Tries < i.cfg.MaxTxCodeTries && i.cfg.Now().Before(o.ExpiresAt)
+}
+
+func (i *Issuer) offerJSON(opaque string, o Offer) ([]byte, error) {
+	grants := map[string]any{}
+	if o.CodeHash != "" {
+		g := map[string]any{"pre-authorized_code": i.preAuthorizedCode(opaque)}
+		if o.TxMAC != "" {
+			g["tx_code"] = txCodeShape{InputMode: "numeric", Length: txCodeLength}
+		}
+		grants[string(PreAuthorized)] = g
+	}
+	if o.StateHash != "" {
+		grants[string(AuthorizationCode)] = map[string]any{"issuer_state": i.issuerState(opaque)}
+	}
+	b, err := json.Marshal(credentialOffer{CredentialIssuer: i.Identifier(o.Authority),
+		CredentialConfigurationIDs: []string{o.TypeID}, Grants: grants})
+	if err != nil {
+		return nil, fmt.Errorf("issuer: encoding an offer: %w", err)
+	}
+	return b, nil
+}
+
+const txCodeLength = 6
+
+// StateOffer returns what an issuer_state at the authorization endpoint belongs to: the scope to ask for and the audience.
+// ErrUnknownOffer, ErrOfferEnded.
+func (i *Issuer) StateOffer(ctx context.Context, issuerState string) (scope, audience string, err error) {
+	if issuerState == "" || len(issuerState) > 128 {
+		return "", "", ErrUnknownOffer
+	}
+	o, err := i.cfg.Store.OfferByState(ctx, hash(issuerState))
+	if err != nil {
+		return "", "", err
+	}
+	if !i.open(o) {
+		return "", "", ErrOfferEnded
+	}
+	return o.TypeID, i.Identifier(o.Authority), nil
+}
+
+// lifetimeOf is the technical life of credentials of a type.
+func lifetimeOf(t CredentialType) time.Duration {
+	if t.Lifetime > 0 {
+		return t.Lifetime
+	}
+	return 90 * 24 * time.Hour
+}

@@ -1,0 +1,72 @@
+package issuer
+
+import (
+	"context"
+	"errors"
+)
+
+// What Redeem answers. The token endpoint maps ErrTxCodeMissing and ErrTxCodeUnexpected to invalid_request and the others to
+// invalid_grant (section 6.3).
+var (
+	// ErrUnknownCode: no such code, or redeemed, expired, or ended by wrong tries. Never told apart.
+	ErrUnknownCode = errors.New("issuer: the pre-authorized code is not valid")
+	// ErrTxCodeWrong: the Transaction Code is wrong; the try was counted.
+	ErrTxCodeWrong = errors.New("issuer: wrong transaction code")
+	// ErrTxCodeMissing: the offer has a Transaction Code and the request none. Not counted.
+	ErrTxCodeMissing = errors.New("issuer: transaction code missing")
+	// ErrTxCodeUnexpected: the request has a Transaction Code and the offer none. Not counted.
+	ErrTxCodeUnexpected = errors.New("issuer: transaction code not expected")
+
+	// ErrLevelTooLow: the person is not identified well enough for this type.
+	ErrLevelTooLow = errors.New("issuer: level of identification too low")
+	// ErrPersonInactive: the person is suspended or gone.
+	ErrPersonInactive = errors.New("issuer: person not active")
+	// ErrUnknownGrant: the grant of an offer request is not one of ours.
+	ErrUnknownGrant = errors.New("issuer: unknown grant")
+)
+
+// Redemption is what a Pre-Authorized Code gave: the authority to ask for one type at one Credential Issuer.
+type Redemption struct {
+	// OfferID identifies the offer; it is no secret. The access token's subject lies in the "offer:" space.
+	OfferID  string
+	Scopes   []string
+	Audience []string
+}
+
+// Redeem uses up a Pre-Authorized Code, for the token endpoint. Of any number of calls with one code, on any number of nodes, at
+// most one succeeds. hasTxCode tells an empty tx_code from none.
+//
+// Call it outside of any transaction: a wrong try must stay counted when the caller then refuses, which would roll it back. A crash
+// after Redeem and before the tokens are minted costs the person a new offer and gives nobody a second try.
+func (i *Issuer) Redeem(ctx context.Context, code, txCode string, hasTxCode bool) (Redemption, error) {
+	if code == "" || len(code) > 128 {
+		return Redemption{}, ErrUnknownCode
+	}
+	o, err := i.cfg.Store.OfferByCode(ctx, hash(code))
+	switch {
+	case errors.Is(err, ErrUnknownOffer):
+		return Redemption{}, ErrUnknownCode
+	case err != nil:
+		return Redemption{}, err
+	case !i.open(o):
+		return Redemption{}, ErrUnknownCode
+	case o.TxMAC != "" && !hasTxCode:
+		return Redemption{}, ErrTxCodeMissing
+	case o.TxMAC == "" && hasTxCode:
+		return Redemption{}, ErrTxCodeUnexpected
+	}
+	txMAC := ""
+	if o.TxMAC != "" {
+		txMAC = i.txMAC(o.ID, txCode)
+	}
+	right, _, err := i.cfg.Store.Try(ctx, o.ID, txMAC, i.cfg.MaxTxCodeTries, i.cfg.Now())
+	switch {
+	case errors.Is(err, ErrOfferEnded):
+		return Redemption{}, ErrUnknownCode
+	case err != nil:
+		return Redemption{}, err
+	case !right:
+		return Redemption{}, ErrTxCodeWrong
+	}
+	return Redemption{OfferID: o.ID, Scopes: []string{o.TypeID}, Audience: []string{i.Identifier(o.Authority)}}, nil
+}
