@@ -205,33 +205,28 @@ func (b *builder) targets() error {
 
 // delegatedKeys are the keys of every delegated role: of the input's issuers, and
 // of those that the previous state had (a role that vanishes looks like an attack
-// to every TUF client; its keys are still asked of the caller).
+// to every TUF client).
 func (b *builder) delegatedKeys() (map[string]RoleKeys, error) {
 	out := map[string]RoleKeys{RoleStatus: b.keys.Status}
-	names := map[string]bool{}
+	codes := PublishedIssuers(b.prev)
 	for name := range b.parts {
-		names[name] = true
-	}
-	for _, name := range PublishedRoles(b.prev) {
-		names[name] = true
-	}
-	for name := range names {
-		code, ok := strings.CutPrefix(name, issuerRole)
-		if !ok {
-			continue
+		if code, ok := strings.CutPrefix(name, issuerRole); ok {
+			codes = append(codes, code)
 		}
+	}
+	for _, code := range codes {
 		keys, ok := b.keys.Issuers[code]
 		if !ok {
-			return nil, fmt.Errorf("%w: no key for role %s", ErrInput, name)
+			return nil, fmt.Errorf("%w: no key for role %s", ErrInput, RoleIssuer(code))
 		}
-		out[name] = keys
+		out[RoleIssuer(code)] = keys
 	}
 	return out, nil
 }
 
-// PublishedRoles lists the delegated roles that a repository already has; Build
-// needs keys for all of them, also for authorities that left.
-func PublishedRoles(prev Files) []string {
+// PublishedIssuers lists the credit codes of all authorities that a repository
+// has a role for. Build needs keys for all of them, also for those that left.
+func PublishedIssuers(prev Files) []string {
 	raw := prev[metaPath(metadata.TARGETS, prev.newest()[metadata.TARGETS])]
 	md, err := metadata.Targets().FromBytes(raw)
 	if err != nil || md.Signed.Delegations == nil {
@@ -239,7 +234,9 @@ func PublishedRoles(prev Files) []string {
 	}
 	var out []string
 	for _, r := range md.Signed.Delegations.Roles {
-		out = append(out, r.Name)
+		if code, ok := strings.CutPrefix(r.Name, issuerRole); ok {
+			out = append(out, code)
+		}
 	}
 	return out
 }

@@ -6,6 +6,8 @@ import (
 	"crypto/elliptic"
 	"crypto/sha256"
 	"fmt"
+	"maps"
+	"slices"
 
 	"github.com/secure-systems-lab/go-securesystemslib/cjson"
 	"github.com/theupdateframework/go-tuf/v2/metadata"
@@ -85,6 +87,34 @@ func (r RoleKeys) public(role string) ([]*metadata.Key, error) {
 		}
 	}
 	return out, nil
+}
+
+// Digest is a SHA-256 over the public keys, holders and thresholds of all roles:
+// equal digests, nothing to sign anew.
+func (k Keys) Digest() ([32]byte, error) {
+	all := map[string]RoleKeys{"root": k.Root, "timestamp": k.Timestamp, "snapshot": k.Snapshot, "targets": k.Targets, RoleStatus: k.Status}
+	for code, keys := range k.Issuers {
+		all[RoleIssuer(code)] = keys
+	}
+	h := sha256.New()
+	for _, role := range slices.Sorted(maps.Keys(all)) {
+		public, err := all[role].public(role)
+		if err != nil {
+			return [32]byte{}, err
+		}
+		var ids []string
+		for _, key := range public {
+			id, err := key.ID()
+			if err != nil {
+				return [32]byte{}, fmt.Errorf("naming the key of %s: %w", role, err)
+			}
+			ids = append(ids, id)
+		}
+		// The first len(Signers) sign: promoting a key changes the digest although the set stays.
+		slices.Sort(ids[min(len(ids), len(all[role].Signers)):])
+		fmt.Fprintf(h, "%s %d %v\n", role, all[role].threshold(), ids)
+	}
+	return [32]byte(h.Sum(nil)), nil
 }
 
 // tufKey makes the TUF form of a P-256 key.
