@@ -32,12 +32,7 @@ func newOfferView(page OfferPage) (offerView, error) {
 	return offerView{OfferPage: page, Link: template.URL(page.URI)}, nil
 }
 
-// licenceRow is a licence with its control id.
-type licenceRow struct {
-	LicenceView
-	ControlID string
-}
-
+// licencesView is a LicencesPage whose rows have control ids.
 type licencesView struct {
 	LicencesPage
 	Rows []licenceRow

@@ -90,7 +90,7 @@ type ChooserPage struct {
 
 // Chooser shows the province chooser. Controls: province-<six digits>, each once per page.
 func (p *Pages) Chooser(w http.ResponseWriter, r *http.Request, page ChooserPage) {
-	p.render(w, r, http.StatusOK, "chooser", page)
+	p.render(w, r, http.StatusOK, "chooser", newChooserView(page, r.URL.Query().Get("region")))
 }
 
 // GivenItem is one piece of data that the client would receive.
@@ -112,10 +112,10 @@ type ConsentPage struct {
 	Service       Text
 	Registered    time.Time // when the registration was last checked; zero hides the date
 	Given         []GivenItem
-	Stays         []Text // what the client could know and does not get
-	Notice        bool   // 告知: no choice, buttons say so
-	LastTime      time.Time
-	OfferStanding bool // offer "do not ask again for the same data"
+	Stays         []Text    // what the client could know and does not get
+	Notice        bool      // 告知: no choice, buttons say so
+	LastTime      time.Time // when this client last received data; zero says "this is the first time"
+	OfferStanding bool      // offer "do not ask again for the same data"
 	Action        string
 	CSRF          string
 	Hidden        []Field
@@ -123,7 +123,7 @@ type ConsentPage struct {
 
 // Consent shows the consent page. Controls: consent-allow, consent-deny.
 func (p *Pages) Consent(w http.ResponseWriter, r *http.Request, page ConsentPage) {
-	p.render(w, r, http.StatusOK, "consent", page)
+	p.render(w, r, http.StatusOK, "consent", newConsentView(page))
 }
 
 // LogoutPage asks whether to end the session. The form posts Hidden and csrf to Action.

@@ -18,8 +18,8 @@ const (
 type View struct {
 	Lang   Lang
 	Senior bool
-	path   string
 	query  url.Values
+	get    bool
 }
 
 type viewKey struct{}
@@ -82,7 +82,8 @@ func keep(w http.ResponseWriter, name, value string) {
 // viewOf returns how r's reader reads.
 func viewOf(r *http.Request) View {
 	c, _ := r.Context().Value(viewKey{}).(choice)
-	v := View{path: r.URL.Path, query: r.URL.Query(), Senior: cookieOr(r, modeCookie, c.mode) == "senior"}
+	get := r.Method == http.MethodGet || r.Method == http.MethodHead
+	v := View{query: r.URL.Query(), get: get, Senior: cookieOr(r, modeCookie, c.mode) == "senior"}
 	switch l := cookieOr(r, langCookie, c.lang); {
 	case l == "zh" || l == "en":
 		v.Lang = Lang(l)
@@ -142,6 +143,36 @@ func langOf(tag string) (Lang, bool) {
 		return EN, true
 	}
 	return "", false
+}
+
+// CanSwitch reports whether the address of this page can be opened again to show it differently; the answer to a form can't.
+func (v View) CanSwitch() bool { return v.get }
+
+// OtherLink shows this page in the other language, SeniorLink and StandardLink in the other mode.
+func (v View) OtherLink() string { return v.link("lang", string(v.other())) }
+
+// SeniorLink shows this page in senior mode.
+func (v View) SeniorLink() string { return v.link("mode", "senior") }
+
+// StandardLink shows this page in standard mode.
+func (v View) StandardLink() string { return v.link("mode", "standard") }
+
+// OtherTag is the BCP 47 tag of the other language.
+func (v View) OtherTag() string { return v.other().Tag() }
+
+// OtherName is the other language's name in itself.
+func (v View) OtherName() string {
+	if v.other() == EN {
+		return "English"
+	}
+	return "中文"
+}
+
+func (v View) other() Lang {
+	if v.Lang == EN {
+		return ZH
+	}
+	return EN
 }
 
 // link returns a relative link to the page being shown with one parameter set: path and the other parameters stay.

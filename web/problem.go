@@ -82,5 +82,28 @@ func (p *Pages) Problem(w http.ResponseWriter, r *http.Request, page ProblemPage
 	if page.Time.IsZero() {
 		page.Time = p.cfg.Now()
 	}
+	if page.Next == nil {
+		page.Next = Next(NextHome, "/")
+	}
 	p.render(w, r, page.Status, "problem", page)
+}
+
+// NextStep names the wording of a way on.
+type NextStep string
+
+// The ways on that the catalogue knows.
+const (
+	NextRetry      NextStep = "retry"      // 再试一次
+	NextChoose     NextStep = "choose"     // 换一个省登录
+	NextDepartment NextStep = "department" // 回到办事单位
+	NextHome       NextStep = "home"       // 回到首页
+	NextLicences   NextStep = "licences"   // 看我的证照
+	NextLogin      NextStep = "login"      // 重新登录
+	NextOffer      NextStep = "offer"      // 重新生成
+	NextBack       NextStep = "back"       // 返回
+)
+
+// Next returns an action with the catalogue's wording, for ProblemPage.Next, ProblemPage.Others and LoggedOutPage.Next.
+func Next(step NextStep, href string) *Action {
+	return &Action{Label: Say("action."+string(step), nil), Href: href}
 }

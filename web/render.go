@@ -2,7 +2,6 @@ package web
 
 import (
 	"bytes"
-	"html/template"
 	"log/slog"
 	"net/http"
 	"strconv"
@@ -71,9 +70,4 @@ func (p *Pages) fail(w http.ResponseWriter, r *http.Request, err error) {
 	text := Say("fault.plain", Args{"trace": Plain(trace)})
 	w.Header().Set("Cache-Control", "no-store")
 	http.Error(w, text.ZH+"\n"+text.EN, http.StatusInternalServerError)
-}
-
-// page is a template set ready to execute "layout".
-func parseTemplates(a *assets) (map[string]*template.Template, error) {
-	return nil, nil
 }

@@ -60,11 +60,17 @@ func Say(key string, args Args) Text {
 	return Text{ZH: In(ZH, key, args), EN: In(EN, key, args)}
 }
 
-// In returns the message key in language l; see Say.
-func In(l Lang, key string, args Args) string {
+// In returns the message key in language l as plain text; see Say.
+func In(l Lang, key string, args Args) string { return find(l, key).fill(l, args, true) }
+
+// Marked returns the message with its marks: "|" where a Chinese line may break, "**" around what is bold. Arguments are not searched for
+// marks, so pass placeholders and replace them after the marks were read.
+func Marked(l Lang, key string, args Args) string { return find(l, key).fill(l, args, false) }
+
+func find(l Lang, key string) pattern {
 	p, ok := catalogue[l][key]
 	if !ok {
 		panic("messages: no message " + key + " in " + string(l))
 	}
-	return p.fill(l, args)
+	return p
 }

@@ -97,17 +97,24 @@ func parseArgument(s string) (part, string, error) {
 	return a, s[1:], nil
 }
 
-// fill writes the pattern for l. An argument that is not given stays visible as {name}: tests look for braces in pages.
-func (p pattern) fill(l Lang, args Args) string {
+// unmark removes the marks of Marked from a literal.
+var unmark = strings.NewReplacer("|", "", "**", "")
+
+// fill writes the pattern for l, without its marks when plain. An argument that is not given stays visible as {name}: tests look for braces.
+func (p pattern) fill(l Lang, args Args, plain bool) string {
 	var b strings.Builder
-	p.write(&b, l, args, "")
+	p.write(&b, l, args, plain, "#")
 	return b.String()
 }
 
-func (p pattern) write(b *strings.Builder, l Lang, args Args, number string) {
+func (p pattern) write(b *strings.Builder, l Lang, args Args, plain bool, number string) {
 	for _, x := range p {
 		if x.arg == "" {
-			b.WriteString(strings.ReplaceAll(x.literal, "#", cmpOr(number, "#")))
+			s := x.literal
+			if plain {
+				s = unmark.Replace(s)
+			}
+			b.WriteString(strings.ReplaceAll(s, "#", number))
 			continue
 		}
 		v, ok := args[x.arg]
@@ -127,15 +134,8 @@ func (p pattern) write(b *strings.Builder, l Lang, args Args, number string) {
 		if !ok {
 			branch = x.plural["other"]
 		}
-		branch.write(b, l, args, s)
+		branch.write(b, l, args, plain, s)
 	}
-}
-
-func cmpOr(a, b string) string {
-	if a != "" {
-		return a
-	}
-	return b
 }
 
 // arguments adds the names of all arguments of p to set.
