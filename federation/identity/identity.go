@@ -9,13 +9,11 @@
 package identity
 
 import (
-	"context"
 	"errors"
 	"io"
 	"time"
 
 	"github.com/hufu-id/hufu/federation/upstream"
-	"github.com/hufu-id/hufu/internal/audit"
 )
 
 // Errors of this package.
@@ -38,13 +36,13 @@ const (
 
 // Person is a person as her province describes her now.
 type Person struct {
-	ID            string
-	Province      string // whose assertion the claims are
-	Claims        upstream.Claims
-	Document      DocumentState
-	Level         upstream.Level // of the last assertion, under the ceiling
-	CreatedAt     time.Time
-	LastAssertion time.Time
+	ID        string
+	Province  string // whose assertion the claims are
+	Claims    upstream.Claims
+	Document  DocumentState
+	Level     upstream.Level // of the last assertion, under the ceiling
+	CreatedAt time.Time
+	UpdatedAt time.Time // when the province last said something new
 }
 
 // ResidentID returns the id number when it is the person's own beyond doubt (DocumentProven), else "". What is looked up by
