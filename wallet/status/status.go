@@ -3,11 +3,17 @@
 // A pool holds all credentials of one licence type that expire in one quarter, nation-wide, in lists of 2^17 entries or more: an index says
 // nothing about who holds it or who issued it. Entries are claimed at random, in the transaction of the issuance. A change of a
 // licence's state flips all its entries; a background step signs what changed within seconds.
+//
+// It does not know why a licence is suspended or invalid: that is the register's, and is never published.
 package status
 
 import (
 	"context"
 	"errors"
+	"fmt"
+	"log/slog"
+	"net/url"
+	"strings"
 	"time"
 
 	"github.com/hufu-id/hufu/internal/audit"
@@ -20,6 +26,9 @@ const (
 	Invalid   uint8 = 1
 	Suspended uint8 = 2
 )
+
+// bits is the width of an entry: enough for the three values.
+const bits = 2
 
 var (
 	// ErrNotValid refuses an entry for a licence that is invalid or suspended at this moment: the legal act came between
@@ -52,7 +61,7 @@ type Token struct {
 // Signer gives the key that signs lists now, with its certificates: leaf and intermediate, never the root.
 type Signer func(ctx context.Context) (key jose.SigningKey, x5c [][]byte, err error)
 
-// Config is what a Service needs. The durations have defaults.
+// Config is what a Service needs. Now, Log and the numbers below them have defaults.
 type Config struct {
 	Store  Store
 	Tx     func(ctx context.Context, fn func(ctx context.Context) error) error
@@ -61,26 +70,54 @@ type Config struct {
 	// BaseURL is the origin: lists are at BaseURL + "/status/" + id.
 	BaseURL string
 	Now     func() time.Time
+	Log     *slog.Logger
 
-	// Size is the number of entries of a new list: 2^17 unless a test says less.
+	// Size is the number of entries of a new list: 2^17, and less only in tests.
 	Size int64
-	// Life is exp - iat of a token: 35 days. Refresh is the age at which an unchanged list is signed again, so that its iat
-	// stays young: 1 hour. TTL is told to caches of tokens: 5 minutes.
+	// Life is exp - iat of a token: 35 days, because counters are fed by USB stick. Refresh is the age at which an unchanged list is signed
+	// again, so that its iat stays young: 1 hour. TTL is told to caches of tokens: 5 minutes.
 	Life, Refresh, TTL time.Duration
 	// Spread is how long the entries of one licence take to flip, each at a random moment of it: copies of one licence
-	// that flip together could be linked. 4 seconds; the promise for all is 10.
+	// that flip together could be linked. 4 seconds; the promise for all is 10. Negative is none.
 	Spread time.Duration
-	// Every is the pause between two background steps: 1 second.
-	Every time.Duration
 }
 
-// The Service's methods, for the other modules' adapters:
-//
-//	New(Config) (*Service, error)
-//	Allocate(ctx, licenceID, issuanceID, typeID string, expires time.Time) (Ref, error)   joins the caller's transaction; ErrNotValid
-//	SetForLicence(ctx, licenceID string, value uint8) error                              joins the caller's transaction
-//	Publish(ctx) error                 one step: flips what is due, signs what changed; call after a commit for immediate effect
-//	Kick()                             asks Run for a step now
-//	Run(ctx) error                     steps until ctx ends
-//	Tokens(ctx) ([]Token, error)       flips everything outstanding, publishes, and returns all live lists, for the bundle
-//	Routes(*mux.Router)                /status/{list}, /status/aggregation
+// Service allocates and publishes. It is safe for concurrent use and keeps nothing in memory.
+type Service struct{ cfg Config }
+
+// abandoned is how long a publication may take before another node takes it for dead and begins again.
+const abandoned = 3 * time.Second
+
+// New checks the configuration and fills in the defaults.
+func New(cfg Config) (*Service, error) {
+	if cfg.Store == nil || cfg.Tx == nil || cfg.Audit == nil || cfg.Signer == nil {
+		return nil, errors.New("status: a required part is missing")
+	}
+	if u, err := url.Parse(cfg.BaseURL); err != nil || u.Host == "" || strings.HasSuffix(cfg.BaseURL, "/") {
+		return nil, errors.New("status: BaseURL must be a URL without a slash at its end")
+	}
+	if cfg.Now == nil {
+		cfg.Now = time.Now
+	}
+	if cfg.Log == nil {
+		cfg.Log = slog.New(slog.DiscardHandler)
+	}
+	if cfg.Size == 0 {
+		cfg.Size = 1 << 17
+	}
+	for _, d := range []struct {
+		v       *time.Duration
+		initial time.Duration
+	}{{&cfg.Life, 35 * 24 * time.Hour}, {&cfg.Refresh, time.Hour}, {&cfg.TTL, 5 * time.Minute}, {&cfg.Spread, 4 * time.Second}} {
+		if *d.v == 0 {
+			*d.v = d.initial
+		}
+	}
+	if cfg.Size < 1 || cfg.Refresh >= cfg.Life {
+		return nil, fmt.Errorf("status: size %d, refresh %s, life %s don't go together", cfg.Size, cfg.Refresh, cfg.Life)
+	}
+	return &Service{cfg: cfg}, nil
+}
+
+// URI is the address of a list.
+func (s *Service) URI(listID string) string { return s.cfg.BaseURL + "/status/" + listID }
