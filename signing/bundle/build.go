@@ -10,6 +10,8 @@ import (
 	"time"
 
 	"github.com/theupdateframework/go-tuf/v2/metadata"
+
+	"github.com/hufu-id/hufu/signing/bundle/internal/wire"
 )
 
 // Lifetimes say how long a role's signature holds. Times in the repository are
@@ -165,7 +167,7 @@ func (b *builder) root() error {
 
 // rootKeys is what makes two roots say the same.
 func rootKeys(md *metadata.Metadata[metadata.RootType]) []byte {
-	return mustJSON([]any{md.Signed.Keys, md.Signed.Roles})
+	return wire.JSON([]any{md.Signed.Keys, md.Signed.Roles})
 }
 
 // targets lays out the national role and the delegated ones.
@@ -253,7 +255,7 @@ func (b *builder) targetsRole(name string, md *metadata.Metadata[metadata.Target
 			target.Custom = &p.custom
 		}
 		md.Signed.Targets[path] = target
-		b.out[targetPath(path, hexHash(p.body))] = p.body
+		b.out[targetPath(path, wire.Hash(p.body))] = p.body
 	}
 	if version, raw, ok := b.previous(name); ok {
 		old, err := metadata.Targets().FromBytes(raw)
@@ -276,7 +278,7 @@ func (b *builder) targetsRole(name string, md *metadata.Metadata[metadata.Target
 }
 
 func targetsSays(md *metadata.Metadata[metadata.TargetsType]) []byte {
-	return mustJSON([]any{md.Signed.Targets, md.Signed.Delegations})
+	return wire.JSON([]any{md.Signed.Targets, md.Signed.Delegations})
 }
 
 // signedBy: the signatures are those of the role's signers, no more and no less.
@@ -321,7 +323,7 @@ func (b *builder) snapshot() error {
 		if err != nil {
 			return fmt.Errorf("%w: previous snapshot: %w", ErrInput, err)
 		}
-		same := bytes.Equal(mustJSON(old.Signed.Meta), mustJSON(md.Signed.Meta)) && signedBy(old.Signatures, b.keys.Snapshot)
+		same := bytes.Equal(wire.JSON(old.Signed.Meta), wire.JSON(md.Signed.Meta)) && signedBy(old.Signatures, b.keys.Snapshot)
 		if same && b.fresh(old.Signed.Expires, b.lives.Snapshot) {
 			b.put(metadata.SNAPSHOT, version, raw)
 			return nil

@@ -3,6 +3,8 @@ package bundle
 import (
 	"errors"
 	"time"
+
+	"github.com/hufu-id/hufu/signing/bundle/internal/wire"
 )
 
 // Why a bundle is not (or not fully) believed. Verify wraps them; callers tell
@@ -14,9 +16,9 @@ var (
 	ErrRoot = errors.New("bundle: the root of trust is unusable")
 	// ErrMalformed: the archive is not a bundle: no zip, a part is missing, broken
 	// or of another shape than the signed metadata say.
-	ErrMalformed = errors.New("bundle: not a trust bundle")
+	ErrMalformed = wire.ErrMalformed
 	// ErrTooLarge: the archive or a part passes a limit (size, entries, path).
-	ErrTooLarge = errors.New("bundle: larger than a trust bundle may be")
+	ErrTooLarge = wire.ErrTooLarge
 	// ErrUntrusted: the archive has the shape of a bundle, but the given root does
 	// not vouch for it: wrong keys, too few distinct signers, a part that
 	// is not the one its snapshot names, or a role that signed what isn't its own.

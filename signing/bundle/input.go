@@ -3,8 +3,6 @@ package bundle
 import (
 	"bytes"
 	"crypto/sha256"
-	"encoding/base64"
-	"encoding/hex"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -12,6 +10,8 @@ import (
 	"slices"
 	"strings"
 	"time"
+
+	"github.com/hufu-id/hufu/signing/bundle/internal/wire"
 )
 
 // ErrInput: the input of Build contradicts itself, or misses a part or a key.
@@ -67,135 +67,58 @@ type part struct {
 	custom json.RawMessage
 }
 
-// Wire shapes of our own target files. Times are RFC 3339 in UTC.
-type (
-	authorityFile struct {
-		ID         string              `json:"id"`
-		Code       string              `json:"code"`
-		Name       map[string]string   `json:"name,omitempty"`
-		Authorised []authorisationFile `json:"authorised"`
-	}
-	authorisationFile struct {
-		VCT    string     `json:"vct"`
-		Region string     `json:"region,omitempty"`
-		From   *time.Time `json:"from,omitempty"`
-		To     *time.Time `json:"to,omitempty"`
-	}
-	issuerFile struct {
-		Code         string        `json:"code"`
-		Certificates [][]byte      `json:"certificates,omitempty"`
-		Revoked      []revokedFile `json:"revoked,omitempty"`
-	}
-	revokedFile struct {
-		Thumbprint    string    `json:"thumbprint"`
-		CompromisedAt time.Time `json:"compromised_at"`
-	}
-	policyFile struct {
-		// StatusMaxAge is seconds by vct, "" for all others.
-		StatusMaxAge map[string]int64 `json:"status_max_age,omitempty"`
-	}
-	anchorCustom struct {
-		Purpose string `json:"purpose"`
-	}
-	typeCustom struct {
-		VCT string `json:"vct"`
-	}
-	listCustom struct {
-		URI string `json:"uri"`
-	}
-)
-
-const policyPath = "policy.json"
-
-func authorityPath(code string) string { return "authorities/" + code + ".json" }
-func issuerPath(code string) string    { return "issuers/" + code + "/issuer.json" }
-
 // layOut turns the input into the targets of each role.
 func layOut(in Input) (map[string]map[string]part, error) {
 	national, status := map[string]part{}, map[string]part{}
 	roles := map[string]map[string]part{"targets": national, RoleStatus: status}
 	for _, a := range in.Anchors {
-		if a.Purpose == "" || !plainName(a.Purpose) || len(a.DER) == 0 {
+		if a.Purpose == "" || !wire.PlainName(a.Purpose) || len(a.DER) == 0 {
 			return nil, fmt.Errorf("%w: an anchor without purpose or certificate", ErrInput)
 		}
-		national["anchors/"+a.Purpose+"-"+hexHash(a.DER)[:32]+".cer"] = part{a.DER, mustJSON(anchorCustom{a.Purpose})}
+		national[wire.AnchorPath(a.Purpose, a.DER)] = part{a.DER, wire.JSON(wire.AnchorNote{a.Purpose})}
 	}
 	for vct, raw := range in.Types {
 		if vct == "" || len(raw) == 0 {
 			return nil, fmt.Errorf("%w: type metadata without vct or bytes", ErrInput)
 		}
-		national["types/"+hexHash([]byte(vct))+".json"] = part{raw, mustJSON(typeCustom{vct})}
+		national[wire.TypePath(vct)] = part{raw, wire.JSON(wire.TypeNote{vct})}
 	}
 	for uri, token := range in.StatusLists {
 		if uri == "" || token == "" {
 			return nil, fmt.Errorf("%w: status list without URI or token", ErrInput)
 		}
-		status["status/"+hexHash([]byte(uri))+".jwt"] = part{[]byte(token), mustJSON(listCustom{uri})}
+		status[wire.ListPath(uri)] = part{[]byte(token), wire.JSON(wire.ListNote{uri})}
 	}
-	ages := policyFile{StatusMaxAge: map[string]int64{}}
+	ages := wire.Policy{StatusMaxAge: map[string]int64{}}
 	for vct, age := range in.Policy.StatusMaxAge {
 		ages.StatusMaxAge[vct] = int64(age / time.Second)
 	}
-	national[policyPath] = part{body: mustJSON(ages)}
+	national[wire.PolicyPath] = part{body: wire.JSON(ages)}
 	return roles, layOutIssuers(in.Issuers, roles)
 }
 
 func layOutIssuers(issuers []Issuer, roles map[string]map[string]part) error {
 	ids := map[string]bool{}
 	for _, i := range issuers {
-		if i.ID == "" || !plainName(i.Code) || ids[i.ID] || roles[RoleIssuer(i.Code)] != nil {
+		if i.ID == "" || !wire.PlainName(i.Code) || ids[i.ID] || roles[RoleIssuer(i.Code)] != nil {
 			return fmt.Errorf("%w: issuer %q (%q) is unnamed or there twice", ErrInput, i.ID, i.Code)
 		}
 		ids[i.ID] = true
-		national := authorityFile{ID: i.ID, Code: i.Code, Name: i.Name, Authorised: []authorisationFile{}}
+		national := wire.Authority{ID: i.ID, Code: i.Code, Name: i.Name, Authorised: []wire.Authorisation{}}
 		for _, a := range i.Authorised {
-			national.Authorised = append(national.Authorised, authorisationFile{a.VCT, a.Region, timeOrNil(a.From), timeOrNil(a.To)})
+			national.Authorised = append(national.Authorised, wire.Authorisation{a.VCT, a.Region, timeOrNil(a.From), timeOrNil(a.To)})
 		}
-		slices.SortFunc(national.Authorised, func(a, b authorisationFile) int { return bytes.Compare(mustJSON(a), mustJSON(b)) })
-		own := issuerFile{Code: i.Code, Certificates: slices.Clone(i.Certificates)}
+		slices.SortFunc(national.Authorised, func(a, b wire.Authorisation) int { return bytes.Compare(wire.JSON(a), wire.JSON(b)) })
+		own := wire.Issuer{Code: i.Code, Certificates: slices.Clone(i.Certificates)}
 		slices.SortFunc(own.Certificates, bytes.Compare)
 		for _, r := range i.Revoked {
-			own.Revoked = append(own.Revoked, revokedFile{r.Thumbprint, r.CompromisedAt.UTC()})
+			own.Revoked = append(own.Revoked, wire.Revoked{r.Thumbprint, r.CompromisedAt.UTC()})
 		}
-		slices.SortFunc(own.Revoked, func(a, b revokedFile) int { return strings.Compare(a.Thumbprint, b.Thumbprint) })
-		roles["targets"][authorityPath(i.Code)] = part{body: mustJSON(national)}
-		roles[RoleIssuer(i.Code)] = map[string]part{issuerPath(i.Code): {body: mustJSON(own)}}
+		slices.SortFunc(own.Revoked, func(a, b wire.Revoked) int { return strings.Compare(a.Thumbprint, b.Thumbprint) })
+		roles["targets"][wire.AuthorityPath(i.Code)] = part{body: wire.JSON(national)}
+		roles[RoleIssuer(i.Code)] = map[string]part{wire.IssuerPath(i.Code): {body: wire.JSON(own)}}
 	}
 	return nil
-}
-
-// plainName limits what becomes part of a path or role name: letters, digits
-// and hyphens, so that no code can climb out of its folder.
-func plainName(s string) bool {
-	if s == "" || len(s) > 64 {
-		return false
-	}
-	for _, r := range s {
-		if !(r >= '0' && r <= '9' || r >= 'a' && r <= 'z' || r >= 'A' && r <= 'Z' || r == '-') {
-			return false
-		}
-	}
-	return true
-}
-
-// mustJSON encodes our own wire structs, which can't fail.
-func mustJSON(v any) []byte {
-	b, err := json.Marshal(v)
-	if err != nil {
-		panic(err)
-	}
-	return b
-}
-
-func hexHash(b []byte) string {
-	h := sha256.Sum256(b)
-	return hex.EncodeToString(h[:])
-}
-
-// integrity is the W3C Subresource Integrity form, as in vct#integrity.
-func integrity(b []byte) string {
-	h := sha256.Sum256(b)
-	return "sha256-" + base64.StdEncoding.EncodeToString(h[:])
 }
 
 func timeOrNil(t time.Time) *time.Time {

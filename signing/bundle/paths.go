@@ -8,6 +8,8 @@ import (
 	"strings"
 
 	"github.com/theupdateframework/go-tuf/v2/metadata"
+
+	"github.com/hufu-id/hufu/signing/bundle/internal/wire"
 )
 
 // timestampPath is the one file without a version in its name.
@@ -50,9 +52,18 @@ func (f Files) NewestRoot() (version int64, raw []byte, ok bool) {
 }
 
 // Fingerprint is the hex SHA-256 of a root file's bytes, for comparing out of band.
-func Fingerprint(root []byte) string { return hexHash(root) }
+func Fingerprint(root []byte) string { return wire.Hash(root) }
 
 func hashOf(b []byte) []byte {
 	h := sha256.Sum256(b)
 	return h[:]
 }
+
+// MaxArchive is the largest archive in bytes, packed or unpacked.
+const MaxArchive = wire.MaxArchive
+
+// Archive packs a repository into one zip: the same files give the same bytes on every machine.
+func Archive(f Files) ([]byte, error) { return wire.Pack(f) }
+
+// Unpack reads an archive within the limits. It says nothing about trust. Errors: ErrMalformed, ErrTooLarge.
+func Unpack(archive []byte) (Files, error) { return wire.Unpack(archive) }

@@ -10,6 +10,8 @@ import (
 	"time"
 
 	"github.com/theupdateframework/go-tuf/v2/metadata"
+
+	"github.com/hufu-id/hufu/signing/bundle/internal/wire"
 )
 
 // contents reads the verified targets.
@@ -17,7 +19,7 @@ func (v *verifier) contents() (*Contents, error) {
 	root, ts := v.set.Root.Signed, v.set.Timestamp.Signed
 	c := &Contents{
 		Version: ts.Version, RootVersion: root.Version, RootFingerprint: Fingerprint(v.rootBytes),
-		Digest:  hexHash(v.files[timestampPath]),
+		Digest:  wire.Hash(v.files[timestampPath]),
 		Roles:   map[string]int64{metadata.ROOT: root.Version, metadata.TIMESTAMP: ts.Version, metadata.SNAPSHOT: v.set.Snapshot.Signed.Version},
 		Expires: root.Expires, Types: map[string]TypeMetadata{}, StatusLists: map[string]string{},
 	}
@@ -72,7 +74,7 @@ func (v *verifier) national(c *Contents) error {
 	for _, path := range slices.Sorted(maps.Keys(targets)) {
 		kind, _, _ := strings.Cut(path, "/")
 		read := map[string]func(*Contents, string, []byte, *json.RawMessage) error{
-			"anchors": readAnchor, "types": readType, "authorities": v.readAuthority, policyPath: readPolicy,
+			"anchors": readAnchor, "types": readType, "authorities": v.readAuthority, wire.PolicyPath: readPolicy,
 		}[kind]
 		if read == nil {
 			continue
@@ -97,7 +99,7 @@ func unreadable(path string, err error) error {
 }
 
 func readAnchor(c *Contents, _ string, raw []byte, custom *json.RawMessage) error {
-	var about anchorCustom
+	var about wire.AnchorNote
 	if err := asJSON(custom, &about); err != nil {
 		return err
 	}
@@ -106,19 +108,19 @@ func readAnchor(c *Contents, _ string, raw []byte, custom *json.RawMessage) erro
 }
 
 func readType(c *Contents, _ string, raw []byte, custom *json.RawMessage) error {
-	var about typeCustom
+	var about wire.TypeNote
 	if err := asJSON(custom, &about); err != nil {
 		return err
 	}
 	if _, twice := c.Types[about.VCT]; twice || about.VCT == "" {
 		return fmt.Errorf("vct %.80q is there twice or empty", about.VCT)
 	}
-	c.Types[about.VCT] = TypeMetadata{Raw: raw, Integrity: integrity(raw)}
+	c.Types[about.VCT] = TypeMetadata{Raw: raw, Integrity: wire.Integrity(raw)}
 	return nil
 }
 
 func readPolicy(c *Contents, _ string, raw []byte, _ *json.RawMessage) error {
-	var p policyFile
+	var p wire.Policy
 	if err := json.Unmarshal(raw, &p); err != nil {
 		return err
 	}
@@ -133,11 +135,11 @@ func readPolicy(c *Contents, _ string, raw []byte, _ *json.RawMessage) error {
 // authority says of itself. The authority's file can't change the nation's part: it has
 // no fields for it.
 func (v *verifier) readAuthority(c *Contents, path string, raw []byte, _ *json.RawMessage) error {
-	var f authorityFile
+	var f wire.Authority
 	if err := json.Unmarshal(raw, &f); err != nil {
 		return err
 	}
-	if !plainName(f.Code) || path != authorityPath(f.Code) || f.ID == "" {
+	if !wire.PlainName(f.Code) || path != wire.AuthorityPath(f.Code) || f.ID == "" {
 		return fmt.Errorf("authority %.40q in the wrong place", f.Code)
 	}
 	if _, twice := c.Issuer(f.ID); twice {
@@ -159,7 +161,7 @@ func (v *verifier) readIssuer(issuer *Issuer) error {
 	if role == nil {
 		return nil
 	}
-	path := issuerPath(issuer.Code)
+	path := wire.IssuerPath(issuer.Code)
 	target, ok := role.Signed.Targets[path]
 	if !ok {
 		return nil
@@ -168,7 +170,7 @@ func (v *verifier) readIssuer(issuer *Issuer) error {
 	if err != nil {
 		return err
 	}
-	var own issuerFile
+	var own wire.Issuer
 	if err := json.Unmarshal(raw, &own); err != nil {
 		return err
 	}
@@ -193,7 +195,7 @@ func (v *verifier) lists(c *Contents) error {
 		if err != nil {
 			return err
 		}
-		var about listCustom
+		var about wire.ListNote
 		if err := asJSON(role.Signed.Targets[path].Custom, &about); err != nil {
 			return unreadable(path, err)
 		}

@@ -9,6 +9,8 @@ import (
 
 	"github.com/theupdateframework/go-tuf/v2/metadata"
 	"github.com/theupdateframework/go-tuf/v2/metadata/trustedmetadata"
+
+	"github.com/hufu-id/hufu/signing/bundle/internal/wire"
 )
 
 // Verify checks an archive against a root of trust, as of the given time, and
@@ -66,7 +68,7 @@ type verifier struct {
 // roots follows the chain from the given root to the newest one in the archive.
 // Each must be signed by the keys of the one before and by its own (R12).
 func (v *verifier) roots(root []byte) error {
-	if len(root) > maxFile {
+	if len(root) > wire.MaxFile {
 		return fmt.Errorf("%w: %d bytes", ErrRoot, len(root))
 	}
 	set, err := newSet(root)
@@ -238,7 +240,7 @@ func (v *verifier) delegate(role metadata.DelegatedRole, national *metadata.Meta
 
 func knownRole(name string) bool {
 	if code, ok := strings.CutPrefix(name, issuerRole); ok {
-		return plainName(code)
+		return wire.PlainName(code)
 	}
 	return name == RoleStatus
 }

@@ -1,8 +1,9 @@
-package bundle
+package wire
 
 import (
 	"archive/zip"
 	"bytes"
+	"errors"
 	"fmt"
 	"hash/crc32"
 	"io"
@@ -12,6 +13,12 @@ import (
 	"strings"
 )
 
+// The errors of package bundle with the same names.
+var (
+	ErrMalformed = errors.New("bundle: not a trust bundle")
+	ErrTooLarge  = errors.New("bundle: larger than a trust bundle may be")
+)
+
 // Limits of an archive (R08). The national volume (credentials.md 5: a thousand
 // million live entries) is 23 MB of lists.
 const (
@@ -19,14 +26,15 @@ const (
 	MaxArchive = 256 << 20
 	// MaxEntries is the most files in an archive.
 	MaxEntries = 100_000
-	maxFile    = 32 << 20
-	maxPath    = 240
+	// MaxFile is the largest file in it.
+	MaxFile = 32 << 20
+	maxPath = 240
 )
 
-// Archive packs a repository into one zip. The same files give the same bytes on
+// Pack packs a repository into one zip. The same files give the same bytes on
 // every machine: sorted names, no times, nothing compressed (status lists already
 // are, and compressors change between versions).
-func Archive(f Files) ([]byte, error) {
+func Pack(f map[string][]byte) ([]byte, error) {
 	var buf bytes.Buffer
 	w := zip.NewWriter(&buf)
 	for _, name := range slices.Sorted(maps.Keys(f)) {
@@ -51,7 +59,7 @@ func Archive(f Files) ([]byte, error) {
 // Unpack reads an archive within the limits. It says nothing about trust. The
 // container isn't signed, so any zip of the right files will do; what counts is
 // inside. Errors: ErrMalformed, ErrTooLarge.
-func Unpack(archive []byte) (Files, error) {
+func Unpack(archive []byte) (map[string][]byte, error) {
 	if len(archive) > MaxArchive {
 		return nil, fmt.Errorf("%w: %d bytes", ErrTooLarge, len(archive))
 	}
@@ -66,7 +74,7 @@ func Unpack(archive []byte) (Files, error) {
 	if len(r.File) > MaxEntries {
 		return nil, fmt.Errorf("%w: %d entries", ErrTooLarge, len(r.File))
 	}
-	out := Files{}
+	out := map[string][]byte{}
 	var total uint64
 	for _, f := range r.File {
 		name, isDir := strings.CutSuffix(f.Name, "/")
@@ -79,7 +87,7 @@ func Unpack(archive []byte) (Files, error) {
 		// Declared sizes are checked before, and enforced while, unpacking; summed
 		// up too, since entries of a crafted zip may share their bytes.
 		total += f.UncompressedSize64
-		if f.UncompressedSize64 > maxFile || total > MaxArchive {
+		if f.UncompressedSize64 > MaxFile || total > MaxArchive {
 			return nil, fmt.Errorf("%w: %.40q unpacks to %d bytes", ErrTooLarge, f.Name, f.UncompressedSize64)
 		}
 		if _, twice := out[name]; twice {
