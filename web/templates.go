@@ -154,8 +154,18 @@ func (l language) say(t Text) template.HTML {
 	if l.lang == ZH && in == EN {
 		return template.HTML(`<span lang="en">` + s + `</span>`)
 	}
-	return template.HTML(l.markHan(s))
+	s = zhDate.ReplaceAllString(l.markHan(s), `<span class="nb">$0</span>`)
+	if l.lang == ZH {
+		s = lastSentence.ReplaceAllString(s, `。<span class="nb">$1</span>`)
+	}
+	return template.HTML(s)
 }
+
+// lastSentence matches a short closing sentence (这不是您的错。), which is not broken: half of it alone on a line reads badly.
+var lastSentence = regexp.MustCompile(`。([^。<>]{2,9}。)$`)
+
+// zhDate matches a Chinese date, which is set without spaces and on one line.
+var zhDate = regexp.MustCompile(`\d{4}年(?:\d{1,2}月(?:\d{1,2}日)?)?`)
 
 // han matches a run of Chinese inside other text, with the interpunct of names and the punctuation that belongs to the run.
 var han = regexp.MustCompile(`\p{Han}(?:[\p{Han}·，。、：；？！（）《》]*\p{Han})?`)
