@@ -320,7 +320,8 @@ func (r Record) key(state State) *Key {
 	return nil
 }
 
-func (s *Service) now() time.Time { return s.cfg.Now().UTC() }
+// now is in the precision of the Store.
+func (s *Service) now() time.Time { return s.cfg.Now().UTC().Truncate(time.Microsecond) }
 
 // Secret returns the 32 random bytes of a name, made once and sealed by the KEK: salts, MAC keys, cookie keys. All nodes
 // get the same. The result is the caller's own copy.
