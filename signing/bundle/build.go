@@ -2,7 +2,7 @@ package bundle
 
 import (
 	"bytes"
-	"encoding/json"
+	"crypto/sha256"
 	"fmt"
 	"maps"
 	"slices"
@@ -311,7 +311,8 @@ func (b *builder) put(name string, version int64, raw []byte) {
 func metaFile(version int64, raw []byte) *metadata.MetaFiles {
 	m := metadata.MetaFile(version)
 	m.Length = int64(len(raw))
-	m.Hashes["sha256"] = hashOf(raw)
+	sum := sha256.Sum256(raw)
+	m.Hashes["sha256"] = sum[:]
 	return m
 }
 
@@ -381,19 +382,4 @@ func acceptRoot(last, next *metadata.Metadata[metadata.RootType]) error {
 		}
 	}
 	return nil
-}
-
-// rolePaths are the only target paths that a delegated role may sign.
-func rolePaths(role string) []string {
-	if code, ok := strings.CutPrefix(role, issuerRole); ok {
-		return []string{"issuers/" + code + "/*"}
-	}
-	return []string{role + "/*"}
-}
-
-func asJSON(raw *json.RawMessage, v any) error {
-	if raw == nil {
-		return fmt.Errorf("no custom object")
-	}
-	return json.Unmarshal(*raw, v)
 }

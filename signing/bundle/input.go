@@ -75,19 +75,19 @@ func layOut(in Input) (map[string]map[string]part, error) {
 		if a.Purpose == "" || !wire.PlainName(a.Purpose) || len(a.DER) == 0 {
 			return nil, fmt.Errorf("%w: an anchor without purpose or certificate", ErrInput)
 		}
-		national[wire.AnchorPath(a.Purpose, a.DER)] = part{a.DER, wire.JSON(wire.AnchorNote{a.Purpose})}
+		national[wire.AnchorPath(a.Purpose, a.DER)] = part{a.DER, wire.JSON(wire.AnchorNote{Purpose: a.Purpose})}
 	}
 	for vct, raw := range in.Types {
 		if vct == "" || len(raw) == 0 {
 			return nil, fmt.Errorf("%w: type metadata without vct or bytes", ErrInput)
 		}
-		national[wire.TypePath(vct)] = part{raw, wire.JSON(wire.TypeNote{vct})}
+		national[wire.TypePath(vct)] = part{raw, wire.JSON(wire.TypeNote{VCT: vct})}
 	}
 	for uri, token := range in.StatusLists {
 		if uri == "" || token == "" {
 			return nil, fmt.Errorf("%w: status list without URI or token", ErrInput)
 		}
-		status[wire.ListPath(uri)] = part{[]byte(token), wire.JSON(wire.ListNote{uri})}
+		status[wire.ListPath(uri)] = part{[]byte(token), wire.JSON(wire.ListNote{URI: uri})}
 	}
 	ages := wire.Policy{StatusMaxAge: map[string]int64{}}
 	for vct, age := range in.Policy.StatusMaxAge {
@@ -106,25 +106,17 @@ func layOutIssuers(issuers []Issuer, roles map[string]map[string]part) error {
 		ids[i.ID] = true
 		national := wire.Authority{ID: i.ID, Code: i.Code, Name: i.Name, Authorised: []wire.Authorisation{}}
 		for _, a := range i.Authorised {
-			national.Authorised = append(national.Authorised, wire.Authorisation{a.VCT, a.Region, timeOrNil(a.From), timeOrNil(a.To)})
+			national.Authorised = append(national.Authorised, wire.Authorisation{VCT: a.VCT, Region: a.Region, From: wire.Instant(a.From), To: wire.Instant(a.To)})
 		}
 		slices.SortFunc(national.Authorised, func(a, b wire.Authorisation) int { return bytes.Compare(wire.JSON(a), wire.JSON(b)) })
 		own := wire.Issuer{Code: i.Code, Certificates: slices.Clone(i.Certificates)}
 		slices.SortFunc(own.Certificates, bytes.Compare)
 		for _, r := range i.Revoked {
-			own.Revoked = append(own.Revoked, wire.Revoked{r.Thumbprint, r.CompromisedAt.UTC()})
+			own.Revoked = append(own.Revoked, wire.Revoked{Thumbprint: r.Thumbprint, CompromisedAt: r.CompromisedAt.UTC()})
 		}
 		slices.SortFunc(own.Revoked, func(a, b wire.Revoked) int { return strings.Compare(a.Thumbprint, b.Thumbprint) })
 		roles["targets"][wire.AuthorityPath(i.Code)] = part{body: wire.JSON(national)}
 		roles[RoleIssuer(i.Code)] = map[string]part{wire.IssuerPath(i.Code): {body: wire.JSON(own)}}
 	}
 	return nil
-}
-
-func timeOrNil(t time.Time) *time.Time {
-	if t.IsZero() {
-		return nil
-	}
-	u := t.UTC()
-	return &u
 }

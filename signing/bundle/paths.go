@@ -1,7 +1,6 @@
 package bundle
 
 import (
-	"crypto/sha256"
 	"fmt"
 	"path"
 	"strconv"
@@ -54,11 +53,6 @@ func (f Files) NewestRoot() (version int64, raw []byte, ok bool) {
 // Fingerprint is the hex SHA-256 of a root file's bytes, for comparing out of band.
 func Fingerprint(root []byte) string { return wire.Hash(root) }
 
-func hashOf(b []byte) []byte {
-	h := sha256.Sum256(b)
-	return h[:]
-}
-
 // MaxArchive is the largest archive in bytes, packed or unpacked.
 const MaxArchive = wire.MaxArchive
 
@@ -67,3 +61,11 @@ func Archive(f Files) ([]byte, error) { return wire.Pack(f) }
 
 // Unpack reads an archive within the limits. It says nothing about trust. Errors: ErrMalformed, ErrTooLarge.
 func Unpack(archive []byte) (Files, error) { return wire.Unpack(archive) }
+
+// rolePaths are the only target paths that a delegated role may sign.
+func rolePaths(role string) []string {
+	if code, ok := strings.CutPrefix(role, issuerRole); ok {
+		return []string{"issuers/" + code + "/*"}
+	}
+	return []string{role + "/*"}
+}

@@ -147,7 +147,7 @@ func (v *verifier) readAuthority(c *Contents, path string, raw []byte, _ *json.R
 	}
 	issuer := Issuer{ID: f.ID, Code: f.Code, Name: f.Name}
 	for _, a := range f.Authorised {
-		issuer.Authorised = append(issuer.Authorised, Authorisation{a.VCT, a.Region, timeOf(a.From), timeOf(a.To)})
+		issuer.Authorised = append(issuer.Authorised, Authorisation{a.VCT, a.Region, wire.Time(a.From), wire.Time(a.To)})
 	}
 	if err := v.readIssuer(&issuer); err != nil {
 		return err
@@ -207,9 +207,9 @@ func (v *verifier) lists(c *Contents) error {
 	return nil
 }
 
-func timeOf(t *time.Time) time.Time {
-	if t == nil {
-		return time.Time{}
+func asJSON(raw *json.RawMessage, v any) error {
+	if raw == nil {
+		return fmt.Errorf("no custom object")
 	}
-	return *t
+	return json.Unmarshal(*raw, v)
 }

@@ -114,3 +114,20 @@ func Integrity(b []byte) string {
 	h := sha256.Sum256(b)
 	return "sha256-" + base64.StdEncoding.EncodeToString(h[:])
 }
+
+// Instant is the wire form of a time: none for the zero time.
+func Instant(t time.Time) *time.Time {
+	if t.IsZero() {
+		return nil
+	}
+	u := t.UTC()
+	return &u
+}
+
+// Time is the inverse of Instant.
+func Time(t *time.Time) time.Time {
+	if t == nil {
+		return time.Time{}
+	}
+	return *t
+}
