@@ -17,6 +17,21 @@ func ClaimLabel(claim string) Text {
 	return Plain(claim)
 }
 
+// ClaimValue returns the words for a claim's value: a date in full, "female" as 女, anything else as it is. Names are marked as Chinese.
+func ClaimValue(claim, value string) Text {
+	switch claim {
+	case "birthdate":
+		return ISODate(value)
+	case "gender":
+		if key := "gender." + value; messages.Has(key) {
+			return Say(key, nil)
+		}
+	case "name":
+		return Text{ZH: value}
+	}
+	return Plain(value)
+}
+
 // LevelText returns the words for "loa1" to "loa4" ("三级", "Level 3"), or the code itself when it is another.
 func LevelText(acr string) Text {
 	if key := "level." + acr; messages.Has(key) {
@@ -43,7 +58,7 @@ func Clock(t time.Time) string { return t.In(Beijing).Format("15:04") }
 // ISODate returns the words for a date in a claim ("1958-03-12"), or s itself when it is no such date.
 func ISODate(s string) Text {
 	t, err := time.ParseInLocation(time.DateOnly, s, Beijing)
-	if err != nil {
+	if err != nil || t.Year() == 0 { // year 0 means unknown (OpenID Connect Core 5.1)
 		return Plain(s)
 	}
 	return Date(t)
