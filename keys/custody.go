@@ -86,8 +86,8 @@ func (o *opaque) Sign(r io.Reader, digest []byte, opts crypto.SignerOpts) ([]byt
 // String hides the key.
 func (o *opaque) String() string { return "private key" }
 
-// GoString hides the key.
-func (o *opaque) GoString() string { return o.String() }
+// Format hides the key whatever the verb.
+func (o *opaque) Format(f fmt.State, _ rune) { _, _ = io.WriteString(f, o.String()) }
 
 // LogValue hides the key.
 func (o *opaque) LogValue() slog.Value { return slog.StringValue(o.String()) }

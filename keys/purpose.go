@@ -3,6 +3,7 @@ package keys
 import (
 	"encoding/json"
 	"fmt"
+	"io"
 	"log/slog"
 	"net/url"
 	"regexp"
@@ -159,8 +160,8 @@ func (k Key) SignedAt(at time.Time, slack time.Duration) bool {
 // String names the key.
 func (k Key) String() string { return "key:" + string(k.Purpose) + ":" + k.ID + ":" + string(k.State) }
 
-// GoString is String.
-func (k Key) GoString() string { return k.String() }
+// Format writes String for every verb.
+func (k Key) Format(f fmt.State, _ rune) { _, _ = io.WriteString(f, k.String()) }
 
 // LogValue is String: not even the sealed private key belongs in a log.
 func (k Key) LogValue() slog.Value { return slog.StringValue(k.String()) }

@@ -6,6 +6,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"io"
 	"log/slog"
 	"slices"
 	"strings"
@@ -45,6 +46,9 @@ type Service struct {
 	cache   map[Purpose]*snapshot
 	secrets map[string][]byte
 }
+
+// Format writes no more than the type: a service holds secrets.
+func (s *Service) Format(f fmt.State, _ rune) { _, _ = io.WriteString(f, "keys.Service") }
 
 // snapshot is one purpose as of one version, with its signer opened.
 type snapshot struct {
@@ -108,8 +112,8 @@ func (s Signer) Chain() [][]byte { return s.chain }
 // String names the key.
 func (s Signer) String() string { return s.key.String() }
 
-// GoString is String.
-func (s Signer) GoString() string { return s.key.String() }
+// Format writes String for every verb.
+func (s Signer) Format(f fmt.State, _ rune) { _, _ = io.WriteString(f, s.key.String()) }
 
 // LogValue is String.
 func (s Signer) LogValue() slog.Value { return s.key.LogValue() }

@@ -9,6 +9,7 @@ import (
 	"crypto/rsa"
 	"encoding/json"
 	"fmt"
+	"io"
 	"log/slog"
 
 	"github.com/lestrrat-go/jwx/v2/jwk"
@@ -71,8 +72,8 @@ func (k SigningKey) Public() (JWK, error) {
 // String names the key without showing it.
 func (k SigningKey) String() string { return "signing-key:" + string(k.Alg) + ":" + k.ID }
 
-// GoString is String, so that %#v doesn't print the private key either.
-func (k SigningKey) GoString() string { return k.String() }
+// Format writes String for every verb: %d or %#v would print the private key.
+func (k SigningKey) Format(f fmt.State, _ rune) { _, _ = io.WriteString(f, k.String()) }
 
 // LogValue is String.
 func (k SigningKey) LogValue() slog.Value { return slog.StringValue(k.String()) }
