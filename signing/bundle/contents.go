@@ -47,6 +47,8 @@ type Contents struct {
 	// the newest root that the bundle's chain of roots led to.
 	RootVersion     int64
 	RootFingerprint string
+	// Root is that file.
+	Root []byte
 	// Digest is the hex SHA-256 of the timestamp file, which covers every part
 	// (timestamp -> snapshot -> targets -> parts): equal digests, equal contents.
 	Digest string

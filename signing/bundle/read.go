@@ -18,7 +18,7 @@ import (
 func (v *verifier) contents() (*Contents, error) {
 	root, ts := v.set.Root.Signed, v.set.Timestamp.Signed
 	c := &Contents{
-		Version: ts.Version, RootVersion: root.Version, RootFingerprint: Fingerprint(v.rootBytes),
+		Version: ts.Version, RootVersion: root.Version, RootFingerprint: Fingerprint(v.rootBytes), Root: v.rootBytes,
 		Digest:  wire.Hash(v.files[timestampPath]),
 		Roles:   map[string]int64{metadata.ROOT: root.Version, metadata.TIMESTAMP: ts.Version, metadata.SNAPSHOT: v.set.Snapshot.Signed.Version},
 		Expires: root.Expires, Types: map[string]TypeMetadata{}, StatusLists: map[string]string{},

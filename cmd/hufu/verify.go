@@ -1,0 +1,217 @@
+package main
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"path/filepath"
+	"strings"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"github.com/hufu-id/hufu/signing/bundle"
+	"github.com/hufu-id/hufu/signing/verify"
+)
+
+// maxPresentation bounds what verify reads; the verifier's own limits are tighter.
+const maxPresentation = 1 << 20
+
+// maxRoot bounds a root file.
+const maxRoot = 4 << 20
+
+// verifyOptions are the flags of hufu verify.
+type verifyOptions struct {
+	root, bundle    string
+	nonce, audience string
+	holder          string
+	at              string
+	lang            string
+	json            bool
+}
+
+// newVerifyCmd is hufu verify: the offline verifier on files. It opens no socket.
+func newVerifyCmd() *cobra.Command {
+	var o verifyOptions
+	cmd := &cobra.Command{
+		Use:   "verify --root ROOT --bundle BUNDLE [--nonce N --audience A | --holder any] FILE|-",
+		Short: "Check an e-licence offline against published keys",
+		Long: `Check an e-licence (an SD-JWT VC, as a wallet shows it) without any network.
+
+Trust comes from two files: the root of trust, which you got once and compared out of band
+(hufu bundle show prints its fingerprint), and a trust bundle. Without both nothing is trusted:
+CANNOT TELL. An older bundle never gives a better answer than a newer one.
+
+Exit codes: 0 valid, 2 invalid, 3 cannot tell, 1 wrong usage or a file that can't be opened.`,
+		Example: `  hufu verify --root root.json --bundle bundle.zip --nonce "$NONCE" --audience https://counter.example presentation.txt
+  hufu verify --root root.json --bundle bundle.zip --holder any --json licence.txt`,
+		Args:          cobra.ExactArgs(1),
+		SilenceUsage:  true,
+		SilenceErrors: true,
+		RunE:          func(cmd *cobra.Command, args []string) error { return runVerify(cmd, o, args[0]) },
+	}
+	f := cmd.Flags()
+	f.StringVar(&o.root, "root", "", "root of trust (root.json)")
+	f.StringVar(&o.bundle, "bundle", "", "trust bundle (bundle.zip)")
+	f.StringVar(&o.nonce, "nonce", "", "the nonce that the holder had to answer")
+	f.StringVar(&o.audience, "audience", "", "whom the holder had to answer")
+	f.StringVar(&o.holder, "holder", "", `"any": judge the document alone, not who shows it`)
+	f.StringVar(&o.at, "at", "", "judge as of this time (RFC 3339) instead of now")
+	f.BoolVar(&o.json, "json", false, "print the verdict as one line of JSON")
+	f.StringVar(&o.lang, "lang", "", "language of the report: zh or en (default: from the environment)")
+	return cmd
+}
+
+func runVerify(cmd *cobra.Command, o verifyOptions, file string) error {
+	lang, err := language(o.lang)
+	if err != nil {
+		return err
+	}
+	challenge, at, err := o.parse()
+	if err != nil {
+		return err
+	}
+	presentation, err := readLimited(cmd.InOrStdin(), file, maxPresentation)
+	if err != nil {
+		return err
+	}
+	contents, why, err := o.trust(at)
+	if err != nil {
+		return err
+	}
+	policy := verify.Policy{NewestSeen: newestSeen(o.bundle)}
+	verdict := verify.Verify(string(presentation), contents, challenge, at, policy)
+	if o.json {
+		fmt.Fprintf(cmd.OutOrStdout(), "%s\n", verdict.JSON())
+	} else {
+		fmt.Fprint(cmd.OutOrStdout(), verdict.Text(lang))
+	}
+	if why != "" {
+		fmt.Fprintln(cmd.ErrOrStderr(), say(lang, why))
+	}
+	if code := verdict.ExitCode(); code != exitOK {
+		return exitError{code: code}
+	}
+	return nil
+}
+
+// parse checks the flags against each other.
+func (o verifyOptions) parse() (verify.Challenge, time.Time, error) {
+	c := verify.Challenge{Nonce: o.nonce, Audience: o.audience}
+	switch {
+	case o.holder != "" && o.holder != "any":
+		return c, time.Time{}, exitf(exitUsage, "--holder takes only the word any, not %q", o.holder)
+	case o.holder == "any" && (o.nonce != "" || o.audience != ""):
+		return c, time.Time{}, exitf(exitUsage, "--holder any and --nonce/--audience exclude each other: is the holder asked or not?")
+	case (o.nonce == "") != (o.audience == ""):
+		return c, time.Time{}, exitf(exitUsage, "--nonce and --audience belong together")
+	}
+	c.HolderAny = o.holder == "any"
+	if o.at == "" {
+		return c, time.Now(), nil
+	}
+	at, err := time.Parse(time.RFC3339, o.at)
+	if err != nil {
+		return c, time.Time{}, exitf(exitUsage, "--at takes a time like 2026-11-23T08:00:00Z, not %q", o.at)
+	}
+	return c, at, nil
+}
+
+// trust opens root and bundle. Contents are nil when nothing can be trusted; then, and when the bundle is out of
+// date, why is the key of a sentence that says so. The error is for files that can't be opened.
+func (o verifyOptions) trust(at time.Time) (c *bundle.Contents, why string, err error) {
+	var root, archive []byte
+	if o.root != "" {
+		if root, err = readLimited(nil, o.root, maxRoot); err != nil {
+			return nil, "", err
+		}
+	}
+	if o.bundle != "" {
+		if archive, err = readLimited(nil, o.bundle, bundle.MaxArchive); err != nil {
+			return nil, "", err
+		}
+	}
+	switch {
+	case o.root == "":
+		return nil, "no_root", nil
+	case o.bundle == "":
+		return nil, "no_bundle", nil
+	}
+	c, err = bundle.Verify(root, archive, at)
+	return c, bundleTrouble(err), nil
+}
+
+// bundleTrouble names the sentence for an error of bundle.Verify; "" for none.
+func bundleTrouble(err error) string {
+	for _, t := range []struct {
+		err error
+		key string
+	}{
+		{bundle.ErrRoot, "bad_root"}, {bundle.ErrTooLarge, "too_large"}, {bundle.ErrMalformed, "malformed"}, {bundle.ErrUntrusted, "untrusted"},
+		{bundle.ErrExpired, "expired"}, {bundle.ErrClockBehind, "clock_behind"}, {bundle.ErrRollback, "rollback"},
+	} {
+		if errors.Is(err, t.err) {
+			return t.key
+		}
+	}
+	if err != nil {
+		return "malformed"
+	}
+	return ""
+}
+
+// readLimited reads a file, or stdin for "-" (nil: no stdin). A longer file is cut one byte after the limit, so that
+// whoever judges it sees that it is too long.
+func readLimited(stdin io.Reader, name string, limit int64) ([]byte, error) {
+	in := stdin
+	if name != "-" || stdin == nil {
+		f, err := os.Open(name)
+		if err != nil {
+			return nil, exitError{exitUsage, err}
+		}
+		defer f.Close()
+		in = f
+	}
+	b, err := io.ReadAll(io.LimitReader(in, limit+1))
+	if err != nil {
+		return nil, exitError{exitUsage, err}
+	}
+	return b, nil
+}
+
+// newestSeen is the highest version that was ever installed beside this bundle file; 0 when unknown.
+func newestSeen(bundlePath string) int64 {
+	if bundlePath == "" {
+		return 0
+	}
+	raw, err := os.ReadFile(filepath.Join(filepath.Dir(bundlePath), seenFile))
+	if err != nil {
+		return 0
+	}
+	var seen bundle.Seen
+	if json.Unmarshal(raw, &seen) != nil {
+		return 0
+	}
+	return seen.Version
+}
+
+// language picks zh or en: the flag, else the environment as every Unix tool reads it.
+func language(flag string) (string, error) {
+	switch flag {
+	case "zh", "en":
+		return flag, nil
+	case "":
+		for _, name := range []string{"LC_ALL", "LC_MESSAGES", "LANG"} {
+			if v := os.Getenv(name); v != "" {
+				if strings.HasPrefix(v, "zh") {
+					return "zh", nil
+				}
+				return "en", nil
+			}
+		}
+		return "en", nil
+	}
+	return "", exitf(exitUsage, "--lang takes zh or en, not %q", flag)
+}
