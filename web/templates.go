@@ -56,17 +56,18 @@ type language struct {
 
 func (l language) funcs() template.FuncMap {
 	return template.FuncMap{
-		"asset":  func(name string) string { return l.assets.href[name] },
-		"clock":  func(t time.Time) template.HTML { return template.HTML(`<span class="n">` + Clock(t) + `</span>`) },
-		"date":   l.date,
-		"lang":   func() string { return string(l.lang) },
-		"office": l.office,
-		"person": l.person,
-		"r":      l.rich,
-		"say":    l.say,
-		"t":      l.plain,
-		"tag":    func() string { return l.lang.Tag() },
-		"zh":     l.zhAttr,
+		"asset":   func(name string) string { return l.assets.href[name] },
+		"clauses": l.clauses,
+		"clock":   func(t time.Time) template.HTML { return template.HTML(`<span class="n">` + Clock(t) + `</span>`) },
+		"date":    l.date,
+		"lang":    func() string { return string(l.lang) },
+		"office":  l.office,
+		"person":  l.person,
+		"r":       l.rich,
+		"say":     l.say,
+		"t":       l.plain,
+		"tag":     func() string { return l.lang.Tag() },
+		"zh":      l.zhAttr,
 	}
 }
 
@@ -206,6 +207,15 @@ func (l language) office(t Text) template.HTML {
 		return template.HTML(phrases(parts))
 	}
 	return template.HTML(`<span lang="zh-Hans-CN">` + phrases(parts) + `</span>`)
+}
+
+// clauses returns a short text whose Chinese breaks only after a comma.
+func (l language) clauses(t Text) template.HTML {
+	s, in := t.In(l.lang)
+	if l.lang != ZH || in != ZH {
+		return l.say(t)
+	}
+	return template.HTML(phrases(strings.SplitAfter(html.EscapeString(s), "，")))
 }
 
 // person returns a person's name in Chinese and, where there is one, its Latin spelling.

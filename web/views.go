@@ -24,6 +24,14 @@ func (t tile) ShortName() Text {
 	return t.Name
 }
 
+// ListName is the name in a list: the autonomous regions go by their short names, so that names fit beside each other.
+func (t tile) ListName() Text {
+	if strings.HasSuffix(t.Name.ZH, "自治区") {
+		return t.ShortName()
+	}
+	return t.Name
+}
+
 // regionView is a Region of tiles.
 type regionView struct {
 	Region
@@ -31,7 +39,7 @@ type regionView struct {
 }
 
 // needs is the required level in words.
-type needs struct{ Level, Why Text }
+type needs struct{ Level, Short, Why Text }
 
 // docketView is a Docket with its level in words.
 type docketView struct {
@@ -54,7 +62,7 @@ type chooserView struct {
 func newChooserView(page ChooserPage, region string) chooserView {
 	v := chooserView{ChooserPage: page, Docket: docketView{Docket: page.Docket}, IDOnButton: true}
 	if acr := page.Docket.RequiredACR; acr == "loa1" || acr == "loa2" || acr == "loa3" || acr == "loa4" {
-		v.Docket.Needs = &needs{Level: Say("docket."+acr, nil), Why: page.Docket.Why}
+		v.Docket.Needs = &needs{Level: Say("docket."+acr, nil), Short: LevelText(acr), Why: page.Docket.Why}
 		if page.Docket.Why.IsZero() {
 			v.Docket.Needs.Why = Say("why."+acr, nil)
 		}
