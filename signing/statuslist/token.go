@@ -140,6 +140,12 @@ func date(n *json.Number) (time.Time, error) {
 // X5C is the chain that came with the token. It must lead to an anchor for status before its key is given to Verify.
 func (p ParsedToken) X5C() [][]byte { return p.unverified.Header.X5C }
 
+// Alg is the algorithm of the signature.
+func (p ParsedToken) Alg() jose.Alg { return p.unverified.Header.Alg }
+
+// IssuedAt is the moment that the token says its values are of, not proven yet.
+func (p ParsedToken) IssuedAt() time.Time { return p.issuedAt }
+
 // KeyID is the header's kid.
 func (p ParsedToken) KeyID() string { return p.unverified.Header.KeyID }
 

@@ -1,0 +1,143 @@
+// Package verify is the offline verifier: bytes of a presentation, a trust bundle, the caller's challenge, a time and a
+// policy go in, a [Verdict] comes out. It opens no socket and no file, reads no clock and keeps no global state; the
+// command line, the web page and the server call the same function and get the same bytes.
+//
+// [Verify] judges one presentation; a [Verifier] judges many against one bundle and remembers chains and inflated status
+// lists.
+//
+// # What a verdict means
+//
+//	valid        every check passed
+//	invalid      at least one check failed: nothing that is still unknown could make this presentation good
+//	cannot_tell  nothing failed, but something isn't known: no bundle, an old one, a wrong clock, no status, no holder proof
+//
+// Nine checks are always reported, in this order: parse, signature, chain, issuer_authorised, time, status, type_metadata,
+// holder, bundle. "Not known" is never turned into "failed" (a list that can't be read doesn't revoke anything), and
+// never into "passed".
+//
+// With unchanged facts an older bundle never gives a better verdict: only "valid" lets anybody accept something, and what
+// isn't valid under a newer bundle isn't valid under an older one. What an old bundle doesn't know (an
+// unknown root, an unknown issuer, an expired date under a clock that nothing confirms) is "cannot tell"; what it does know
+// for good (revoked) stays so however old it is.
+package verify
+
+import "time"
+
+// Outcome is the verdict in one word.
+type Outcome string
+
+// The outcomes.
+const (
+	Valid      Outcome = "valid"
+	CannotTell Outcome = "cannot_tell"
+	Invalid    Outcome = "invalid"
+)
+
+// Result is the result of one check.
+type Result string
+
+// The results.
+const (
+	Pass    Result = "pass"
+	Fail    Result = "fail"
+	Unknown Result = "unknown"
+)
+
+// CheckName names a check.
+type CheckName string
+
+// The checks, in the order of reports.
+const (
+	CheckParse            CheckName = "parse"
+	CheckSignature        CheckName = "signature"
+	CheckChain            CheckName = "chain"
+	CheckIssuerAuthorised CheckName = "issuer_authorised"
+	CheckTime             CheckName = "time"
+	CheckStatus           CheckName = "status"
+	CheckTypeMetadata     CheckName = "type_metadata"
+	CheckHolder           CheckName = "holder"
+	CheckBundle           CheckName = "bundle"
+)
+
+// order is the order of checks in every verdict.
+var order = [...]CheckName{CheckParse, CheckSignature, CheckChain, CheckIssuerAuthorised, CheckTime, CheckStatus,
+	CheckTypeMetadata, CheckHolder, CheckBundle}
+
+// Reasons of checks: stable codes for programs. What they say to people is in Text; Check.Detail adds particulars.
+const (
+	reasonOK         = "ok"
+	reasonNotChecked = "not_checked" // an earlier check leaves nothing to check
+
+	reasonMalformed = "malformed"
+	reasonTampered  = "wrong_signature"
+	reasonNoKey     = "no_key"
+
+	reasonNoBundle      = "no_bundle"
+	reasonStaleBundle   = "stale_bundle"
+	reasonClockBehind   = "clock_before_bundle"
+	reasonClockUnsure   = "clock_not_confirmed"
+	reasonOldBundle     = "bundle_too_old"
+	reasonUntrusted     = "untrusted_issuer"
+	reasonKeyWithdrawn  = "key_compromised"
+	reasonUnknownIssuer = "issuer_unknown"
+	reasonNotAuthorised = "issuer_not_authorised"
+
+	reasonExpired   = "expired"
+	reasonTermOver  = "licence_term_over"
+	reasonNotYet    = "not_yet_valid"
+	reasonNoStatus  = "no_status"
+	reasonRevoked   = "revoked"
+	reasonSuspended = "suspended"
+
+	reasonStatusMalformed = "status_malformed"
+	reasonStatusUnknown   = "status_value_unknown"
+	reasonListMissing     = "status_list_missing"
+	reasonListUntrusted   = "status_list_untrusted"
+	reasonListExpired     = "status_list_expired"
+	reasonListOld         = "status_list_too_old"
+	reasonListFuture      = "clock_before_status_list"
+	reasonIndex           = "status_index_out_of_range"
+
+	reasonTypeUnknown  = "type_unknown"
+	reasonTypeMismatch = "type_metadata_mismatch"
+	reasonTypeBroken   = "type_metadata_unusable"
+	reasonTypeRules    = "type_rules_broken"
+
+	reasonNotAsked     = "holder_not_asked"
+	reasonUnbound      = "no_holder_key"
+	reasonNoProof      = "no_holder_proof"
+	reasonNoChallenge  = "no_challenge"
+	reasonWrongProof   = "wrong_holder_proof"
+	reasonOtherAnswer  = "wrong_challenge"
+	reasonProofNotFrom = "holder_proof_not_from_now"
+)
+
+// Challenge is what the caller asked the holder to answer.
+type Challenge struct {
+	// Nonce and Audience are what the key binding proof must carry.
+	Nonce, Audience string
+	// HolderAny asks for the document alone: who shows it is not judged. A proof that came along must still be whole.
+	HolderAny bool
+}
+
+// Policy is what a caller demands beyond the rules. The zero value is the normal, safe policy; a bundle's own policy may only
+// be tightened by it.
+type Policy struct {
+	// StatusMaxAge is how old a status list may be; 0 leaves it to the bundle's policy and the list's own exp.
+	StatusMaxAge time.Duration
+	// BundleMaxAge is how old a bundle may be; 0 leaves it to the bundle's expiry.
+	BundleMaxAge time.Duration
+	// BindingMaxAge is how long ago the holder may have answered; 0 means DefaultBindingMaxAge. Who verifies recorded
+	// presentations later raises it: the nonce alone then tells them apart.
+	BindingMaxAge time.Duration
+	// AllowNoStatus accepts credentials that name no status list, as short-lived ones do. Otherwise: cannot tell.
+	AllowNoStatus bool
+	// NewestSeen is the highest bundle version that this verifier has ever installed; with an older one the verdict says so.
+	NewestSeen int64
+}
+
+// DefaultBindingMaxAge leaves time for a queue at a counter; a proof of ten minutes ago is an old one.
+const DefaultBindingMaxAge = 9 * time.Minute
+
+// leeway is how far the issuer's clock may be ahead of the verifier's.
+const leeway = time.Minute

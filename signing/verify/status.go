@@ -1,0 +1,136 @@
+package verify
+
+import (
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/hufu-id/hufu/internal/jose"
+	"github.com/hufu-id/hufu/signing/statuslist"
+)
+
+// statusList is what became of one list of the bundle, whatever the time.
+type statusList struct {
+	token statuslist.Token
+	err   error
+}
+
+// maxLists bounds the inflated lists that are remembered, so that the whole nation's don't fill a counter's memory.
+const maxLists = 256
+
+var errListMissing = errors.New("the bundle hasn't got it")
+
+// list verifies and inflates a status list, or remembers it.
+func (v *Verifier) list(uri string) *statusList {
+	v.mu.Lock()
+	l := v.lists[uri]
+	v.mu.Unlock()
+	if l != nil {
+		return l
+	}
+	text, present := v.contents.StatusLists[uri]
+	if !present {
+		return &statusList{err: errListMissing} // not remembered: a hostile presentation may name any
+	}
+	l = &statusList{}
+	l.token, l.err = v.openList(uri, text)
+	v.mu.Lock()
+	defer v.mu.Unlock()
+	if len(v.lists) >= maxLists {
+		clear(v.lists)
+	}
+	v.lists[uri] = l
+	return l
+}
+
+// openList checks the token's chain at the time that it was signed: how long it may be used is for its exp to say, and
+// that it is no backdated one is vouched for by the bundle around it.
+func (v *Verifier) openList(uri, text string) (statuslist.Token, error) {
+	parsed, err := statuslist.ParseToken(text)
+	if err != nil {
+		return statuslist.Token{}, err
+	}
+	if len(parsed.X5C()) == 0 {
+		return statuslist.Token{}, errors.New("no certificate chain")
+	}
+	c := v.chainOf(parsed.X5C(), anchorStatus, parsed.IssuedAt())
+	switch {
+	case c.err != nil:
+		return statuslist.Token{}, errors.New("no path to an anchor for status")
+	case !c.path.covers(parsed.IssuedAt()):
+		return statuslist.Token{}, errWindow
+	}
+	key, err := jose.FromPublic(c.leaf.PublicKey, "", parsed.Alg())
+	if err != nil {
+		return statuslist.Token{}, err
+	}
+	return parsed.Verify(uri, key)
+}
+
+// checkStatus looks the credential up in its status list.
+func (r *run) checkStatus() Check {
+	if r.v.contents == nil {
+		return unknown(reasonNoBundle, "status lists are in the bundle")
+	}
+	ref, present, err := statuslist.ParseReference(r.claims)
+	switch {
+	case err != nil:
+		return fail(reasonStatusMalformed, "the credential's own reference to its status list is broken")
+	case !present && r.v.policy.AllowNoStatus:
+		return pass("names no status list, which the policy allows")
+	case !present:
+		return unknown(reasonNoStatus, "the credential names no status list")
+	}
+	l := r.v.list(ref.URI)
+	switch {
+	case errors.Is(l.err, errListMissing):
+		return unknown(reasonListMissing, "the bundle has no status list for it").asOf(r.v.contents.AsOf)
+	case l.err != nil:
+		return unknown(reasonListUntrusted, "the status list in the bundle can't be believed: "+l.err.Error())
+	}
+	value, err := l.token.List().At(ref.Index)
+	if err != nil {
+		return fail(reasonIndex, "the status list has no such entry").asOf(l.token.IssuedAt())
+	}
+	asOf := l.token.IssuedAt()
+	r.status = &StatusFact{URI: ref.URI, Index: ref.Index, Value: value.String(), AsOf: stamp(asOf),
+		AgeSeconds: int64(r.at.Sub(asOf) / time.Second), Expires: stamp(l.token.Expires()), asOf: asOf}
+	return r.judgeStatus(value, l.token).asOf(asOf)
+}
+
+// judgeStatus weighs what the list says against its age. "Revoked" is for good and doesn't age; "valid" and "suspended"
+// are only as good as the list is fresh.
+func (r *run) judgeStatus(value statuslist.Status, token statuslist.Token) Check {
+	if value == statuslist.Invalid {
+		return fail(reasonRevoked, "revoked according to the list of "+stamp(token.IssuedAt()))
+	}
+	if token.IssuedAt().After(r.at.Add(statuslist.Leeway)) {
+		return unknown(reasonListFuture, "the list was made after this clock's "+stamp(r.at)+": the clock is wrong")
+	}
+	if end := token.Expires(); !end.IsZero() && !r.at.Before(end) {
+		return unknown(reasonListExpired, "the status list expired at "+stamp(end))
+	}
+	if limit := r.statusMaxAge(); limit > 0 && r.at.Sub(token.IssuedAt()) > limit {
+		return unknown(reasonListOld, fmt.Sprintf("the status list is older than %s", limit))
+	}
+	switch value {
+	case statuslist.Valid:
+		return pass("in force according to the list of " + stamp(token.IssuedAt()))
+	case statuslist.Suspended:
+		return fail(reasonSuspended, "suspended according to the list of "+stamp(token.IssuedAt()))
+	}
+	return unknown(reasonStatusUnknown, "the list has a value that we don't know")
+}
+
+// statusMaxAge is the stricter of the caller's policy and the bundle's.
+func (r *run) statusMaxAge() time.Duration {
+	limit := r.v.policy.StatusMaxAge
+	advised, listed := r.v.contents.Policy.StatusMaxAge[r.vct]
+	if !listed {
+		advised = r.v.contents.Policy.StatusMaxAge[""]
+	}
+	if advised > 0 && (limit == 0 || advised < limit) {
+		limit = advised
+	}
+	return limit
+}

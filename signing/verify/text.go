@@ -1,0 +1,255 @@
+package verify
+
+import (
+	"encoding/json"
+	"fmt"
+	"sort"
+	"strings"
+	"time"
+	"unicode"
+)
+
+// Text is the verdict for a person at a counter: the word first, then who issued it, what was shown and what wasn't, how
+// old the knowledge is, every check, and what to do next. lang is "zh" or "en"; anything else is English. Times are Beijing
+// time.
+func (v Verdict) Text(lang string) string {
+	w := words["en"]
+	if lang == "zh" || strings.HasPrefix(lang, "zh-") {
+		lang, w = "zh", words["zh"]
+	} else {
+		lang = "en"
+	}
+	t := &textWriter{lang: lang, w: w}
+	t.headline(v)
+	t.facts(v)
+	t.shown(v)
+	t.checks(v)
+	t.line("")
+	t.line(w["next"])
+	for _, step := range v.nextSteps() {
+		t.line("  - " + w[step])
+	}
+	return t.b.String()
+}
+
+type textWriter struct {
+	lang string
+	w    map[string]string
+	b    strings.Builder
+}
+
+func (t *textWriter) line(s string) {
+	t.b.WriteString(strings.TrimRight(s, " "))
+	t.b.WriteByte('\n')
+}
+
+// row writes a label and a value, the label padded to a column; a Chinese character is two columns wide.
+func (t *textWriter) row(label, value string) {
+	width := 0
+	for _, r := range label {
+		width++
+		if r > 0x2e7f {
+			width++
+		}
+	}
+	t.line("  " + label + strings.Repeat(" ", max(1, 18-width)) + value)
+}
+
+func (t *textWriter) headline(v Verdict) {
+	word := t.w[string(v.Outcome())]
+	if t.lang == "zh" {
+		word += "  " + words["en"][string(v.Outcome())]
+	}
+	if name := t.local(v.typeName); name != "" {
+		word += "  " + name
+	}
+	t.line(word)
+	t.line(t.reason(v.reason))
+	t.line("")
+}
+
+func (t *textWriter) facts(v Verdict) {
+	if v.issuer != nil {
+		t.row(t.w["issuer"], printable(t.local(v.issuer.Name))+"  "+printable(v.issuer.Code))
+	} else {
+		t.row(t.w["issuer"], t.w["issuer_unproven"])
+	}
+	if s := v.status; s != nil {
+		t.row(t.w["status"], fmt.Sprintf(t.w["status_value"], t.w["value_"+s.Value], t.clock(s.asOf), t.age(v.at.Sub(s.asOf))))
+	} else {
+		t.row(t.w["status"], t.w["status_none"])
+	}
+	if b := v.bundle; b != nil {
+		t.row(t.w["bundle"], fmt.Sprintf(t.w["bundle_value"], b.Version, t.clock(b.asOf), t.age(v.at.Sub(b.asOf)), t.clock(b.expires)))
+	} else {
+		t.row(t.w["bundle"], t.w["bundle_none"])
+	}
+	t.row(t.w["checked"], t.clock(v.at))
+	for _, note := range v.notes {
+		t.row(t.w["note"], t.w[note])
+	}
+}
+
+func (t *textWriter) shown(v Verdict) {
+	if len(v.claims) > 0 {
+		t.line("")
+		t.line(t.w["shown"])
+		names := make([]string, 0, len(v.claims))
+		for name := range v.claims {
+			names = append(names, name)
+		}
+		sort.Strings(names)
+		for _, name := range names {
+			label := t.local(v.labels[name])
+			if label == "" {
+				label = name
+			}
+			t.row(printable(label), printable(plain(v.claims[name])))
+		}
+	}
+	if len(v.hidden) > 0 {
+		labels := make([]string, len(v.hidden))
+		for i, h := range v.hidden {
+			if labels[i] = t.local(h.labels); labels[i] == "" {
+				labels[i] = h.path
+			}
+			labels[i] = printable(labels[i])
+		}
+		t.line("")
+		t.line(t.w["hidden"] + strings.Join(labels, t.w["comma"]))
+	}
+}
+
+func (t *textWriter) checks(v Verdict) {
+	t.line("")
+	t.line(t.w["checks"])
+	for _, c := range v.checks {
+		text := t.w["result_"+string(c.Result)] + "  " + t.reason(c.Reason)
+		if t.lang == "en" && c.Detail != "" {
+			text = t.w["result_"+string(c.Result)] + "  " + printable(c.Detail)
+		}
+		t.row(t.w["check_"+string(c.Name)], text)
+	}
+	if len(v.path) > 0 {
+		names := make([]string, len(v.path))
+		for i, c := range v.path {
+			names[i] = printable(c.Subject)
+		}
+		t.row(t.w["path"], strings.Join(names, " > "))
+	}
+}
+
+func (t *textWriter) reason(code string) string {
+	if s := t.w["reason_"+code]; s != "" {
+		return s
+	}
+	return code
+}
+
+func (t *textWriter) local(text map[string]string) string {
+	if s := text[t.lang]; s != "" {
+		return printable(s)
+	}
+	for _, lang := range []string{"zh", "en"} {
+		if s := text[lang]; s != "" {
+			return printable(s)
+		}
+	}
+	return ""
+}
+
+func (t *textWriter) clock(at time.Time) string {
+	return at.In(beijing).Format("2006-01-02 15:04:05")
+}
+
+// age says how old something is, coarsely: a clerk needs "3 days", not seconds.
+func (t *textWriter) age(d time.Duration) string {
+	if d < 0 {
+		return fmt.Sprintf(t.w["age_ahead"], t.span(-d))
+	}
+	return fmt.Sprintf(t.w["age"], t.span(d))
+}
+
+func (t *textWriter) span(d time.Duration) string {
+	switch {
+	case d < time.Minute:
+		return fmt.Sprintf(t.w["seconds"], int(d/time.Second))
+	case d < 2*time.Hour:
+		return fmt.Sprintf(t.w["minutes"], int(d/time.Minute))
+	case d < 48*time.Hour:
+		return fmt.Sprintf(t.w["hours"], int(d/time.Hour))
+	}
+	return fmt.Sprintf(t.w["days"], int(d/(24*time.Hour)))
+}
+
+// nextSteps is what the clerk does now, by outcome and reason. Nobody is left alone with "cannot tell".
+func (v Verdict) nextSteps() []string {
+	switch v.Outcome() {
+	case Valid:
+		steps := []string{"step_compare_person"}
+		if v.Check(CheckHolder).Reason == reasonNotAsked {
+			steps = append(steps, "step_document_only")
+		}
+		return steps
+	case Invalid:
+		switch v.reason {
+		case reasonRevoked, reasonSuspended:
+			return []string{"step_not_in_force", "step_ask_authority", "step_keep_nothing"}
+		case reasonExpired, reasonTermOver, reasonNotYet:
+			return []string{"step_refresh_wallet", "step_keep_nothing"}
+		case reasonOtherAnswer, reasonWrongProof, reasonProofNotFrom:
+			return []string{"step_show_again", "step_do_not_accept"}
+		}
+		return []string{"step_do_not_accept", "step_ask_authority", "step_keep_nothing"}
+	}
+	switch v.reason {
+	case reasonNoBundle, reasonStaleBundle, reasonOldBundle, reasonListMissing, reasonListExpired, reasonListOld,
+		reasonListUntrusted, reasonUnknownIssuer, reasonTypeUnknown:
+		return []string{"step_new_bundle", "step_usb", "step_paper"}
+	case reasonClockBehind, reasonClockUnsure, reasonListFuture:
+		return []string{"step_set_clock", "step_paper"}
+	case reasonNoProof, reasonNoChallenge, reasonUnbound:
+		return []string{"step_ask_proof", "step_holder_any", "step_paper"}
+	}
+	return []string{"step_paper"}
+}
+
+// plain writes a claim's value for reading.
+func plain(v any) string {
+	switch v := v.(type) {
+	case string:
+		return v
+	case json.Number:
+		return v.String()
+	case []any:
+		parts := make([]string, len(v))
+		for i, e := range v {
+			parts[i] = plain(e)
+		}
+		return strings.Join(parts, ", ")
+	}
+	b, err := json.Marshal(v)
+	if err != nil {
+		return "?"
+	}
+	return string(b)
+}
+
+// printable keeps foreign text from steering the terminal or turning the reading direction: escape sequences and
+// direction marks become a visible replacement, and long values are cut.
+func printable(s string) string {
+	const limit = 200
+	var b strings.Builder
+	n := 0
+	for _, r := range s {
+		if n++; n > limit {
+			b.WriteString("…")
+			break
+		}
+		if r != ' ' && !unicode.IsGraphic(r) || unicode.Is(unicode.Cf, r) || unicode.Is(unicode.Zl, r) || unicode.Is(unicode.Zp, r) {
+			r = unicode.ReplacementChar
+		}
+		b.WriteRune(r)
+	}
+	return b.String()
+}

@@ -1,0 +1,146 @@
+package verify
+
+import (
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/hufu-id/hufu/signing/bundle"
+	"github.com/hufu-id/hufu/signing/sdjwt"
+)
+
+// Verifier judges presentations against one bundle and one policy. It remembers chains, status lists and type metadata,
+// so that a million licences of one issuer cost one chain and one inflation. Safe for concurrent use.
+type Verifier struct {
+	contents  *bundle.Contents
+	policy    Policy
+	anchors   anchors
+	issuers   map[string]*bundle.Issuer
+	withdrawn map[string]time.Time // compromised keys by thumbprint; the earliest date
+
+	mu     sync.Mutex
+	chains map[chainKey]*chain
+	lists  map[string]*statusList
+	types  map[string]*typeMetadata
+
+	// fault lets a test force the result of one check, to show that no check can be skipped.
+	fault func(Check) Check
+}
+
+// New makes a verifier for a bundle, which must not be changed afterwards. A nil bundle is allowed: nothing is trusted
+// then, and every verdict is "cannot tell" or "invalid".
+func New(b *bundle.Contents, p Policy) *Verifier {
+	v := &Verifier{
+		contents:  b,
+		policy:    p,
+		issuers:   map[string]*bundle.Issuer{},
+		withdrawn: map[string]time.Time{},
+		chains:    map[chainKey]*chain{},
+		lists:     map[string]*statusList{},
+		types:     map[string]*typeMetadata{},
+	}
+	if b == nil {
+		return v
+	}
+	v.anchors = loadAnchors(b.Anchors)
+	for i := range b.Issuers {
+		v.issuers[b.Issuers[i].ID] = &b.Issuers[i]
+		for _, k := range b.Issuers[i].Revoked {
+			if at, known := v.withdrawn[k.Thumbprint]; !known || k.CompromisedAt.Before(at) {
+				v.withdrawn[k.Thumbprint] = k.CompromisedAt
+			}
+		}
+	}
+	return v
+}
+
+// Verify judges one presentation: an SD-JWT VC with or without key binding; white space around it is ignored. It never
+// fails: junk is a verdict too. b may be nil.
+func Verify(presentation string, b *bundle.Contents, c Challenge, at time.Time, p Policy) Verdict {
+	return New(b, p).Verify(presentation, c, at)
+}
+
+// run is the judging of one presentation.
+type run struct {
+	v         *Verifier
+	at        time.Time
+	challenge Challenge
+	clock     clock
+	checks    []Check
+
+	parsed   sdjwt.Parsed
+	verified sdjwt.Verified
+	claims   map[string]any // processed; nil until parsed
+	vct      string
+	iss      string    // from the claim or, without one, from the certificate
+	issued   time.Time // iat; zero when there is none
+	chain    *chain
+	path     *trustPath
+	issuer   *bundle.Issuer
+	meta     *typeMetadata
+	status   *StatusFact
+	holder   string // thumbprint
+}
+
+// Verify judges one presentation against the verifier's bundle; see the function Verify.
+func (v *Verifier) Verify(presentation string, c Challenge, at time.Time) Verdict {
+	r := &run{v: v, at: at, challenge: c, clock: readClock(v.contents, v.policy, at), checks: make([]Check, 0, len(order))}
+	steps := [...]func() Check{r.checkParse, r.checkSignature, r.checkChain, r.checkIssuer, r.checkTime, r.checkStatus, r.checkType,
+		r.checkHolder, r.checkBundle}
+	text := strings.Trim(presentation, " \t\r\n")
+	r.parsed, r.claims = sdjwt.Parsed{}, nil
+	parsed, err := sdjwt.Parse(text)
+	if err == nil {
+		r.parsed, r.claims = parsed, parsed.UnverifiedClaims()
+		r.vct, _ = r.claims["vct"].(string)
+		r.iss, _ = r.claims["iss"].(string)
+		if iat, ok := r.date("iat"); ok {
+			r.issued = iat
+		}
+	}
+	for i, step := range steps {
+		var check Check
+		switch {
+		case order[i] == CheckBundle:
+			check = step()
+		case order[i] == CheckParse && err != nil:
+			check = Check{Result: Fail, Reason: reasonMalformed, Detail: err.Error()}
+		case i > 0 && r.checks[0].Result != Pass, i > 1 && r.checks[1].Result != Pass:
+			check = Check{Result: Unknown, Reason: reasonNotChecked, Detail: "an earlier check leaves nothing to check"}
+		default:
+			check = step()
+		}
+		check.Name = order[i]
+		if v.fault != nil {
+			check = v.fault(check)
+		}
+		r.checks = append(r.checks, check)
+	}
+	return r.conclude()
+}
+
+func (r *run) checkParse() Check {
+	return Check{Result: Pass, Reason: reasonOK, Detail: "well-formed SD-JWT VC; every disclosure is accounted for"}
+}
+
+// passed reports whether an earlier check passed.
+func (r *run) passed(name CheckName) bool {
+	for _, c := range r.checks {
+		if c.Name == name {
+			return c.Result == Pass
+		}
+	}
+	return false
+}
+
+func pass(detail string) Check         { return Check{Result: Pass, Reason: reasonOK, Detail: detail} }
+func fail(reason, detail string) Check { return Check{Result: Fail, Reason: reason, Detail: detail} }
+func unknown(reason, detail string) Check {
+	return Check{Result: Unknown, Reason: reason, Detail: detail}
+}
+
+// asOf adds the moment that a result is about.
+func (c Check) asOf(t time.Time) Check {
+	c.AsOf = t.UTC()
+	return c
+}
