@@ -336,3 +336,20 @@ func TestDumpPages(t *testing.T) {
 		}
 	}
 }
+
+func BenchmarkPage(b *testing.B) {
+	p := testPages(b)
+	for _, name := range []string{"chooser-remembered", "consent", "offer"} {
+		c := caseNamed(b, name)
+		b.Run(name, func(b *testing.B) {
+			for b.Loop() {
+				get(b, p, c, variants[0])
+			}
+		})
+	}
+	b.Run("New", func(b *testing.B) {
+		for b.Loop() {
+			testPages(b)
+		}
+	})
+}
