@@ -5,6 +5,7 @@ import (
 
 	"github.com/hufu-id/hufu/signing/bundle"
 	"github.com/hufu-id/hufu/signing/sdjwt"
+	"github.com/hufu-id/hufu/signing/verify/internal/report"
 )
 
 // checkIssuer decides whether this issuer may issue this type: known to the bundle, the same organisation as in its
@@ -12,30 +13,30 @@ import (
 func (r *run) checkIssuer() Check {
 	b := r.v.contents
 	if b == nil {
-		return unknown(reasonNoBundle, "who may issue what is said in the bundle")
+		return unknown(report.ReasonNoBundle, "who may issue what is said in the bundle")
 	}
 	if !r.passed(CheckChain) {
-		return unknown(reasonNotChecked, "an earlier check leaves nothing to check")
+		return unknown(report.ReasonNotChecked, "an earlier check leaves nothing to check")
 	}
 	issuer := r.v.issuers[r.iss]
 	if issuer == nil {
 		// A certificate from after the bundle belongs to an issuer that the bundle can't know yet.
 		if !r.clock.sure || r.chain.leaf.NotBefore.After(b.AsOf) {
-			return unknown(reasonUnknownIssuer, "the issuer isn't in this bundle; a newer one may have it").asOf(b.AsOf)
+			return unknown(report.ReasonUnknownIssuer, "the issuer isn't in this bundle; a newer one may have it").AsAt(b.AsOf)
 		}
-		return fail(reasonNotAuthorised, "the bundle doesn't know this issuer").asOf(b.AsOf)
+		return fail(report.ReasonNotAuthorised, "the bundle doesn't know this issuer").AsAt(b.AsOf)
 	}
 	if organizationIdentifier(r.chain.leaf) != issuer.Code {
-		return fail(reasonNotAuthorised, "the certificate names another organisation than the bundle").asOf(b.AsOf)
+		return fail(report.ReasonNotAuthorised, "the certificate names another organisation than the bundle").AsAt(b.AsOf)
 	}
 	if problem := r.authorised(issuer); problem != "" {
 		if !r.clock.sure {
-			return unknown(reasonNotAuthorised, problem+" in this bundle; a newer one may say otherwise").asOf(b.AsOf)
+			return unknown(report.ReasonNotAuthorised, problem+" in this bundle; a newer one may say otherwise").AsAt(b.AsOf)
 		}
-		return fail(reasonNotAuthorised, problem).asOf(b.AsOf)
+		return fail(report.ReasonNotAuthorised, problem).AsAt(b.AsOf)
 	}
 	r.issuer = issuer
-	return pass("may issue this type").asOf(b.AsOf)
+	return pass("may issue this type").AsAt(b.AsOf)
 }
 
 // authorised returns what is missing, empty when the issuer may issue the credential.

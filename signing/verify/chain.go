@@ -13,6 +13,7 @@ import (
 
 	"github.com/hufu-id/hufu/internal/jose"
 	"github.com/hufu-id/hufu/signing/bundle"
+	"github.com/hufu-id/hufu/signing/verify/internal/report"
 )
 
 // Purposes of anchors (bundle.Anchor).
@@ -204,19 +205,19 @@ func (r *run) x5c() [][]byte {
 func (r *run) checkSignature() Check {
 	x5c := r.x5c()
 	if len(x5c) == 0 {
-		return unknown(reasonNoKey, "no certificate came along, and the bundle has none for this issuer and key")
+		return unknown(report.ReasonNoKey, "no certificate came along, and the bundle has none for this issuer and key")
 	}
 	r.chain = r.v.chainOf(x5c, anchorCredential, r.at)
 	if r.chain.leaf == nil {
-		return fail(reasonUntrusted, r.chain.err.Error())
+		return fail(report.ReasonUntrusted, r.chain.err.Error())
 	}
 	key, err := jose.FromPublic(r.chain.leaf.PublicKey, "", r.parsed.Header().Alg)
 	if err != nil {
-		return fail(reasonTampered, "the certificate's key doesn't fit the algorithm")
+		return fail(report.ReasonTampered, "the certificate's key doesn't fit the algorithm")
 	}
 	r.verified, err = r.parsed.Verify(key)
 	if err != nil {
-		return fail(reasonTampered, "the signature doesn't match: changed after it was signed, or never signed by this key")
+		return fail(report.ReasonTampered, "the signature doesn't match: changed after it was signed, or never signed by this key")
 	}
 	return pass("unchanged since it was signed")
 }
@@ -225,7 +226,7 @@ func (r *run) checkSignature() Check {
 // the certificate, and no word that the key was stolen.
 func (r *run) checkChain() Check {
 	if r.v.contents == nil {
-		return unknown(reasonNoBundle, "without a bundle no certificate is trusted")
+		return unknown(report.ReasonNoBundle, "without a bundle no certificate is trusted")
 	}
 	if c := r.pathProblem(); c.Result != "" {
 		return c
@@ -239,21 +240,21 @@ func (r *run) checkChain() Check {
 		r.iss = names[0]
 	}
 	if r.iss == "" || !slices.Contains(names, r.iss) {
-		return fail(reasonUntrusted, "the certificate is another issuer's than the credential says")
+		return fail(report.ReasonUntrusted, "the certificate is another issuer's than the credential says")
 	}
 	key, err := jose.FromPublic(leaf.PublicKey, "", r.parsed.Header().Alg)
 	if err != nil {
-		return fail(reasonUntrusted, "the certificate's key can't be used")
+		return fail(report.ReasonUntrusted, "the certificate's key can't be used")
 	}
 	if since, withdrawn := r.v.withdrawn[key.Thumbprint()]; withdrawn {
-		detail := "the issuer withdrew this key as of " + stamp(since)
+		detail := "the issuer withdrew this key as of " + report.Stamp(since)
 		if r.issued.IsZero() || !r.issued.Before(since) {
-			return fail(reasonKeyWithdrawn, detail).asOf(since)
+			return fail(report.ReasonKeyWithdrawn, detail).AsAt(since)
 		}
 		// It says that it was signed before; so would a forgery. Only a third party's timestamp could tell.
-		return unknown(reasonKeyWithdrawn, detail+"; nothing but its own word says that it was signed before").asOf(since)
+		return unknown(report.ReasonKeyWithdrawn, detail+"; nothing but its own word says that it was signed before").AsAt(since)
 	}
-	return pass("leads to the anchor for credentials").asOf(r.v.contents.AsOf)
+	return pass("leads to the anchor for credentials").AsAt(r.v.contents.AsOf)
 }
 
 // pathProblem sets r.path, or says why there is none. The zero Check means that all is well.
@@ -261,15 +262,15 @@ func (r *run) pathProblem() Check {
 	if r.chain.err != nil {
 		var stranger x509.UnknownAuthorityError
 		if errors.As(r.chain.err, &stranger) && !r.clock.sure {
-			return unknown(reasonUnknownIssuer, "this bundle doesn't know who vouches for the issuer; a current one might")
+			return unknown(report.ReasonUnknownIssuer, "this bundle doesn't know who vouches for the issuer; a current one might")
 		}
-		return fail(reasonUntrusted, x509Detail(r.chain.err))
+		return fail(report.ReasonUntrusted, x509Detail(r.chain.err))
 	}
 	if !r.chain.path.covers(r.at) {
 		if !r.clock.sure {
-			return unknown(reasonClockUnsure, errWindow.Error()+", but nothing confirms the clock")
+			return unknown(report.ReasonClockUnsure, errWindow.Error()+", but nothing confirms the clock")
 		}
-		return fail(reasonUntrusted, errWindow.Error())
+		return fail(report.ReasonUntrusted, errWindow.Error())
 	}
 	r.path = r.chain.path
 	return Check{}
@@ -327,7 +328,7 @@ func (v *Verifier) describePath(path []*x509.Certificate) []Certificate {
 	for i, c := range certs {
 		sum := sha256.Sum256(c.Raw)
 		out[i] = Certificate{Subject: c.Subject.CommonName, SHA256: hex.EncodeToString(sum[:]),
-			NotBefore: stamp(c.NotBefore), NotAfter: stamp(c.NotAfter)}
+			NotBefore: report.Stamp(c.NotBefore), NotAfter: report.Stamp(c.NotAfter)}
 	}
 	return out
 }

@@ -6,42 +6,43 @@ import (
 	"time"
 
 	"github.com/hufu-id/hufu/signing/bundle"
+	"github.com/hufu-id/hufu/signing/verify/internal/report"
 )
 
 // clock is what is known about the time. The caller's clock is believed only between the moment that the bundle was made and
 // the moment that it expires: a computer at a counter may say anything, and a clock set back would bring every
 // expired licence to life.
 type clock struct {
-	fact   *BundleFact // nil without a bundle
-	check  Check       // the check "bundle"
-	floor  time.Time   // now is certainly not before this; zero without a bundle
-	sure   bool        // the caller's time may be believed
-	behind bool        // the caller's time is before the bundle's
+	fact   *report.Bundle // nil without a bundle
+	check  Check          // the check "bundle"
+	floor  time.Time      // now is certainly not before this; zero without a bundle
+	sure   bool           // the caller's time may be believed
+	behind bool           // the caller's time is before the bundle's
 }
 
 func readClock(b *bundle.Contents, p Policy, at time.Time) clock {
 	if b == nil {
-		return clock{check: unknown(reasonNoBundle, "no trust bundle, or none that the root vouches for")}
+		return clock{check: unknown(report.ReasonNoBundle, "no trust bundle, or none that the root vouches for")}
 	}
 	age := at.Sub(b.AsOf)
-	c := clock{floor: b.AsOf, fact: &BundleFact{Version: b.Version, Digest: b.Digest, AsOf: stamp(b.AsOf), Expires: stamp(b.Expires),
-		AgeSeconds: int64(age / time.Second), asOf: b.AsOf, expires: b.Expires}}
+	c := clock{floor: b.AsOf, fact: &report.Bundle{Version: b.Version, Digest: b.Digest, AsOf: report.Stamp(b.AsOf), Expires: report.Stamp(b.Expires),
+		AgeSeconds: int64(age / time.Second), At: b.AsOf, End: b.Expires}}
 	switch {
 	case age < -bundle.ClockLeeway:
 		c.behind = true
-		c.check = unknown(reasonClockBehind, fmt.Sprintf("the clock says %s, but the bundle was made at %s: the clock is wrong",
-			stamp(at), stamp(b.AsOf)))
+		c.check = unknown(report.ReasonClockBehind, fmt.Sprintf("the clock says %s, but the bundle was made at %s: the clock is wrong",
+			report.Stamp(at), report.Stamp(b.AsOf)))
 	case !at.Before(b.Expires):
-		c.check = unknown(reasonStaleBundle, fmt.Sprintf("the bundle expired at %s: get a newer one, or check the clock (%s)",
-			stamp(b.Expires), stamp(at)))
+		c.check = unknown(report.ReasonStaleBundle, fmt.Sprintf("the bundle expired at %s: get a newer one, or check the clock (%s)",
+			report.Stamp(b.Expires), report.Stamp(at)))
 	case p.BundleMaxAge > 0 && age > p.BundleMaxAge:
 		c.sure = true
-		c.check = unknown(reasonOldBundle, fmt.Sprintf("the bundle is %s old, more than %s", age.Round(time.Second), p.BundleMaxAge))
+		c.check = unknown(report.ReasonOldBundle, fmt.Sprintf("the bundle is %s old, more than %s", age.Round(time.Second), p.BundleMaxAge))
 	default:
 		c.sure = true
-		c.check = pass(fmt.Sprintf("version %d, good until %s", b.Version, stamp(b.Expires)))
+		c.check = pass(fmt.Sprintf("version %d, good until %s", b.Version, report.Stamp(b.Expires)))
 	}
-	c.check = c.check.asOf(b.AsOf)
+	c.check = c.check.AsAt(b.AsOf)
 	return c
 }
 
@@ -69,9 +70,9 @@ func (r *run) date(name string) (time.Time, bool) {
 // checkTime judges exp, nbf and iat, and the legal term of a licence.
 func (r *run) checkTime() Check {
 	if r.clock.fact == nil {
-		return unknown(reasonNoBundle, "nothing confirms the clock").asOf(r.at)
+		return unknown(report.ReasonNoBundle, "nothing confirms the clock").AsAt(r.at)
 	}
-	for _, end := range []struct{ claim, reason string }{{"exp", reasonExpired}, {"valid_to", reasonTermOver}} {
+	for _, end := range []struct{ claim, reason string }{{"exp", report.ReasonExpired}, {"valid_to", report.ReasonTermOver}} {
 		t, ok := r.date(end.claim)
 		if end.claim == "valid_to" {
 			t, ok = r.termDay("valid_to", 1)
@@ -81,11 +82,11 @@ func (r *run) checkTime() Check {
 		}
 		certain, claimed := r.clock.over(t, r.at)
 		if certain {
-			return fail(end.reason, fmt.Sprintf("%s: ended at %s", end.claim, stamp(t))).asOf(r.at)
+			return fail(end.reason, fmt.Sprintf("%s: ended at %s", end.claim, report.Stamp(t))).AsAt(r.at)
 		}
 		if claimed {
-			return unknown(reasonClockUnsure, fmt.Sprintf("%s: over by this clock (%s), but nothing confirms the clock", end.claim,
-				stamp(r.at))).asOf(r.at)
+			return unknown(report.ReasonClockUnsure, fmt.Sprintf("%s: over by this clock (%s), but nothing confirms the clock", end.claim,
+				report.Stamp(r.at))).AsAt(r.at)
 		}
 	}
 	for _, claim := range []string{"nbf", "iat", "valid_from"} {
@@ -97,19 +98,16 @@ func (r *run) checkTime() Check {
 			continue
 		}
 		if !r.clock.sure {
-			return unknown(reasonClockUnsure, fmt.Sprintf("%s lies after this clock's %s, but the clock is wrong", claim,
-				stamp(r.at))).asOf(r.at)
+			return unknown(report.ReasonClockUnsure, fmt.Sprintf("%s lies after this clock's %s, but the clock is wrong", claim,
+				report.Stamp(r.at))).AsAt(r.at)
 		}
-		return fail(reasonNotYet, fmt.Sprintf("%s: not before %s", claim, stamp(t))).asOf(r.at)
+		return fail(report.ReasonNotYet, fmt.Sprintf("%s: not before %s", claim, report.Stamp(t))).AsAt(r.at)
 	}
 	if !r.clock.sure {
-		return unknown(reasonClockUnsure, "within its dates by this clock, but nothing confirms the clock").asOf(r.at)
+		return unknown(report.ReasonClockUnsure, "within its dates by this clock, but nothing confirms the clock").AsAt(r.at)
 	}
-	return pass("within its dates").asOf(r.at)
+	return pass("within its dates").AsAt(r.at)
 }
-
-// beijing is the legal time of the licences' own dates.
-var beijing = time.FixedZone("UTC+8", 8*60*60)
 
 // termDay reads the legal first or last day of a licence ("2032-05-12"), which is another thing than the technical exp:
 // a copy refreshed yesterday must not outlive the licence. plus 1 gives the end of the day. Other forms
@@ -119,7 +117,7 @@ func (r *run) termDay(claim string, plus int) (time.Time, bool) {
 	if !ok {
 		return time.Time{}, false
 	}
-	day, err := time.ParseInLocation(time.DateOnly, text, beijing)
+	day, err := time.ParseInLocation(time.DateOnly, text, report.Beijing)
 	if err != nil {
 		return time.Time{}, false
 	}

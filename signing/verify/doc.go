@@ -21,95 +21,47 @@
 // for good (revoked) stays so however old it is.
 package verify
 
-import "time"
+import (
+	"time"
 
-// Outcome is the verdict in one word.
-type Outcome string
-
-// The outcomes.
-const (
-	Valid      Outcome = "valid"
-	CannotTell Outcome = "cannot_tell"
-	Invalid    Outcome = "invalid"
+	"github.com/hufu-id/hufu/signing/verify/internal/report"
 )
 
-// Result is the result of one check.
-type Result string
-
-// The results.
-const (
-	Pass    Result = "pass"
-	Fail    Result = "fail"
-	Unknown Result = "unknown"
+// The vocabulary of verdicts, kept with their rendering.
+type (
+	// Outcome is the verdict in one word.
+	Outcome = report.Outcome
+	// Result is the result of one check.
+	Result = report.Result
+	// CheckName names a check.
+	CheckName = report.CheckName
+	// Check is the outcome of one check.
+	Check = report.Check
+	// Issuer is who issued the credential, as the bundle knows it.
+	Issuer = report.Issuer
+	// Certificate is one link of the trust path.
+	Certificate = report.Certificate
 )
 
-// CheckName names a check.
-type CheckName string
-
-// The checks, in the order of reports.
+// The outcomes, the results, and the checks in the order of reports.
 const (
-	CheckParse            CheckName = "parse"
-	CheckSignature        CheckName = "signature"
-	CheckChain            CheckName = "chain"
-	CheckIssuerAuthorised CheckName = "issuer_authorised"
-	CheckTime             CheckName = "time"
-	CheckStatus           CheckName = "status"
-	CheckTypeMetadata     CheckName = "type_metadata"
-	CheckHolder           CheckName = "holder"
-	CheckBundle           CheckName = "bundle"
-)
+	Valid      = report.Valid
+	CannotTell = report.CannotTell
+	Invalid    = report.Invalid
 
-// order is the order of checks in every verdict.
-var order = [...]CheckName{CheckParse, CheckSignature, CheckChain, CheckIssuerAuthorised, CheckTime, CheckStatus,
-	CheckTypeMetadata, CheckHolder, CheckBundle}
+	Pass    = report.Pass
+	Fail    = report.Fail
+	Unknown = report.Unknown
 
-// Reasons of checks: stable codes for programs. What they say to people is in Text; Check.Detail adds particulars.
-const (
-	reasonOK         = "ok"
-	reasonNotChecked = "not_checked" // an earlier check leaves nothing to check
-
-	reasonMalformed = "malformed"
-	reasonTampered  = "wrong_signature"
-	reasonNoKey     = "no_key"
-
-	reasonNoBundle      = "no_bundle"
-	reasonStaleBundle   = "stale_bundle"
-	reasonClockBehind   = "clock_before_bundle"
-	reasonClockUnsure   = "clock_not_confirmed"
-	reasonOldBundle     = "bundle_too_old"
-	reasonUntrusted     = "untrusted_issuer"
-	reasonKeyWithdrawn  = "key_compromised"
-	reasonUnknownIssuer = "issuer_unknown"
-	reasonNotAuthorised = "issuer_not_authorised"
-
-	reasonExpired   = "expired"
-	reasonTermOver  = "licence_term_over"
-	reasonNotYet    = "not_yet_valid"
-	reasonNoStatus  = "no_status"
-	reasonRevoked   = "revoked"
-	reasonSuspended = "suspended"
-
-	reasonStatusMalformed = "status_malformed"
-	reasonStatusUnknown   = "status_value_unknown"
-	reasonListMissing     = "status_list_missing"
-	reasonListUntrusted   = "status_list_untrusted"
-	reasonListExpired     = "status_list_expired"
-	reasonListOld         = "status_list_too_old"
-	reasonListFuture      = "clock_before_status_list"
-	reasonIndex           = "status_index_out_of_range"
-
-	reasonTypeUnknown  = "type_unknown"
-	reasonTypeMismatch = "type_metadata_mismatch"
-	reasonTypeBroken   = "type_metadata_unusable"
-	reasonTypeRules    = "type_rules_broken"
-
-	reasonNotAsked     = "holder_not_asked"
-	reasonUnbound      = "no_holder_key"
-	reasonNoProof      = "no_holder_proof"
-	reasonNoChallenge  = "no_challenge"
-	reasonWrongProof   = "wrong_holder_proof"
-	reasonOtherAnswer  = "wrong_challenge"
-	reasonProofNotFrom = "holder_proof_not_from_now"
+	CheckParse            = report.CheckParse
+	CheckSignature        = report.CheckSignature
+	CheckChain            = report.CheckChain
+	CheckIssuerAuthorised = report.CheckIssuerAuthorised
+	CheckTime             = report.CheckTime
+	CheckStatus           = report.CheckStatus
+	CheckTypeMetadata     = report.CheckTypeMetadata
+	CheckHolder           = report.CheckHolder
+	CheckBundle           = report.CheckBundle
 )
 
 // Challenge is what the caller asked the holder to answer.

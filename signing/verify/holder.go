@@ -4,6 +4,7 @@ import (
 	"errors"
 
 	"github.com/hufu-id/hufu/signing/sdjwt"
+	"github.com/hufu-id/hufu/signing/verify/internal/report"
 )
 
 // checkHolder judges whether the one who shows the credential holds its key. What is needed is the caller's decision and
@@ -12,19 +13,19 @@ func (r *run) checkHolder() Check {
 	proof, err := r.verified.KeyBinding()
 	if r.challenge.HolderAny {
 		if err == nil || errors.Is(err, sdjwt.ErrNoKeyBinding) || errors.Is(err, sdjwt.ErrNoHolder) && !r.parsed.HasKeyBinding() {
-			return Check{Result: Pass, Reason: reasonNotAsked, Detail: "the document alone was asked for; who shows it isn't judged"}
+			return Check{Result: Pass, Reason: report.ReasonNotAsked, Detail: "the document alone was asked for; who shows it isn't judged"}
 		}
-		return fail(reasonWrongProof, "the holder's proof that came along is broken")
+		return fail(report.ReasonWrongProof, "the holder's proof that came along is broken")
 	}
 	switch {
 	case errors.Is(err, sdjwt.ErrNoHolder) && !r.parsed.HasKeyBinding():
-		return unknown(reasonUnbound, "the credential is bound to no key: who shows it can't be proven")
+		return unknown(report.ReasonUnbound, "the credential is bound to no key: who shows it can't be proven")
 	case errors.Is(err, sdjwt.ErrNoKeyBinding):
-		return unknown(reasonNoProof, "no proof came along: genuine, but who shows it isn't proven")
+		return unknown(report.ReasonNoProof, "no proof came along: genuine, but who shows it isn't proven")
 	case err != nil:
-		return fail(reasonWrongProof, "the holder's proof is wrong: another key, or made for another presentation")
+		return fail(report.ReasonWrongProof, "the holder's proof is wrong: another key, or made for another presentation")
 	case r.challenge.Nonce == "" || r.challenge.Audience == "":
-		return unknown(reasonNoChallenge, "a proof came along, but there is no challenge to compare it with")
+		return unknown(report.ReasonNoChallenge, "a proof came along, but there is no challenge to compare it with")
 	}
 	maxAge := r.v.policy.BindingMaxAge
 	if maxAge == 0 {
@@ -33,12 +34,12 @@ func (r *run) checkHolder() Check {
 	err = proof.Check(sdjwt.Challenge{Nonce: r.challenge.Nonce, Audience: r.challenge.Audience, At: r.at, MaxAge: maxAge})
 	switch {
 	case errors.Is(err, sdjwt.ErrKeyBindingTime) && !r.clock.sure:
-		return unknown(reasonClockUnsure, "the holder's proof is from another time than this clock's, which nothing confirms")
+		return unknown(report.ReasonClockUnsure, "the holder's proof is from another time than this clock's, which nothing confirms")
 	case errors.Is(err, sdjwt.ErrKeyBindingTime):
-		return fail(reasonProofNotFrom, "the holder's proof wasn't made just now").asOf(proof.IssuedAt())
+		return fail(report.ReasonProofNotFrom, "the holder's proof wasn't made just now").AsAt(proof.IssuedAt())
 	case err != nil:
-		return fail(reasonOtherAnswer, "the holder's proof answers another challenge")
+		return fail(report.ReasonOtherAnswer, "the holder's proof answers another challenge")
 	}
 	r.holder = proof.Key().Thumbprint()
-	return pass("the holder's key answered this challenge").asOf(proof.IssuedAt())
+	return pass("the holder's key answered this challenge").AsAt(proof.IssuedAt())
 }

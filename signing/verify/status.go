@@ -7,6 +7,7 @@ import (
 
 	"github.com/hufu-id/hufu/internal/jose"
 	"github.com/hufu-id/hufu/signing/statuslist"
+	"github.com/hufu-id/hufu/signing/verify/internal/report"
 )
 
 // statusList is what became of one list of the bundle, whatever the time.
@@ -70,56 +71,56 @@ func (v *Verifier) openList(uri, text string) (statuslist.Token, error) {
 // checkStatus looks the credential up in its status list.
 func (r *run) checkStatus() Check {
 	if r.v.contents == nil {
-		return unknown(reasonNoBundle, "status lists are in the bundle")
+		return unknown(report.ReasonNoBundle, "status lists are in the bundle")
 	}
 	ref, present, err := statuslist.ParseReference(r.claims)
 	switch {
 	case err != nil:
-		return fail(reasonStatusMalformed, "the credential's own reference to its status list is broken")
+		return fail(report.ReasonStatusMalformed, "the credential's own reference to its status list is broken")
 	case !present && r.v.policy.AllowNoStatus:
 		return pass("names no status list, which the policy allows")
 	case !present:
-		return unknown(reasonNoStatus, "the credential names no status list")
+		return unknown(report.ReasonNoStatus, "the credential names no status list")
 	}
 	l := r.v.list(ref.URI)
 	switch {
 	case errors.Is(l.err, errListMissing):
-		return unknown(reasonListMissing, "the bundle has no status list for it").asOf(r.v.contents.AsOf)
+		return unknown(report.ReasonListMissing, "the bundle has no status list for it").AsAt(r.v.contents.AsOf)
 	case l.err != nil:
-		return unknown(reasonListUntrusted, "the status list in the bundle can't be believed: "+l.err.Error())
+		return unknown(report.ReasonListUntrusted, "the status list in the bundle can't be believed: "+l.err.Error())
 	}
 	value, err := l.token.List().At(ref.Index)
 	if err != nil {
-		return fail(reasonIndex, "the status list has no such entry").asOf(l.token.IssuedAt())
+		return fail(report.ReasonIndex, "the status list has no such entry").AsAt(l.token.IssuedAt())
 	}
 	asOf := l.token.IssuedAt()
-	r.status = &StatusFact{URI: ref.URI, Index: ref.Index, Value: value.String(), AsOf: stamp(asOf),
-		AgeSeconds: int64(r.at.Sub(asOf) / time.Second), Expires: stamp(l.token.Expires()), asOf: asOf}
-	return r.judgeStatus(value, l.token).asOf(asOf)
+	r.status = &report.Status{URI: ref.URI, Index: ref.Index, Value: value.String(), AsOf: report.Stamp(asOf),
+		AgeSeconds: int64(r.at.Sub(asOf) / time.Second), Expires: report.Stamp(l.token.Expires()), At: asOf}
+	return r.judgeStatus(value, l.token).AsAt(asOf)
 }
 
 // judgeStatus weighs what the list says against its age. "Revoked" is for good and doesn't age; "valid" and "suspended"
 // are only as good as the list is fresh.
 func (r *run) judgeStatus(value statuslist.Status, token statuslist.Token) Check {
 	if value == statuslist.Invalid {
-		return fail(reasonRevoked, "revoked according to the list of "+stamp(token.IssuedAt()))
+		return fail(report.ReasonRevoked, "revoked according to the list of "+report.Stamp(token.IssuedAt()))
 	}
 	if token.IssuedAt().After(r.at.Add(statuslist.Leeway)) {
-		return unknown(reasonListFuture, "the list was made after this clock's "+stamp(r.at)+": the clock is wrong")
+		return unknown(report.ReasonListFuture, "the list was made after this clock's "+report.Stamp(r.at)+": the clock is wrong")
 	}
 	if end := token.Expires(); !end.IsZero() && !r.at.Before(end) {
-		return unknown(reasonListExpired, "the status list expired at "+stamp(end))
+		return unknown(report.ReasonListExpired, "the status list expired at "+report.Stamp(end))
 	}
 	if limit := r.statusMaxAge(); limit > 0 && r.at.Sub(token.IssuedAt()) > limit {
-		return unknown(reasonListOld, fmt.Sprintf("the status list is older than %s", limit))
+		return unknown(report.ReasonListOld, fmt.Sprintf("the status list is older than %s", limit))
 	}
 	switch value {
 	case statuslist.Valid:
-		return pass("in force according to the list of " + stamp(token.IssuedAt()))
+		return pass("in force according to the list of " + report.Stamp(token.IssuedAt()))
 	case statuslist.Suspended:
-		return fail(reasonSuspended, "suspended according to the list of "+stamp(token.IssuedAt()))
+		return fail(report.ReasonSuspended, "suspended according to the list of "+report.Stamp(token.IssuedAt()))
 	}
-	return unknown(reasonStatusUnknown, "the list has a value that we don't know")
+	return unknown(report.ReasonStatusUnknown, "the list has a value that we don't know")
 }
 
 // statusMaxAge is the stricter of the caller's policy and the bundle's.

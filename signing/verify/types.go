@@ -9,6 +9,7 @@ import (
 
 	"github.com/hufu-id/hufu/internal/jose"
 	"github.com/hufu-id/hufu/signing/sdjwt"
+	"github.com/hufu-id/hufu/signing/verify/internal/report"
 )
 
 // typeMetadata is SD-JWT VC type metadata (section 6 of the specification), with what it extends merged in.
@@ -135,19 +136,19 @@ func addLabels(to map[string]string, from []displayEntry, text func(displayEntry
 // checkType judges the credential by its type's rules.
 func (r *run) checkType() Check {
 	if r.v.contents == nil {
-		return unknown(reasonNoBundle, "type metadata is in the bundle")
+		return unknown(report.ReasonNoBundle, "type metadata is in the bundle")
 	}
 	m := r.v.typeOf(r.vct)
 	asOf := r.v.contents.AsOf
 	if m.err != nil {
-		reason := reasonTypeBroken
+		reason := report.ReasonTypeBroken
 		if errors.Is(m.err, errTypeMissing) {
-			reason = reasonTypeUnknown
+			reason = report.ReasonTypeUnknown
 		}
-		return unknown(reason, "type metadata: "+m.err.Error()).asOf(asOf)
+		return unknown(reason, "type metadata: "+m.err.Error()).AsAt(asOf)
 	}
 	if pinned, ok := r.claims["vct#integrity"].(string); ok && !integrityMatches(pinned, m.integrity) {
-		return fail(reasonTypeMismatch, "the credential was made for another version of its type's description").asOf(asOf)
+		return fail(report.ReasonTypeMismatch, "the credential was made for another version of its type's description").AsAt(asOf)
 	}
 	r.meta = m
 	disclosed := r.parsed.Disclosed()
@@ -159,14 +160,14 @@ func (r *run) checkType() Check {
 		present := c.path.Lookup(r.claims)
 		switch {
 		case c.sd == "never" && selective:
-			return fail(reasonTypeRules, fmt.Sprintf("%s must be open to everyone and isn't", c.path)).asOf(asOf)
+			return fail(report.ReasonTypeRules, fmt.Sprintf("%s must be open to everyone and isn't", c.path)).AsAt(asOf)
 		case c.sd == "never" && c.mandatory && !present:
-			return fail(reasonTypeRules, fmt.Sprintf("%s is required and missing", c.path)).asOf(asOf)
+			return fail(report.ReasonTypeRules, fmt.Sprintf("%s is required and missing", c.path)).AsAt(asOf)
 		case c.sd == "always" && present && !selective:
-			return fail(reasonTypeRules, fmt.Sprintf("%s must be the holder's choice and isn't", c.path)).asOf(asOf)
+			return fail(report.ReasonTypeRules, fmt.Sprintf("%s must be the holder's choice and isn't", c.path)).AsAt(asOf)
 		}
 	}
-	return pass("follows the rules of its type").asOf(asOf)
+	return pass("follows the rules of its type").AsAt(asOf)
 }
 
 // integrityMatches compares a W3C integrity string, which may hold several hashes, of which the strongest counts; we
@@ -181,11 +182,11 @@ func integrityMatches(pinned, actual string) bool {
 }
 
 // hiddenClaims lists what the type knows and the holder didn't show. Nothing is hidden when no digest is left over.
-func (r *run) hiddenClaims() []hiddenClaim {
+func (r *run) hiddenClaims() []report.Hidden {
 	if r.meta == nil || r.parsed.Hidden() == 0 {
 		return nil
 	}
-	var out []hiddenClaim
+	var out []report.Hidden
 	var outer []sdjwt.Path
 next:
 	for _, c := range r.meta.claims {
@@ -198,7 +199,7 @@ next:
 			}
 		}
 		outer = append(outer, c.path)
-		out = append(out, hiddenClaim{path: c.path.String(), labels: c.labels})
+		out = append(out, report.Hidden{Path: c.path.String(), Labels: c.labels})
 	}
 	return out
 }

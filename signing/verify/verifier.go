@@ -7,6 +7,7 @@ import (
 
 	"github.com/hufu-id/hufu/signing/bundle"
 	"github.com/hufu-id/hufu/signing/sdjwt"
+	"github.com/hufu-id/hufu/signing/verify/internal/report"
 )
 
 // Verifier judges presentations against one bundle and one policy. It remembers chains, status lists and type metadata,
@@ -78,13 +79,13 @@ type run struct {
 	path     *trustPath
 	issuer   *bundle.Issuer
 	meta     *typeMetadata
-	status   *StatusFact
+	status   *report.Status
 	holder   string // thumbprint
 }
 
 // Verify judges one presentation against the verifier's bundle; see the function Verify.
 func (v *Verifier) Verify(presentation string, c Challenge, at time.Time) Verdict {
-	r := &run{v: v, at: at, challenge: c, clock: readClock(v.contents, v.policy, at), checks: make([]Check, 0, len(order))}
+	r := &run{v: v, at: at, challenge: c, clock: readClock(v.contents, v.policy, at), checks: make([]Check, 0, len(report.Order))}
 	steps := [...]func() Check{r.checkParse, r.checkSignature, r.checkChain, r.checkIssuer, r.checkTime, r.checkStatus, r.checkType,
 		r.checkHolder, r.checkBundle}
 	text := strings.Trim(presentation, " \t\r\n")
@@ -101,16 +102,16 @@ func (v *Verifier) Verify(presentation string, c Challenge, at time.Time) Verdic
 	for i, step := range steps {
 		var check Check
 		switch {
-		case order[i] == CheckBundle:
+		case report.Order[i] == CheckBundle:
 			check = step()
-		case order[i] == CheckParse && err != nil:
-			check = Check{Result: Fail, Reason: reasonMalformed, Detail: err.Error()}
+		case report.Order[i] == CheckParse && err != nil:
+			check = Check{Result: Fail, Reason: report.ReasonMalformed, Detail: err.Error()}
 		case i > 0 && r.checks[0].Result != Pass, i > 1 && r.checks[1].Result != Pass:
-			check = Check{Result: Unknown, Reason: reasonNotChecked, Detail: "an earlier check leaves nothing to check"}
+			check = Check{Result: Unknown, Reason: report.ReasonNotChecked, Detail: "an earlier check leaves nothing to check"}
 		default:
 			check = step()
 		}
-		check.Name = order[i]
+		check.Name = report.Order[i]
 		if v.fault != nil {
 			check = v.fault(check)
 		}
@@ -120,7 +121,7 @@ func (v *Verifier) Verify(presentation string, c Challenge, at time.Time) Verdic
 }
 
 func (r *run) checkParse() Check {
-	return Check{Result: Pass, Reason: reasonOK, Detail: "well-formed SD-JWT VC; every disclosure is accounted for"}
+	return Check{Result: Pass, Reason: report.ReasonOK, Detail: "well-formed SD-JWT VC; every disclosure is accounted for"}
 }
 
 // passed reports whether an earlier check passed.
@@ -133,14 +134,8 @@ func (r *run) passed(name CheckName) bool {
 	return false
 }
 
-func pass(detail string) Check         { return Check{Result: Pass, Reason: reasonOK, Detail: detail} }
+func pass(detail string) Check         { return Check{Result: Pass, Reason: report.ReasonOK, Detail: detail} }
 func fail(reason, detail string) Check { return Check{Result: Fail, Reason: reason, Detail: detail} }
 func unknown(reason, detail string) Check {
 	return Check{Result: Unknown, Reason: reason, Detail: detail}
-}
-
-// asOf adds the moment that a result is about.
-func (c Check) asOf(t time.Time) Check {
-	c.AsOf = t.UTC()
-	return c
 }

@@ -1,4 +1,4 @@
-package verify
+package report
 
 import (
 	"encoding/json"
@@ -9,10 +9,10 @@ import (
 	"unicode"
 )
 
-// Text is the verdict for a person at a counter: the word first, then who issued it, what was shown and what wasn't, how
+// Text is the report for a person at a counter: the word first, then who issued it, what was shown and what wasn't, how
 // old the knowledge is, every check, and what to do next. lang is "zh" or "en"; anything else is English. Times are Beijing
 // time.
-func (v Verdict) Text(lang string) string {
+func (v Report) Text(lang string) string {
 	w := words["en"]
 	if lang == "zh" || strings.HasPrefix(lang, "zh-") {
 		lang, w = "zh", words["zh"]
@@ -55,63 +55,63 @@ func (t *textWriter) row(label, value string) {
 	t.line("  " + label + strings.Repeat(" ", max(1, 18-width)) + value)
 }
 
-func (t *textWriter) headline(v Verdict) {
-	word := t.w[string(v.Outcome())]
+func (t *textWriter) headline(v Report) {
+	word := t.w[string(v.Word())]
 	if t.lang == "zh" {
-		word += "  " + words["en"][string(v.Outcome())]
+		word += "  " + words["en"][string(v.Word())]
 	}
-	if name := t.local(v.typeName); name != "" {
+	if name := t.local(v.TypeName); name != "" {
 		word += "  " + name
 	}
 	t.line(word)
-	t.line(t.reason(v.reason))
+	t.line(t.reason(v.Reason))
 	t.line("")
 }
 
-func (t *textWriter) facts(v Verdict) {
-	if v.issuer != nil {
-		t.row(t.w["issuer"], printable(t.local(v.issuer.Name))+"  "+printable(v.issuer.Code))
+func (t *textWriter) facts(v Report) {
+	if v.Issuer != nil {
+		t.row(t.w["issuer"], printable(t.local(v.Issuer.Name))+"  "+printable(v.Issuer.Code))
 	} else {
 		t.row(t.w["issuer"], t.w["issuer_unproven"])
 	}
-	if s := v.status; s != nil {
-		t.row(t.w["status"], fmt.Sprintf(t.w["status_value"], t.w["value_"+s.Value], t.clock(s.asOf), t.age(v.at.Sub(s.asOf))))
+	if s := v.Status; s != nil {
+		t.row(t.w["status"], fmt.Sprintf(t.w["status_value"], t.w["value_"+s.Value], t.clock(s.At), t.age(v.At.Sub(s.At))))
 	} else {
 		t.row(t.w["status"], t.w["status_none"])
 	}
-	if b := v.bundle; b != nil {
-		t.row(t.w["bundle"], fmt.Sprintf(t.w["bundle_value"], b.Version, t.clock(b.asOf), t.age(v.at.Sub(b.asOf)), t.clock(b.expires)))
+	if b := v.Bundle; b != nil {
+		t.row(t.w["bundle"], fmt.Sprintf(t.w["bundle_value"], b.Version, t.clock(b.At), t.age(v.At.Sub(b.At)), t.clock(b.End)))
 	} else {
 		t.row(t.w["bundle"], t.w["bundle_none"])
 	}
-	t.row(t.w["checked"], t.clock(v.at))
-	for _, note := range v.notes {
+	t.row(t.w["checked"], t.clock(v.At)+t.w["zone"])
+	for _, note := range v.Notes {
 		t.row(t.w["note"], t.w[note])
 	}
 }
 
-func (t *textWriter) shown(v Verdict) {
-	if len(v.claims) > 0 {
+func (t *textWriter) shown(v Report) {
+	if len(v.Claims) > 0 {
 		t.line("")
 		t.line(t.w["shown"])
-		names := make([]string, 0, len(v.claims))
-		for name := range v.claims {
+		names := make([]string, 0, len(v.Claims))
+		for name := range v.Claims {
 			names = append(names, name)
 		}
 		sort.Strings(names)
 		for _, name := range names {
-			label := t.local(v.labels[name])
+			label := t.local(v.Labels[name])
 			if label == "" {
 				label = name
 			}
-			t.row(printable(label), printable(plain(v.claims[name])))
+			t.row(printable(label), printable(plain(v.Claims[name])))
 		}
 	}
-	if len(v.hidden) > 0 {
-		labels := make([]string, len(v.hidden))
-		for i, h := range v.hidden {
-			if labels[i] = t.local(h.labels); labels[i] == "" {
-				labels[i] = h.path
+	if len(v.Hidden) > 0 {
+		labels := make([]string, len(v.Hidden))
+		for i, h := range v.Hidden {
+			if labels[i] = t.local(h.Labels); labels[i] == "" {
+				labels[i] = h.Path
 			}
 			labels[i] = printable(labels[i])
 		}
@@ -120,19 +120,23 @@ func (t *textWriter) shown(v Verdict) {
 	}
 }
 
-func (t *textWriter) checks(v Verdict) {
+func (t *textWriter) checks(v Report) {
 	t.line("")
 	t.line(t.w["checks"])
-	for _, c := range v.checks {
-		text := t.w["result_"+string(c.Result)] + "  " + t.reason(c.Reason)
-		if t.lang == "en" && c.Detail != "" {
-			text = t.w["result_"+string(c.Result)] + "  " + printable(c.Detail)
+	for _, c := range v.Checks {
+		said := t.reason(c.Reason)
+		switch {
+		case t.lang == "en" && c.Detail != "":
+			said = printable(c.Detail)
+		case c.Reason == ReasonOK:
+			said = t.w["ok_"+string(c.Name)]
 		}
+		text := t.w["result_"+string(c.Result)] + "  " + said
 		t.row(t.w["check_"+string(c.Name)], text)
 	}
-	if len(v.path) > 0 {
-		names := make([]string, len(v.path))
-		for i, c := range v.path {
+	if len(v.Path) > 0 {
+		names := make([]string, len(v.Path))
+		for i, c := range v.Path {
 			names[i] = printable(c.Subject)
 		}
 		t.row(t.w["path"], strings.Join(names, " > "))
@@ -159,7 +163,7 @@ func (t *textWriter) local(text map[string]string) string {
 }
 
 func (t *textWriter) clock(at time.Time) string {
-	return at.In(beijing).Format("2006-01-02 15:04:05")
+	return at.In(Beijing).Format("2006-01-02 15:04:05")
 }
 
 // age says how old something is, coarsely: a clerk needs "3 days", not seconds.
@@ -183,32 +187,32 @@ func (t *textWriter) span(d time.Duration) string {
 }
 
 // nextSteps is what the clerk does now, by outcome and reason. Nobody is left alone with "cannot tell".
-func (v Verdict) nextSteps() []string {
-	switch v.Outcome() {
+func (v Report) nextSteps() []string {
+	switch v.Word() {
 	case Valid:
 		steps := []string{"step_compare_person"}
-		if v.Check(CheckHolder).Reason == reasonNotAsked {
+		if v.Check(CheckHolder).Reason == ReasonNotAsked {
 			steps = append(steps, "step_document_only")
 		}
 		return steps
 	case Invalid:
-		switch v.reason {
-		case reasonRevoked, reasonSuspended:
+		switch v.Reason {
+		case ReasonRevoked, ReasonSuspended:
 			return []string{"step_not_in_force", "step_ask_authority", "step_keep_nothing"}
-		case reasonExpired, reasonTermOver, reasonNotYet:
+		case ReasonExpired, ReasonTermOver, ReasonNotYet:
 			return []string{"step_refresh_wallet", "step_keep_nothing"}
-		case reasonOtherAnswer, reasonWrongProof, reasonProofNotFrom:
+		case ReasonOtherAnswer, ReasonWrongProof, ReasonProofNotFrom:
 			return []string{"step_show_again", "step_do_not_accept"}
 		}
 		return []string{"step_do_not_accept", "step_ask_authority", "step_keep_nothing"}
 	}
-	switch v.reason {
-	case reasonNoBundle, reasonStaleBundle, reasonOldBundle, reasonListMissing, reasonListExpired, reasonListOld,
-		reasonListUntrusted, reasonUnknownIssuer, reasonTypeUnknown:
+	switch v.Reason {
+	case ReasonNoBundle, ReasonStaleBundle, ReasonOldBundle, ReasonListMissing, ReasonListExpired, ReasonListOld,
+		ReasonListUntrusted, ReasonUnknownIssuer, ReasonTypeUnknown:
 		return []string{"step_new_bundle", "step_usb", "step_paper"}
-	case reasonClockBehind, reasonClockUnsure, reasonListFuture:
+	case ReasonClockBehind, ReasonClockUnsure, ReasonListFuture:
 		return []string{"step_set_clock", "step_paper"}
-	case reasonNoProof, reasonNoChallenge, reasonUnbound:
+	case ReasonNoProof, ReasonNoChallenge, ReasonUnbound:
 		return []string{"step_ask_proof", "step_holder_any", "step_paper"}
 	}
 	return []string{"step_paper"}

@@ -1,11 +1,11 @@
-package verify
+package report
 
 // words are the texts of Text by language. They live here and not with the pages' messages, because this package also runs
 // where there are no pages. A test holds both languages complete.
 var words = map[string]map[string]string{
 	"en": {
 		"valid": "VALID", "cannot_tell": "CANNOT TELL", "invalid": "INVALID",
-		"issuer": "Issuer", "issuer_unproven": "not proven", "checked": "Checked", "note": "Note",
+		"issuer": "Issuer", "issuer_unproven": "not proven", "checked": "Checked", "zone": " Beijing time (UTC+8)", "note": "Note",
 		"status": "Status", "status_value": "%s as of %s (%s)", "status_none": "not known",
 		"value_valid": "in force", "value_invalid": "revoked", "value_suspended": "suspended", "value_application_specific": "unknown value",
 		"bundle": "Trust bundle", "bundle_value": "version %d as of %s (%s), good until %s", "bundle_none": "none",
@@ -19,6 +19,15 @@ var words = map[string]map[string]string{
 		"days": "%d days",
 		"next": "What to do next",
 
+		"ok_parse":                         "Well-formed.",
+		"ok_signature":                     "Unchanged since it was signed.",
+		"ok_chain":                         "Leads to the anchor for credentials.",
+		"ok_issuer_authorised":             "May issue this type.",
+		"ok_time":                          "Within its dates.",
+		"ok_status":                        "In force.",
+		"ok_type_metadata":                 "Follows the rules of its type.",
+		"ok_holder":                        "The holder's key answered.",
+		"ok_bundle":                        "Current.",
 		"reason_ok":                        "Every check passed.",
 		"reason_not_checked":               "Not checked, because of an earlier result.",
 		"reason_malformed":                 "This is not a credential, or it is damaged.",
@@ -75,7 +84,7 @@ var words = map[string]map[string]string{
 	},
 	"zh": {
 		"valid": "有效", "cannot_tell": "不能确定", "invalid": "无效",
-		"issuer": "签发机关", "issuer_unproven": "未能证实", "checked": "核验时间", "note": "提示",
+		"issuer": "签发机关", "issuer_unproven": "未能证实", "checked": "核验时间", "zone": "（北京时间）", "note": "提示",
 		"status": "状态", "status_value": "%s，依据 %s 的名单（%s）", "status_none": "不知道",
 		"value_valid": "在用", "value_invalid": "已停用", "value_suspended": "暂停使用", "value_application_specific": "未知的值",
 		"bundle": "信任包", "bundle_value": "第 %d 版，%s 制作（%s），有效到 %s", "bundle_none": "没有",
@@ -87,6 +96,15 @@ var words = map[string]map[string]string{
 		"age": "%s前", "age_ahead": "在 %s后", "seconds": "%d 秒", "minutes": "%d 分钟", "hours": "%d 小时", "days": "%d 天",
 		"next": "现在怎么办",
 
+		"ok_parse":                         "格式正确，出示的内容都有出处。",
+		"ok_signature":                     "签名完整，没有改动。",
+		"ok_chain":                         "证书链通到国家信任的签发中心。",
+		"ok_issuer_authorised":             "有权签发这种证照。",
+		"ok_time":                          "在有效期内。",
+		"ok_status":                        "没有停用、暂停。",
+		"ok_type_metadata":                 "符合这种证照的规则。",
+		"ok_holder":                        "对方的钱包当场应答。",
+		"ok_bundle":                        "在有效期内。",
 		"reason_ok":                        "检查全部通过。",
 		"reason_not_checked":               "前面的检查没有通过，这一项没有检查。",
 		"reason_malformed":                 "这不是电子证照，或者已经损坏。",
