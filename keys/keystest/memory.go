@@ -133,13 +133,10 @@ func (m *Memory) Apply(_ context.Context, p keys.Purpose, version int64, c keys.
 		}
 		list = append(list, *c.Insert)
 	}
-	for _, state := range []keys.State{keys.Active, keys.Next} {
-		if count(list, state) > 1 {
-			return keys.ErrLost
-		}
+	if count(list, keys.Active) > 1 || count(list, keys.Next) > 1 {
+		return keys.ErrLost
 	}
-	rec.Keys = list
-	rec.Version++
+	rec.Keys, rec.Version = list, rec.Version+1
 	if c.Spec != nil {
 		rec.Spec = *c.Spec
 	}
