@@ -51,7 +51,7 @@ type Client struct {
 	Public     bool       `json:"public,omitempty"`
 	// SecretHash is HashSecret of the secret; JWKS holds the public keys of PrivateKeyJWT.
 	SecretHash string     `json:"secret_hash,omitempty"`
-	JWKS       []jose.JWK `json:"-"`
+	JWKS       []jose.JWK `json:"jwks,omitempty"`
 	// Profile is the security policy; "" is "core".
 	Profile    string   `json:"profile,omitempty"`
 	GrantTypes []string `json:"grant_types"`
@@ -183,7 +183,7 @@ func onlyLoopback(hosts map[string]bool) bool {
 
 // Store keeps clients. Safe for concurrent use by several nodes.
 type Store interface {
-	// PutClient inserts or replaces a client and writes the audit event with it.
+	// PutClient inserts or replaces a client, with an audit event.
 	PutClient(ctx context.Context, c Client) error
 	// Client reads one client, disabled ones too. ErrUnknown.
 	Client(ctx context.Context, id string) (Client, error)

@@ -1,0 +1,163 @@
+package oidcstore
+
+import (
+	"context"
+	"database/sql"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/hufu-id/hufu/internal/audit"
+	"github.com/hufu-id/hufu/internal/sqlstore"
+	"github.com/hufu-id/hufu/oidc/grant"
+)
+
+// terms is what of a grant is read whole and never searched for.
+type terms struct {
+	OfferID     string   `json:"offer,omitempty"`
+	Scopes      []string `json:"scopes,omitempty"`
+	Audience    []string `json:"aud,omitempty"`
+	Claims      []string `json:"claims,omitempty"`
+	ACR         string   `json:"acr,omitempty"`
+	AMR         []string `json:"amr,omitempty"`
+	AuthTime    int64    `json:"auth_time,omitempty"` // Unix microseconds
+	SessionID   string   `json:"sid,omitempty"`
+	Nonce       string   `json:"nonce,omitempty"`
+	IssuerState string   `json:"issuer_state,omitempty"`
+	RedirectURI string   `json:"redirect_uri,omitempty"`
+	Challenge   string   `json:"challenge,omitempty"`
+}
+
+// PutGrant writes a new grant.
+func (s *Store) PutGrant(ctx context.Context, g grant.Grant, ev audit.Event) error {
+	t := terms{OfferID: g.OfferID, Scopes: g.Scopes, Audience: g.Audience, Claims: g.Claims, ACR: g.ACR, AMR: g.AMR, SessionID: g.SessionID,
+		Nonce: g.Nonce, IssuerState: g.IssuerState, RedirectURI: g.RedirectURI, Challenge: g.Challenge}
+	if !g.AuthTime.IsZero() {
+		t.AuthTime = sqlstore.Micros(g.AuthTime)
+	}
+	b, err := json.Marshal(t)
+	if err != nil {
+		return fmt.Errorf("oidcstore: grant: %w", err)
+	}
+	code := sql.NullString{String: g.CodeSignature, Valid: g.CodeSignature != ""}
+	return s.db.InTx(ctx, func(ctx context.Context) error {
+		_, err := s.db.Exec(ctx, `INSERT INTO oidc_grants (id, type, client_id, person_id, subject, terms, code, code_state, code_expires,
+			created_at, expires_at, revoked_at) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, 0)`,
+			g.ID, g.Type, g.ClientID, g.PersonID, g.Subject, string(b), code, int(g.CodeState), micros(g.CodeExpires),
+			sqlstore.Micros(g.CreatedAt), micros(g.ExpiresAt))
+		if err != nil {
+			return err
+		}
+		return s.Audit(ctx, ev)
+	})
+}
+
+const grantColumns = `SELECT id, type, client_id, person_id, subject, terms, code, code_state, code_expires, created_at, expires_at, revoked_at
+	FROM oidc_grants WHERE `
+
+// Grant reads a grant by id.
+func (s *Store) Grant(ctx context.Context, id string) (grant.Grant, error) {
+	return scanGrant(s.db.QueryRow(ctx, grantColumns+`id = $1`, id))
+}
+
+// GrantByCode reads a grant by the signature of its code.
+func (s *Store) GrantByCode(ctx context.Context, signature string) (grant.Grant, error) {
+	return scanGrant(s.db.QueryRow(ctx, grantColumns+`code = $1`, signature))
+}
+
+func scanGrant(row *sql.Row) (grant.Grant, error) {
+	var g grant.Grant
+	var text string
+	var code sql.NullString
+	var state int
+	var codeExpires, created, expires, revoked int64
+	err := row.Scan(&g.ID, &g.Type, &g.ClientID, &g.PersonID, &g.Subject, &text, &code, &state, &codeExpires, &created, &expires, &revoked)
+	if errors.Is(err, sql.ErrNoRows) {
+		return grant.Grant{}, grant.ErrUnknown
+	}
+	if err != nil {
+		return grant.Grant{}, err
+	}
+	var t terms
+	if err := json.Unmarshal([]byte(text), &t); err != nil {
+		return grant.Grant{}, fmt.Errorf("oidcstore: grant %s: %w", g.ID, err)
+	}
+	g.OfferID, g.Scopes, g.Audience, g.Claims, g.ACR, g.AMR = t.OfferID, t.Scopes, t.Audience, t.Claims, t.ACR, t.AMR
+	g.SessionID, g.Nonce, g.IssuerState, g.RedirectURI, g.Challenge = t.SessionID, t.Nonce, t.IssuerState, t.RedirectURI, t.Challenge
+	g.AuthTime = fromMicros(t.AuthTime)
+	g.CodeSignature, g.CodeState = code.String, grant.CodeState(state)
+	g.CodeExpires, g.CreatedAt = fromMicros(codeExpires), fromMicros(created)
+	g.ExpiresAt, g.RevokedAt = fromMicros(expires), fromMicros(revoked)
+	return g, nil
+}
+
+// ClaimCode uses up a code: the row count of one conditional statement decides.
+func (s *Store) ClaimCode(ctx context.Context, signature string, at, tokensExpire time.Time, ev audit.Event) error {
+	return s.db.InTx(ctx, func(ctx context.Context) error {
+		err := s.db.Claim(ctx, `UPDATE oidc_grants SET code_state = 2, expires_at = $3
+			WHERE code = $1 AND code_state = 1 AND code_expires > $2 AND revoked_at = 0`,
+			signature, sqlstore.Micros(at), sqlstore.Micros(tokensExpire))
+		if err != nil {
+			return lost(err)
+		}
+		return s.Audit(ctx, ev)
+	})
+}
+
+// BurnCode makes an unused code useless.
+func (s *Store) BurnCode(ctx context.Context, signature string, ev audit.Event) error {
+	return s.db.InTx(ctx, func(ctx context.Context) error {
+		err := s.db.Claim(ctx, `UPDATE oidc_grants SET code_state = 3 WHERE code = $1 AND code_state = 1`, signature)
+		if err != nil {
+			return lost(err)
+		}
+		return s.Audit(ctx, ev)
+	})
+}
+
+// Revoke ends a grant; only the first to do so writes the event.
+func (s *Store) Revoke(ctx context.Context, id string, at time.Time, ev audit.Event) error {
+	return s.db.InTx(ctx, func(ctx context.Context) error {
+		n, err := s.db.Exec(ctx, `UPDATE oidc_grants SET revoked_at = $2 WHERE id = $1 AND revoked_at = 0`, id, sqlstore.Micros(at))
+		if err != nil || n == 0 {
+			return err
+		}
+		return s.Audit(ctx, ev)
+	})
+}
+
+// DeleteExpired forgets grants and sessions that ended before the given time.
+func (s *Store) DeleteExpired(ctx context.Context, before time.Time, limit int) (int64, error) {
+	us := sqlstore.Micros(before)
+	grants, err := s.db.Exec(ctx, `DELETE FROM oidc_grants WHERE id IN
+		(SELECT id FROM oidc_grants WHERE expires_at < $1 AND code_expires < $1 ORDER BY expires_at LIMIT $2)`, us, limit)
+	if err != nil {
+		return grants, err
+	}
+	sessions, err := s.db.Exec(ctx, `DELETE FROM oidc_sessions WHERE key IN
+		(SELECT key FROM oidc_sessions WHERE expires_at < $1 ORDER BY expires_at LIMIT $2)`, us, limit)
+	return grants + sessions, err
+}
+
+func lost(err error) error {
+	if errors.Is(err, sqlstore.ErrLost) {
+		return fmt.Errorf("%w: %w", grant.ErrLost, err)
+	}
+	return err
+}
+
+// micros and fromMicros keep the zero time as 0.
+func micros(t time.Time) int64 {
+	if t.IsZero() {
+		return 0
+	}
+	return sqlstore.Micros(t)
+}
+
+func fromMicros(us int64) time.Time {
+	if us == 0 {
+		return time.Time{}
+	}
+	return sqlstore.FromMicros(us)
+}

@@ -1,0 +1,199 @@
+// Package oidcstore keeps clients, sessions, consents and grants of the OpenID Provider in SQL.
+package oidcstore
+
+import (
+	"context"
+	"database/sql"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/hufu-id/hufu/internal/audit"
+	"github.com/hufu-id/hufu/internal/sqlstore"
+	"github.com/hufu-id/hufu/oidc/authorize"
+	"github.com/hufu-id/hufu/oidc/client"
+	"github.com/hufu-id/hufu/oidc/session"
+	"github.com/hufu-id/hufu/oidc/token"
+)
+
+// Store implements oidc.Store. Safe for concurrent use by several nodes.
+type Store struct {
+	db  *sqlstore.DB
+	now func() time.Time
+}
+
+// New makes a store on a migrated database.
+func New(db *sqlstore.DB, now func() time.Time) *Store {
+	if now == nil {
+		now = time.Now
+	}
+	return &Store{db: db, now: now}
+}
+
+// InTx runs fn in one transaction.
+func (s *Store) InTx(ctx context.Context, fn func(ctx context.Context) error) error {
+	return s.db.InTx(ctx, fn)
+}
+
+// Audit writes an event in the transaction of ctx.
+func (s *Store) Audit(ctx context.Context, ev audit.Event) error {
+	if ev.At.IsZero() {
+		ev.At = s.now()
+	}
+	return s.db.Audit(ctx, ev)
+}
+
+// ClaimOnce uses up an id; token.ErrReplayed the second time.
+func (s *Store) ClaimOnce(ctx context.Context, kind, id string, expires time.Time) error {
+	err := s.db.ClaimOnce(ctx, kind, id, expires)
+	if errors.Is(err, sqlstore.ErrLost) {
+		return fmt.Errorf("%w: %w", token.ErrReplayed, err)
+	}
+	return err
+}
+
+// PutClient inserts or replaces a client.
+func (s *Store) PutClient(ctx context.Context, c client.Client) error {
+	b, err := json.Marshal(c)
+	if err != nil {
+		return fmt.Errorf("oidcstore: client: %w", err)
+	}
+	return s.db.InTx(ctx, func(ctx context.Context) error {
+		_, err := s.db.Exec(ctx, `INSERT INTO oidc_clients (id, version, disabled, registration, updated_at) VALUES ($1, 1, $2, $3, $4)
+			ON CONFLICT (id) DO UPDATE SET version = oidc_clients.version + 1, disabled = excluded.disabled,
+			registration = excluded.registration, updated_at = excluded.updated_at`,
+			c.ID, flag(c.Disabled), string(b), sqlstore.Micros(s.now()))
+		if err != nil {
+			return err
+		}
+		return s.Audit(ctx, audit.Event{Kind: "oidc.client_registered", Actor: "system", Subject: c.ID, Client: c.ID,
+			Detail: map[string]string{"method": string(c.AuthMethod)}})
+	})
+}
+
+// Client reads one client.
+func (s *Store) Client(ctx context.Context, id string) (client.Client, error) {
+	var registration string
+	var disabled int
+	err := s.db.QueryRow(ctx, `SELECT registration, disabled FROM oidc_clients WHERE id = $1`, id).Scan(&registration, &disabled)
+	if errors.Is(err, sql.ErrNoRows) {
+		return client.Client{}, client.ErrUnknown
+	}
+	if err != nil {
+		return client.Client{}, err
+	}
+	var c client.Client
+	if err := json.Unmarshal([]byte(registration), &c); err != nil {
+		return client.Client{}, fmt.Errorf("oidcstore: client %s: %w", id, err)
+	}
+	c.Disabled = disabled != 0
+	return c, nil
+}
+
+// PutSession writes a new session and ends the replaced one.
+func (s *Store) PutSession(ctx context.Context, n session.Session, replaces string, ev audit.Event) error {
+	amr, err := json.Marshal(n.AMR)
+	if err != nil {
+		return err
+	}
+	return s.db.InTx(ctx, func(ctx context.Context) error {
+		if replaces != "" {
+			if _, err := s.db.Exec(ctx, `DELETE FROM oidc_sessions WHERE key = $1`, replaces); err != nil {
+				return err
+			}
+		}
+		_, err := s.db.Exec(ctx, `INSERT INTO oidc_sessions (key, person_id, province, acr, amr, auth_time, created_at, used_at, expires_at)
+			VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9)`, n.Key, n.PersonID, n.Province, n.ACR, string(amr), sqlstore.Micros(n.AuthTime),
+			sqlstore.Micros(n.CreatedAt), sqlstore.Micros(n.UsedAt), sqlstore.Micros(n.ExpiresAt))
+		if err != nil {
+			return err
+		}
+		return s.Audit(ctx, ev)
+	})
+}
+
+// Session reads a session.
+func (s *Store) Session(ctx context.Context, key string) (session.Session, error) {
+	n := session.Session{Key: key}
+	var amr string
+	var authTime, created, used, expires int64
+	err := s.db.QueryRow(ctx, `SELECT person_id, province, acr, amr, auth_time, created_at, used_at, expires_at
+		FROM oidc_sessions WHERE key = $1`, key).Scan(&n.PersonID, &n.Province, &n.ACR, &amr, &authTime, &created, &used, &expires)
+	if errors.Is(err, sql.ErrNoRows) {
+		return session.Session{}, session.ErrNone
+	}
+	if err != nil {
+		return session.Session{}, err
+	}
+	if err := json.Unmarshal([]byte(amr), &n.AMR); err != nil {
+		return session.Session{}, fmt.Errorf("oidcstore: session: %w", err)
+	}
+	n.AuthTime, n.CreatedAt = sqlstore.FromMicros(authTime), sqlstore.FromMicros(created)
+	n.UsedAt, n.ExpiresAt = sqlstore.FromMicros(used), sqlstore.FromMicros(expires)
+	return n, nil
+}
+
+// TouchSession moves the last use forward, never back: another node may be ahead.
+func (s *Store) TouchSession(ctx context.Context, key string, usedAt time.Time) error {
+	_, err := s.db.Exec(ctx, `UPDATE oidc_sessions SET used_at = $2 WHERE key = $1 AND used_at < $2`, key, sqlstore.Micros(usedAt))
+	return err
+}
+
+// EndSession deletes a session; the event is written only by who ended it.
+func (s *Store) EndSession(ctx context.Context, key string, ev audit.Event) error {
+	return s.db.InTx(ctx, func(ctx context.Context) error {
+		n, err := s.db.Exec(ctx, `DELETE FROM oidc_sessions WHERE key = $1`, key)
+		if err != nil || n == 0 {
+			return err
+		}
+		return s.Audit(ctx, ev)
+	})
+}
+
+// PutConsent replaces what is kept for (person, client).
+func (s *Store) PutConsent(ctx context.Context, c authorize.Consent, ev audit.Event) error {
+	asked, err1 := json.Marshal(c.Asked)
+	agreed, err2 := json.Marshal(c.Agreed)
+	if err := errors.Join(err1, err2); err != nil {
+		return err
+	}
+	return s.db.InTx(ctx, func(ctx context.Context) error {
+		_, err := s.db.Exec(ctx, `INSERT INTO oidc_consents (person_id, client_id, asked, agreed, standing, at) VALUES ($1, $2, $3, $4, $5, $6)
+			ON CONFLICT (person_id, client_id) DO UPDATE SET asked = excluded.asked, agreed = excluded.agreed,
+			standing = excluded.standing, at = excluded.at`,
+			c.PersonID, c.ClientID, string(asked), string(agreed), flag(c.Standing), sqlstore.Micros(c.At))
+		if err != nil {
+			return err
+		}
+		return s.Audit(ctx, ev)
+	})
+}
+
+// Consent reads what a person agreed with a client.
+func (s *Store) Consent(ctx context.Context, personID, clientID string) (authorize.Consent, error) {
+	c := authorize.Consent{PersonID: personID, ClientID: clientID}
+	var asked, agreed string
+	var standing int
+	var at int64
+	err := s.db.QueryRow(ctx, `SELECT asked, agreed, standing, at FROM oidc_consents WHERE person_id = $1 AND client_id = $2`,
+		personID, clientID).Scan(&asked, &agreed, &standing, &at)
+	if errors.Is(err, sql.ErrNoRows) {
+		return authorize.Consent{}, authorize.ErrNoConsent
+	}
+	if err != nil {
+		return authorize.Consent{}, err
+	}
+	if err := errors.Join(json.Unmarshal([]byte(asked), &c.Asked), json.Unmarshal([]byte(agreed), &c.Agreed)); err != nil {
+		return authorize.Consent{}, fmt.Errorf("oidcstore: consent: %w", err)
+	}
+	c.Standing, c.At = standing != 0, sqlstore.FromMicros(at)
+	return c, nil
+}
+
+func flag(b bool) int {
+	if b {
+		return 1
+	}
+	return 0
+}

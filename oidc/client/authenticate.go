@@ -1,0 +1,238 @@
+package client
+
+import (
+	"context"
+	"crypto/subtle"
+	"encoding/base64"
+	"errors"
+	"fmt"
+	"net/http"
+	"net/url"
+	"strings"
+	"time"
+
+	"github.com/hufu-id/hufu/internal/jose"
+)
+
+// Errors of authentication. Both become invalid_client or invalid_request at the edge; why exactly is for the log.
+var (
+	// ErrAuthentication: the client did not prove who it is.
+	ErrAuthentication = errors.New("client: authentication failed")
+	// ErrMethods: two methods at once, or a method torn in two. Which one counts would depend on the reader.
+	ErrMethods = errors.New("client: more than one authentication method")
+)
+
+// assertionType is the only client_assertion_type (RFC 7523 section 2.2).
+const assertionType = "urn:ietf:params:oauth:client-assertion-type:jwt-bearer"
+
+// Limits of assertions.
+const (
+	maxAssertionLife = time.Hour
+	assertionLeeway  = 10 * time.Second
+	maxAssertion     = 8 << 10
+)
+
+// AssertionKind is the kind under which assertion ids are used up.
+const AssertionKind = "oidc.client_assertion"
+
+// Authenticated is a client that proved who it is. Only Authenticator.Authenticate makes one with a client in it.
+type Authenticated struct {
+	client Client
+	// assertion is to be used up in the transaction of the request.
+	assertion string
+	expires   time.Time
+}
+
+// Client returns the client; its ID is "" for an anonymous request.
+func (a Authenticated) Client() Client { return a.client }
+
+// Anonymous says that the request named no client at all.
+func (a Authenticated) Anonymous() bool { return a.client.ID == "" }
+
+// ClaimOnce uses up an id among its kind, until it expires.
+type ClaimOnce func(ctx context.Context, kind, id string, expires time.Time) error
+
+// UseUp uses up the assertion, in the transaction of ctx; nothing to do for other methods. The id belongs to the client: two clients may
+// choose the same one.
+func (a Authenticated) UseUp(ctx context.Context, once ClaimOnce) error {
+	if a.assertion == "" {
+		return nil
+	}
+	return once(ctx, AssertionKind, a.client.ID+"\x00"+a.assertion, a.expires)
+}
+
+// Authenticator checks client authentication at endpoints that clients call directly.
+type Authenticator struct {
+	Registry *Registry
+	// Issuer and TokenEndpoint are the audiences of assertions.
+	Issuer, TokenEndpoint string
+	Now                   func() time.Time
+}
+
+// Authenticate finds the one method that the request uses and checks it. Nothing is written: the caller must call UseUp in its
+// transaction, or an assertion could be sent again. A request without any client is Anonymous; whether that will do is the caller's
+// decision. Errors: ErrAuthentication, ErrMethods, or a fault.
+func (a Authenticator) Authenticate(r *http.Request, form url.Values) (Authenticated, error) {
+	header := r.Header.Values("Authorization")
+	_, hasSecret := form["client_secret"]
+	_, hasAssertion := form["client_assertion"]
+	_, hasType := form["client_assertion_type"]
+	methods := 0
+	for _, used := range []bool{len(header) > 0, hasSecret, hasAssertion || hasType} {
+		if used {
+			methods++
+		}
+	}
+	if methods > 1 || len(header) > 1 || hasAssertion != hasType {
+		return Authenticated{}, ErrMethods
+	}
+	switch {
+	case len(header) == 1:
+		return a.basic(r.Context(), header[0], form)
+	case hasSecret:
+		return a.secret(r.Context(), form.Get("client_id"), form.Get("client_secret"))
+	case hasAssertion:
+		return a.assertion(r.Context(), form)
+	case form.Has("client_id"):
+		return a.public(r.Context(), form.Get("client_id"))
+	}
+	return Authenticated{}, nil
+}
+
+// basic reads client_secret_basic, whose halves are form-urlencoded before base64 (RFC 6749 section 2.3.1).
+func (a Authenticator) basic(ctx context.Context, header string, form url.Values) (Authenticated, error) {
+	scheme, value, _ := strings.Cut(header, " ")
+	if !strings.EqualFold(scheme, "Basic") {
+		return Authenticated{}, fmt.Errorf("%w: unknown scheme", ErrAuthentication)
+	}
+	raw, err := base64.StdEncoding.Strict().DecodeString(value)
+	if err != nil {
+		return Authenticated{}, fmt.Errorf("%w: malformed basic", ErrAuthentication)
+	}
+	id, secret, ok := strings.Cut(string(raw), ":")
+	if !ok {
+		return Authenticated{}, fmt.Errorf("%w: malformed basic", ErrAuthentication)
+	}
+	id, err1 := url.QueryUnescape(id)
+	secret, err2 := url.QueryUnescape(secret)
+	if err1 != nil || err2 != nil {
+		return Authenticated{}, fmt.Errorf("%w: malformed basic", ErrAuthentication)
+	}
+	if form.Has("client_id") && form.Get("client_id") != id {
+		return Authenticated{}, ErrMethods
+	}
+	return a.secret(ctx, id, secret)
+}
+
+// find gets the client for authentication; an unknown one fails like a wrong secret.
+func (a Authenticator) find(ctx context.Context, id string) (Client, error) {
+	c, err := a.Registry.Get(ctx, id)
+	if errors.Is(err, ErrUnknown) {
+		return Client{}, fmt.Errorf("%w: %w", ErrAuthentication, err)
+	}
+	return c, err
+}
+
+func (a Authenticator) secret(ctx context.Context, id, secret string) (Authenticated, error) {
+	c, err := a.find(ctx, id)
+	if err != nil {
+		return Authenticated{}, err
+	}
+	if c.AuthMethod != SecretBasic && c.AuthMethod != SecretPost {
+		return Authenticated{}, fmt.Errorf("%w: not the registered method", ErrAuthentication)
+	}
+	if subtle.ConstantTimeCompare([]byte(HashSecret(secret)), []byte(c.SecretHash)) != 1 {
+		return Authenticated{}, fmt.Errorf("%w: wrong secret", ErrAuthentication)
+	}
+	return Authenticated{client: c}, nil
+}
+
+func (a Authenticator) public(ctx context.Context, id string) (Authenticated, error) {
+	c, err := a.find(ctx, id)
+	if err != nil {
+		return Authenticated{}, err
+	}
+	if c.AuthMethod != None {
+		return Authenticated{}, fmt.Errorf("%w: not the registered method", ErrAuthentication)
+	}
+	return Authenticated{client: c}, nil
+}
+
+// assertion checks private_key_jwt (RFC 7523 section 3, OpenID Connect Core section 9).
+func (a Authenticator) assertion(ctx context.Context, form url.Values) (Authenticated, error) {
+	fail := func(err error) (Authenticated, error) {
+		return Authenticated{}, fmt.Errorf("%w: %w", ErrAuthentication, err)
+	}
+	if form.Get("client_assertion_type") != assertionType {
+		return fail(errors.New("unknown client_assertion_type"))
+	}
+	policy := jose.Policy{
+		Typ:      []string{"", "JWT", "client-authentication+jwt"},
+		Algs:     []jose.Alg{jose.ES256, jose.PS256, jose.EdDSA},
+		MaxBytes: maxAssertion,
+	}
+	unverified, err := jose.ParseUnverified(form.Get("client_assertion"), policy)
+	if err != nil {
+		return fail(err)
+	}
+	var who struct {
+		Sub string `json:"sub"`
+	}
+	if err := jose.DecodeStrict(unverified.Payload, &who); err != nil {
+		return fail(err)
+	}
+	if form.Has("client_id") && form.Get("client_id") != who.Sub {
+		return Authenticated{}, ErrMethods
+	}
+	c, err := a.find(ctx, who.Sub)
+	if err != nil {
+		return Authenticated{}, err
+	}
+	if c.AuthMethod != PrivateKeyJWT {
+		return fail(errors.New("not the registered method"))
+	}
+	verified, err := unverified.Verify(c.JWKS...)
+	if err != nil {
+		return fail(err)
+	}
+	claims, err := verified.Claims(jose.ClaimPolicy{
+		Issuer: c.ID, At: a.Now(), Leeway: assertionLeeway, MaxLifetime: maxAssertionLife, RequireJTI: true,
+	})
+	if err != nil {
+		return fail(err)
+	}
+	return a.accept(c, claims)
+}
+
+func (a Authenticator) accept(c Client, claims jose.Claims) (Authenticated, error) {
+	fail := func(text string) (Authenticated, error) {
+		return Authenticated{}, fmt.Errorf("%w: %s", ErrAuthentication, text)
+	}
+	if !a.audience(c, claims) {
+		return fail("audience")
+	}
+	exp, err := claims.Time("exp")
+	// From now, not from iat: an iat far in the past would otherwise stretch nothing, but one that is absent would.
+	if err != nil || exp.After(a.Now().Add(maxAssertionLife)) {
+		return fail("lives too long")
+	}
+	jti, err := claims.String("jti")
+	if err != nil {
+		return fail("jti")
+	}
+	return Authenticated{client: c, assertion: jti, expires: exp.Add(2 * assertionLeeway)}, nil
+}
+
+// audience accepts the issuer, by profile also the token endpoint, and by profile a list of one. Never a list that names somebody
+// else: that party could send the assertion on to us (CVE-2025-27370).
+func (a Authenticator) audience(c Client, claims jose.Claims) bool {
+	policy := c.Policy()
+	list, err := claims.StringList("aud")
+	if err != nil || len(list) != 1 {
+		return false
+	}
+	if _, single := claims["aud"].(string); !single && !policy.AudienceArray {
+		return false
+	}
+	return list[0] == a.Issuer || policy.TokenEndpointAudience && list[0] == a.TokenEndpoint
+}

@@ -1,0 +1,108 @@
+package client
+
+import (
+	"errors"
+	"net/url"
+	"slices"
+	"strconv"
+	"strings"
+)
+
+// loopbackHosts are the spellings of this very machine that a native client may register (RFC 8252 section 7.3). No decoding and no
+// resolving: 127.1, 0x7f.1 and localhost.example are other hosts.
+var loopbackHosts = []string{"127.0.0.1", "[::1]", "localhost"}
+
+func isLoopback(hostname string) bool {
+	return hostname == "127.0.0.1" || hostname == "::1" || hostname == "localhost"
+}
+
+// AllowsRedirect says whether uri is registered: octet by octet, and only the port may differ when a http loopback address was
+// registered. Both sides stay text: a parser would accept user info, other spellings of the path, or another scheme.
+func (c Client) AllowsRedirect(uri string) bool { return registered(c.RedirectURIs, uri) }
+
+// AllowsPostLogoutRedirect is the same for the addresses after a logout.
+func (c Client) AllowsPostLogoutRedirect(uri string) bool {
+	return registered(c.PostLogoutRedirectURIs, uri)
+}
+
+func registered(list []string, uri string) bool {
+	if uri == "" {
+		return false
+	}
+	if slices.Contains(list, uri) {
+		return true
+	}
+	host, rest, ok := cutLoopback(uri)
+	if !ok {
+		return false
+	}
+	return slices.ContainsFunc(list, func(reg string) bool {
+		regHost, regRest, ok := cutLoopback(reg)
+		return ok && regHost == host && regRest == rest
+	})
+}
+
+// cutLoopback splits "http://127.0.0.1:8090/cb?x" into "127.0.0.1" and "/cb?x".
+func cutLoopback(uri string) (host, rest string, ok bool) {
+	s, ok := strings.CutPrefix(uri, "http://")
+	if !ok {
+		return "", "", false
+	}
+	for _, host := range loopbackHosts {
+		after, ok := strings.CutPrefix(s, host)
+		if !ok {
+			continue
+		}
+		if digits, hasPort := strings.CutPrefix(after, ":"); hasPort {
+			end := strings.IndexFunc(digits, func(r rune) bool { return r < '0' || r > '9' })
+			if end < 0 {
+				end = len(digits)
+			}
+			if n, err := strconv.Atoi(digits[:end]); err != nil || n < 1 || n > 65535 || digits[0] == '0' {
+				return "", "", false
+			}
+			after = digits[end:]
+		}
+		if after != "" && after[0] != '/' {
+			return "", "", false
+		}
+		return host, after, true
+	}
+	return "", "", false
+}
+
+// registrable refuses what must never be registered as a redirect address: no TLS (but on loopback), user info, fragment, or a spelling
+// that two parsers could read differently.
+func registrable(raw string) (*url.URL, error) {
+	if strings.ContainsFunc(raw, func(r rune) bool {
+		return r <= ' ' || r > '~' || r == '\\' || r == '*' || r == '"' || r == '\'' || r == ';' || r == ','
+	}) {
+		return nil, errors.New("characters that do not belong into a redirect URI")
+	}
+	u, err := url.Parse(raw)
+	switch {
+	case err != nil || u.Host == "" || u.Opaque != "":
+		return nil, errors.New("not an absolute URL")
+	case strings.Contains(raw, "#"):
+		return nil, errors.New("a redirect URI has no fragment")
+	case u.User != nil:
+		return nil, errors.New("a redirect URI has no user info")
+	case u.Scheme == "https":
+	case u.Scheme == "http":
+		if _, _, ok := cutLoopback(raw); !ok {
+			return nil, errors.New("http only on loopback")
+		}
+	default:
+		return nil, errors.New("https, or http on loopback")
+	}
+	return u, nil
+}
+
+// Origin returns scheme://host[:port] of a URI, for form-action; "" when it has none.
+func Origin(uri string) string {
+	u, err := url.Parse(uri)
+	if err != nil || u.Host == "" {
+		return ""
+	}
+	return u.Scheme + "://" + u.Host
+}
