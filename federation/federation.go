@@ -13,10 +13,8 @@ package federation
 
 import (
 	"context"
-	"crypto/rand"
 	"errors"
 	"fmt"
-	"io"
 	"log/slog"
 	"net/http"
 	"net/url"
@@ -74,11 +72,10 @@ type Member struct {
 	Code      province.Code
 	Connector upstream.Connector
 	Ceiling   upstream.Level                                // highest level it was admitted for; LevelNone is refused by New
-	Origin    string                                        // of its login pages, for the Content-Security-Policy of pages that post there
 	Keys      func(ctx context.Context) ([]jose.JWK, error) // our keys towards it, published for it; may be nil
 }
 
-// Config is everything the module needs. All fields but Log, Now and Random are required.
+// Config is everything the module needs. All fields but Log and Now are required.
 type Config struct {
 	Origin    string // of the national server, e.g. "https://id.example"
 	Members   []Member
@@ -92,7 +89,6 @@ type Config struct {
 	Pages     *web.Pages
 	Log       *slog.Logger
 	Now       func() time.Time
-	Random    io.Reader
 }
 
 // Federation serves the steps of the login at a province. Safe for concurrent use; holds no login in memory.
@@ -115,9 +111,6 @@ func New(cfg Config) (*Federation, error) {
 	}
 	if cfg.Now == nil {
 		cfg.Now = time.Now
-	}
-	if cfg.Random == nil {
-		cfg.Random = rand.Reader
 	}
 	f := &Federation{cfg: cfg, members: make(map[province.Code]Member, len(cfg.Members))}
 	for _, m := range cfg.Members {
