@@ -1,0 +1,108 @@
+package main
+
+import (
+	"fmt"
+	"io"
+	"strings"
+	"time"
+
+	"github.com/hufu-id/hufu/wallet/register"
+)
+
+// licencePrinter writes for a tired clerk: what happened first, one fact a line, the Chinese legal word beside the English one. It keeps the
+// first error of the writer.
+type licencePrinter struct {
+	out io.Writer
+	err error
+}
+
+func (p *licencePrinter) line(format string, args ...any) {
+	if p.err == nil {
+		_, p.err = fmt.Fprintf(p.out, format+"\n", args...)
+	}
+}
+
+func (p *licencePrinter) report(r register.ImportReport) {
+	p.line("Registered %d, already there %d, refused %d.", r.Created, r.Unchanged, r.Refused)
+	for _, l := range r.Records {
+		switch l.Result {
+		case register.ResultCreated:
+			p.line("  line %d: %s registered as %s", l.Line, clean(l.RecordNumber), l.LicenceID)
+		case register.ResultRefused:
+			p.line("  line %d: %s REFUSED", l.Line, clean(l.RecordNumber))
+			for _, e := range l.Errors {
+				p.line("      %s", clean(strings.TrimSpace(e.Field+" "+e.Message)))
+			}
+		}
+	}
+	if r.Refused > 0 {
+		p.line("Mend the refused records and send the file again; the others stay as they are.")
+	}
+}
+
+func statusWords(s register.StatusView) string { return s.Name + " " + s.NameZH }
+
+func (p *licencePrinter) page(page licencePage) {
+	if len(page.Licences) == 0 {
+		p.line("No licences.")
+	}
+	for _, l := range page.Licences {
+		p.line("%s\n    %s, %s, %s, %s", l.ID, clean(l.Holder.Name), l.Type, statusWords(l.Status), validity(l))
+	}
+	if page.Next != "" {
+		p.line("There are more: --after %s", page.Next)
+	}
+}
+
+func validity(l register.LicenceView) string {
+	if l.ValidTo == "" {
+		return fmt.Sprintf("valid from %s for the long term", l.ValidFrom)
+	}
+	return fmt.Sprintf("valid %s to %s", l.ValidFrom, l.ValidTo)
+}
+
+func (p *licencePrinter) licence(l register.LicenceView) {
+	p.line("%s", l.ID)
+	p.line("  type     %s", l.Type)
+	p.line("  holder   %s", clean(l.Holder.Name))
+	p.line("  term     %s", validity(l))
+	p.line("  state    %s", statusWords(l.Status))
+	if l.Status.Reason != "" {
+		p.line("  reason   %s", clean(l.Status.Reason))
+	}
+	p.line("  since    %s", l.Status.Since.Local().Format(time.RFC3339))
+	for _, c := range l.Journal {
+		p.line("  %s  %s -> %s  %s", c.RecordedAt.Local().Format(time.RFC3339), c.Operation, c.To, clean(c.Reason))
+	}
+}
+
+func (p *licencePrinter) changed(op register.Operation, l register.LicenceView) {
+	p.line("Done: %s (%s). The licence is now %s.", op.EN, op.ZH, statusWords(l.Status))
+	p.line("  licence  %s", l.ID)
+	p.line("  holder   %s", clean(l.Holder.Name))
+	p.line("  reason   %s", clean(l.Status.Reason))
+	p.line("  since    %s", l.Status.Since.Local().Format(time.RFC3339))
+	p.line("Its credentials show this in the status lists within 10 seconds; whoever verifies offline sees it with the next bundle.")
+}
+
+func (p *licencePrinter) dryRun(op register.Operation, l register.LicenceView, possible bool) {
+	if !possible {
+		p.line("Nothing was done, and it could not be: %s (%s) is not possible for a licence that is %s.", op.EN, op.ZH, statusWords(l.Status))
+		return
+	}
+	to := op.To.Info()
+	p.line("Nothing was done. Without --dry-run, %s's licence %s would go from %s to %s %s.",
+		clean(l.Holder.Name), l.ID, statusWords(l.Status), to.Name, to.ZH)
+}
+
+func (p *licencePrinter) offer(o licenceOffer) {
+	p.line("Offer, to be opened by the holder's wallet (as a link or as a QR code):")
+	p.line("%s", o.OfferURI)
+	if o.TxCode != "" {
+		p.line("Transaction code, to be told to the holder in person or by another way than the offer:")
+		p.line("%s", o.TxCode)
+	}
+	if at, err := time.Parse(time.RFC3339, o.ExpiresAt); err == nil {
+		p.line("It can be taken until %s.", at.Local().Format(time.RFC3339))
+	}
+}
