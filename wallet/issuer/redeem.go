@@ -34,11 +34,12 @@ type Redemption struct {
 }
 
 // Redeem uses up a Pre-Authorized Code, for the token endpoint. Of any number of calls with one code, on any number of nodes, at
-// most one succeeds. hasTxCode tells an empty tx_code from none.
+// most one succeeds. An empty txCode is none.
 //
-// Call it outside of any transaction: a wrong try must stay counted when the caller then refuses, which would roll it back. A crash
-// after Redeem and before the tokens are minted costs the person a new offer and gives nobody a second try.
-func (i *Issuer) Redeem(ctx context.Context, code, txCode string, hasTxCode bool) (Redemption, error) {
+// It joins the transaction in ctx. The errors above are answers, not faults: a caller that is in a transaction must commit it when
+// it gets one, or the count of wrong tries is rolled back and guessing is free. Without a transaction Redeem commits itself; then
+// a crash before the tokens are minted costs the person a new offer and gives nobody a second try.
+func (i *Issuer) Redeem(ctx context.Context, code, txCode string) (Redemption, error) {
 	if code == "" || len(code) > 128 {
 		return Redemption{}, ErrUnknownCode
 	}
@@ -50,9 +51,9 @@ func (i *Issuer) Redeem(ctx context.Context, code, txCode string, hasTxCode bool
 		return Redemption{}, err
 	case !i.open(o):
 		return Redemption{}, ErrUnknownCode
-	case o.TxMAC != "" && !hasTxCode:
+	case o.TxMAC != "" && txCode == "":
 		return Redemption{}, ErrTxCodeMissing
-	case o.TxMAC == "" && hasTxCode:
+	case o.TxMAC == "" && txCode != "":
 		return Redemption{}, ErrTxCodeUnexpected
 	}
 	txMAC := ""
