@@ -26,7 +26,9 @@ Exit codes: 0 done, 3 the bundle isn't trusted (or expired, or older than the on
 		SilenceUsage:  true,
 		SilenceErrors: true,
 		Args:          cobra.NoArgs,
-		RunE:          func(*cobra.Command, []string) error { return exitf(exitUsage, "choose one of: export, show, diff, install") },
+		RunE: func(*cobra.Command, []string) error {
+			return exitf(exitUsage, "choose one of: export, show, diff, install")
+		},
 	}
 	cmd.PersistentFlags().String("lang", "", "language: zh or en (default: from the environment)")
 	cmd.AddCommand(newBundleExportCmd(), newBundleShowCmd(), newBundleDiffCmd(), newBundleInstallCmd())

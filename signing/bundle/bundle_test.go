@@ -1,4 +1,4 @@
-package bundle_test
+package bundle
 
 import (
 	"bytes"
@@ -6,13 +6,10 @@ import (
 	"crypto/elliptic"
 	"crypto/rand"
 	"errors"
-	"maps"
 	"testing"
 	"time"
 
 	"github.com/google/go-cmp/cmp"
-
-	"github.com/hufu-id/hufu/signing/bundle"
 )
 
 var t0 = time.Date(2026, 11, 23, 8, 0, 0, 0, time.UTC)
@@ -24,49 +21,49 @@ const (
 	listURI      = "https://id.example/status/drv-2027q1"
 )
 
-func newKey(t testing.TB) bundle.Signer {
+func newKey(t testing.TB) Signer {
 	t.Helper()
 	k, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
 	if err != nil {
 		t.Fatal(err)
 	}
-	return bundle.Signer{Key: k}
+	return Signer{Key: k}
 }
 
-func one(s ...bundle.Signer) bundle.RoleKeys { return bundle.RoleKeys{Signers: s} }
+func one(s ...Signer) RoleKeys { return RoleKeys{Signers: s} }
 
-func newKeys(t testing.TB) bundle.Keys {
-	return bundle.Keys{
+func newKeys(t testing.TB) Keys {
+	return Keys{
 		Root: one(newKey(t)), Timestamp: one(newKey(t)), Snapshot: one(newKey(t)), Targets: one(newKey(t)), Status: one(newKey(t)),
-		Issuers: map[string]bundle.RoleKeys{codeA: one(newKey(t)), codeB: one(newKey(t))},
+		Issuers: map[string]RoleKeys{codeA: one(newKey(t)), codeB: one(newKey(t))},
 	}
 }
 
-func sampleInput() bundle.Input {
-	return bundle.Input{
-		Anchors: []bundle.Anchor{{Purpose: "root", DER: []byte("root certificate")}},
-		Issuers: []bundle.Issuer{
+func sampleInput() Input {
+	return Input{
+		Anchors: []Anchor{{Purpose: "root", DER: []byte("root certificate")}},
+		Issuers: []Issuer{
 			{ID: idA, Code: codeA, Name: map[string]string{"zh": "沙箱省公安厅交通管理局", "en": "Traffic Police"},
 				Certificates: [][]byte{[]byte("certificate A")},
-				Authorised:   []bundle.Authorisation{{VCT: vct, Region: "44", From: t0.AddDate(-1, 0, 0)}}},
+				Authorised:   []Authorisation{{VCT: vct, Region: "44", From: t0.AddDate(-1, 0, 0)}}},
 			{ID: idB, Code: codeB, Name: map[string]string{"zh": "沙箱省市场监督管理局"}},
 		},
 		Types:       map[string][]byte{vct: []byte(`{"vct":"` + vct + `"}`)},
 		StatusLists: map[string]string{listURI: "aaa.bbb.ccc"},
-		Policy:      bundle.Policy{StatusMaxAge: map[string]time.Duration{vct: 24 * time.Hour}},
+		Policy:      Policy{StatusMaxAge: map[string]time.Duration{vct: 24 * time.Hour}},
 	}
 }
 
-func build(t testing.TB, prev bundle.Files, in bundle.Input, keys bundle.Keys, at time.Time) bundle.Files {
+func mustBuild(t testing.TB, prev Files, in Input, keys Keys, at time.Time) Files {
 	t.Helper()
-	f, err := bundle.Build(prev, in, keys, bundle.Options{At: at})
+	f, err := Build(prev, in, keys, Options{At: at})
 	if err != nil {
 		t.Fatal(err)
 	}
 	return f
 }
 
-func root(t testing.TB, f bundle.Files) []byte {
+func rootOf(t testing.TB, f Files) []byte {
 	t.Helper()
 	_, raw, ok := f.NewestRoot()
 	if !ok {
@@ -75,18 +72,18 @@ func root(t testing.TB, f bundle.Files) []byte {
 	return raw
 }
 
-func pack(t testing.TB, f bundle.Files) []byte {
+func pack(t testing.TB, f Files) []byte {
 	t.Helper()
-	b, err := bundle.Archive(f)
+	b, err := Archive(f)
 	if err != nil {
 		t.Fatal(err)
 	}
 	return b
 }
 
-func verify(t testing.TB, root []byte, f bundle.Files, at time.Time) *bundle.Contents {
+func mustVerify(t testing.TB, root []byte, f Files, at time.Time) *Contents {
 	t.Helper()
-	c, err := bundle.Verify(root, pack(t, f), at)
+	c, err := Verify(root, pack(t, f), at)
 	if err != nil {
 		t.Fatalf("verifying a good bundle: %v", err)
 	}
@@ -95,13 +92,13 @@ func verify(t testing.TB, root []byte, f bundle.Files, at time.Time) *bundle.Con
 
 func TestBuildVerifyRoundTrip(t *testing.T) {
 	in := sampleInput()
-	files := build(t, nil, in, newKeys(t), t0)
-	c := verify(t, root(t, files), files, t0)
+	files := mustBuild(t, nil, in, newKeys(t), t0)
+	c := mustVerify(t, rootOf(t, files), files, t0)
 	if c.Version != 1 || c.RootVersion != 1 || !c.AsOf.Equal(t0) || !c.Expires.Equal(t0.Add(7*24*time.Hour)) {
 		t.Errorf("version %d, root %d, as of %s, expires %s", c.Version, c.RootVersion, c.AsOf, c.Expires)
 	}
 	// Issuers come in the order of their codes.
-	want := []bundle.Issuer{in.Issuers[1], in.Issuers[0]}
+	want := []Issuer{in.Issuers[1], in.Issuers[0]}
 	if d := cmp.Diff(want, c.Issuers); d != "" {
 		t.Errorf("issuers differ:\n%s", d)
 	}
@@ -121,11 +118,11 @@ func TestBuildVerifyRoundTrip(t *testing.T) {
 
 func TestSameInputSameBytes(t *testing.T) {
 	keys := newKeys(t)
-	a, b := pack(t, build(t, nil, sampleInput(), keys, t0)), pack(t, build(t, nil, sampleInput(), keys, t0))
+	a, b := pack(t, mustBuild(t, nil, sampleInput(), keys, t0)), pack(t, mustBuild(t, nil, sampleInput(), keys, t0))
 	if !bytes.Equal(a, b) {
 		t.Error("two builds of one input differ")
 	}
-	c := pack(t, build(t, nil, sampleInput(), keys, t0.Add(time.Second)))
+	c := pack(t, mustBuild(t, nil, sampleInput(), keys, t0.Add(time.Second)))
 	if bytes.Equal(a, c) {
 		t.Error("another time gave the same bytes")
 	}
@@ -133,36 +130,34 @@ func TestSameInputSameBytes(t *testing.T) {
 
 func TestRebuildKeepsWhatDidNotChange(t *testing.T) {
 	keys, in := newKeys(t), sampleInput()
-	first := build(t, nil, in, keys, t0)
+	first := mustBuild(t, nil, in, keys, t0)
 	in.StatusLists = map[string]string{listURI: "aaa.bbb.ddd"}
-	second := build(t, first, in, keys, t0.Add(time.Minute))
-	c := verify(t, root(t, first), second, t0.Add(time.Minute))
+	second := mustBuild(t, first, in, keys, t0.Add(time.Minute))
+	c := mustVerify(t, rootOf(t, first), second, t0.Add(time.Minute))
 	want := map[string]int64{"root": 1, "timestamp": 2, "snapshot": 2, "targets": 1, "status": 2,
-		bundle.RoleIssuer(codeA): 1, bundle.RoleIssuer(codeB): 1}
+		RoleIssuer(codeA): 1, RoleIssuer(codeB): 1}
 	if d := cmp.Diff(want, c.Roles); d != "" {
 		t.Errorf("versions:\n%s", d)
 	}
 	if c.StatusLists[listURI] != "aaa.bbb.ddd" {
 		t.Errorf("status list %q", c.StatusLists[listURI])
 	}
-	third := build(t, second, in, keys, t0.Add(2*time.Minute))
-	if c := verify(t, root(t, first), third, t0.Add(2*time.Minute)); c.Roles["snapshot"] != 2 || c.Version != 3 {
+	third := mustBuild(t, second, in, keys, t0.Add(2*time.Minute))
+	if c := mustVerify(t, rootOf(t, first), third, t0.Add(2*time.Minute)); c.Roles["snapshot"] != 2 || c.Version != 3 {
 		t.Errorf("nothing changed: snapshot %d, timestamp %d", c.Roles["snapshot"], c.Version)
 	}
 }
 
 func TestWrongRootIsRefused(t *testing.T) {
-	files := build(t, nil, sampleInput(), newKeys(t), t0)
-	other := root(t, build(t, nil, sampleInput(), newKeys(t), t0))
-	if _, err := bundle.Verify(other, pack(t, files), t0); !errors.Is(err, bundle.ErrUntrusted) {
+	files := mustBuild(t, nil, sampleInput(), newKeys(t), t0)
+	other := rootOf(t, mustBuild(t, nil, sampleInput(), newKeys(t), t0))
+	if _, err := Verify(other, pack(t, files), t0); !errors.Is(err, ErrUntrusted) {
 		t.Errorf("another root: %v", err)
 	}
 	for name, bad := range map[string][]byte{"empty": nil, "junk": []byte("junk"), "null keys": []byte(`{"signed":{"_type":"root","keys":{"a":null},"roles":{"root":{"keyids":["a"],"threshold":1}}},"signatures":[]}`)} {
-		if _, err := bundle.Verify(bad, pack(t, files), t0); !errors.Is(err, bundle.ErrRoot) {
+		if _, err := Verify(bad, pack(t, files), t0); !errors.Is(err, ErrRoot) {
 			t.Errorf("%s: %v", name, err)
 		}
 	}
-	verify(t, root(t, files), files, t0)
+	mustVerify(t, rootOf(t, files), files, t0)
 }
-
-func clone(f bundle.Files) bundle.Files { return maps.Clone(f) }
