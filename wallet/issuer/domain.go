@@ -66,7 +66,9 @@ type AccessToken struct {
 	OfferID string
 	// ClientID is the wallet; empty when it was anonymous at the token endpoint.
 	ClientID string
-	Scopes   []string
+	// IssuerState is that of the authorization request, if it had one: it leads to the offer that the flow began with.
+	IssuerState string
+	Scopes      []string
 	// ACR is the level at which PersonID logged in; empty for offers.
 	ACR string
 }

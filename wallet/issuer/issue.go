@@ -162,10 +162,21 @@ func (i *Issuer) authoriseOffer(ctx context.Context, o order) (Licence, string, 
 	return l, offer.PersonID, err
 }
 
-// authorisePerson takes the newest licence in force when the person has several: a Credential Request can't say which.
+// authorisePerson takes the licence of the offer that the flow began with, or else the newest in force: a Credential Request can't
+// say which. An issuer_state proves nothing: whoever sends one still gets only a licence of the person who logged in.
 func (i *Issuer) authorisePerson(ctx context.Context, o order) (Licence, error) {
 	if err := i.mayTake(ctx, o.token.PersonID, o.token.ACR, o.ctype.RequiredACR); err != nil {
 		return Licence{}, err
+	}
+	if o.token.IssuerState != "" {
+		offer, err := i.cfg.Store.OfferByState(ctx, hash(o.token.IssuerState))
+		switch {
+		case errors.Is(err, ErrUnknownOffer):
+		case err != nil:
+			return Licence{}, err
+		case offer.Authority == o.authority.Code && offer.TypeID == o.ctype.ID:
+			return i.cfg.Licences.Hold(ctx, offer.LicenceID, o.token.PersonID)
+		}
 	}
 	ids, err := i.cfg.Licences.OfPerson(ctx, o.token.PersonID, o.authority.Code, o.ctype.ID)
 	if err != nil {

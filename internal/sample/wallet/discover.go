@@ -1,0 +1,143 @@
+package wallet
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"net/url"
+	"strings"
+
+	"github.com/hufu-id/hufu/internal/jose"
+)
+
+// Issuer is a Credential Issuer as it describes itself, with its authorization server.
+type Issuer struct {
+	ID                 string                   `json:"credential_issuer"`
+	AuthServers        []string                 `json:"authorization_servers"`
+	CredentialEndpoint string                   `json:"credential_endpoint"`
+	NonceEndpoint      string                   `json:"nonce_endpoint"`
+	Configurations     map[string]Configuration `json:"credential_configurations_supported"`
+
+	Server AuthServer `json:"-"`
+}
+
+// Configuration is one credential that an issuer offers.
+type Configuration struct {
+	Format string `json:"format"`
+	VCT    string `json:"vct"`
+	Scope  string `json:"scope"`
+}
+
+// AuthServer is the metadata of an authorization server (RFC 8414).
+type AuthServer struct {
+	Issuer        string `json:"issuer"`
+	Authorization string `json:"authorization_endpoint"`
+	Token         string `json:"token_endpoint"`
+}
+
+// wellKnown inserts a well-known path between host and path.
+func wellKnown(id, name string) (string, error) {
+	u, err := url.Parse(id)
+	if err != nil || u.Host == "" || u.RawQuery != "" || u.Fragment != "" {
+		return "", fmt.Errorf("%w: %q is no issuer identifier", ErrIssuer, id)
+	}
+	u.Path = "/.well-known/" + name + strings.TrimSuffix(u.Path, "/")
+	return u.String(), nil
+}
+
+// Discover reads the metadata of a Credential Issuer and of its authorization server. Both must name themselves exactly as they
+// were asked for.
+func (w *Wallet) Discover(ctx context.Context, id string) (Issuer, error) {
+	var i Issuer
+	address, err := wellKnown(id, "openid-credential-issuer")
+	if err != nil {
+		return i, err
+	}
+	if err := w.get(ctx, address, &i); err != nil {
+		return i, err
+	}
+	if i.ID != id {
+		return i, fmt.Errorf("%w: metadata of %q says it is %q", ErrIssuer, id, i.ID)
+	}
+	server := i.ID
+	if len(i.AuthServers) > 0 {
+		server = i.AuthServers[0]
+	}
+	if address, err = wellKnown(server, "oauth-authorization-server"); err != nil {
+		return i, err
+	}
+	if err := w.get(ctx, address, &i.Server); err != nil {
+		return i, err
+	}
+	if i.Server.Issuer != server {
+		return i, fmt.Errorf("%w: metadata of %q says it is %q", ErrIssuer, server, i.Server.Issuer)
+	}
+	return i, nil
+}
+
+// keys reads the issuer's published keys (SD-JWT VC section 4).
+func (w *Wallet) keys(ctx context.Context, id string) ([]jose.JWK, error) {
+	address, err := wellKnown(id, "jwt-vc-issuer")
+	if err != nil {
+		return nil, err
+	}
+	var m struct {
+		Issuer string          `json:"issuer"`
+		JWKS   json.RawMessage `json:"jwks"`
+	}
+	if err := w.get(ctx, address, &m); err != nil {
+		return nil, err
+	}
+	if m.Issuer != id {
+		return nil, fmt.Errorf("%w: the keys of %q say they are of %q", ErrIssuer, id, m.Issuer)
+	}
+	keys, err := jose.ParseJWKS(m.JWKS)
+	if err != nil {
+		return nil, fmt.Errorf("%w: %w", ErrIssuer, err)
+	}
+	return keys, nil
+}
+
+// Offer is a Credential Offer.
+type Offer struct {
+	Issuer           string   `json:"credential_issuer"`
+	ConfigurationIDs []string `json:"credential_configuration_ids"`
+	Grants           struct {
+		PreAuthorized *struct {
+			Code   string `json:"pre-authorized_code"`
+			TxCode *struct {
+				InputMode string `json:"input_mode"`
+				Length    int    `json:"length"`
+			} `json:"tx_code"`
+		} `json:"urn:ietf:params:oauth:grant-type:pre-authorized_code"`
+		AuthorizationCode *struct {
+			IssuerState string `json:"issuer_state"`
+		} `json:"authorization_code"`
+	} `json:"grants"`
+}
+
+// ReadOffer reads an offer from a link or a QR code (openid-credential-offer://...), by value or by reference.
+func (w *Wallet) ReadOffer(ctx context.Context, link string) (Offer, error) {
+	var o Offer
+	u, err := url.Parse(link)
+	if err != nil {
+		return o, fmt.Errorf("%w: the offer is no link", ErrIssuer)
+	}
+	q := u.Query()
+	value, reference := q.Get("credential_offer"), q.Get("credential_offer_uri")
+	switch {
+	case (value == "") == (reference == ""):
+		return o, fmt.Errorf("%w: an offer has exactly one of credential_offer and credential_offer_uri", ErrIssuer)
+	case value != "":
+		err = jose.DecodeStrict([]byte(value), &o)
+	default:
+		err = w.get(ctx, reference, &o)
+	}
+	if err != nil {
+		return o, err
+	}
+	if o.Issuer == "" || len(o.ConfigurationIDs) == 0 {
+		return o, fmt.Errorf("%w: the offer names no issuer or no credential", ErrIssuer)
+	}
+	return o, nil
+}
