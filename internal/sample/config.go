@@ -1,7 +1,6 @@
 package sample
 
 import (
-	"io"
 	"log/slog"
 	"net/http"
 	"time"
@@ -18,10 +17,10 @@ type ProvinceConfig struct {
 	RedirectURI string
 	JWKSURI     string // where our keys towards this province are published
 
-	HTTP   *http.Client // fetches JWKSURI; default a plain client with a time limit
-	Now    func() time.Time
-	Random io.Reader
-	Log    *slog.Logger
+	HTTP    *http.Client  // fetches JWKSURI; default a plain client with a time limit
+	SlowFor time.Duration // how long the fault "slow" waits; default 7 s
+	Now     func() time.Time
+	Log     *slog.Logger
 }
 
 // DepartmentConfig makes one sample department.
@@ -31,10 +30,9 @@ type DepartmentConfig struct {
 	Issuer       string // the national server
 	ClientSecret string // client_secret_basic
 
-	HTTP   *http.Client // reaches the national server; default a plain client with a time limit
-	Now    func() time.Time
-	Random io.Reader
-	Log    *slog.Logger
+	HTTP *http.Client // reaches the national server; default a plain client with a time limit
+	Now  func() time.Time
+	Log  *slog.Logger
 }
 
 // RedirectURI is the address to register for a department at base URL.

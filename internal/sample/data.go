@@ -57,10 +57,15 @@ func people() []Person {
 
 func provinces() []ProvinceInfo {
 	return []ProvinceInfo{
-		{Code: "440000", Name: "广东省", English: "Guangdong", App: "粤省事", Ceiling: upstream.Level4, Port: 1, Hue: "#0a6b52"},
-		{Code: "330000", Name: "浙江省", English: "Zhejiang", App: "浙里办", Ceiling: upstream.Level4, Port: 2, Hue: "#1c4fa0"},
-		{Code: "310000", Name: "上海市", English: "Shanghai", App: "随申办", Ceiling: upstream.Level3, Port: 3, Hue: "#7a3b10"},
+		{Code: "440000", Name: "广东省", English: "Guangdong", App: "粤省事", Ceiling: upstream.Level4, Levels: levels("L2", "L3", "L4", "L5"), Port: 1, Hue: "#0a6b52"},
+		{Code: "330000", Name: "浙江省", English: "Zhejiang", App: "浙里办", Ceiling: upstream.Level4, Levels: levels("phone", "basic", "middle", "high"), Port: 2, Hue: "#1c4fa0"},
+		{Code: "310000", Name: "上海市", English: "Shanghai", App: "随申办", Ceiling: upstream.Level3, Levels: levels("1", "2", "3", "4"), Port: 3, Hue: "#7a3b10"},
 	}
+}
+
+// levels names the four national levels in a province's own words: no two provinces use the same.
+func levels(l1, l2, l3, l4 string) map[string]upstream.Level {
+	return map[string]upstream.Level{l1: upstream.Level1, l2: upstream.Level2, l3: upstream.Level3, l4: upstream.Level4}
 }
 
 func departments() []DepartmentInfo {

@@ -37,9 +37,20 @@ type ProvinceInfo struct {
 	Name    string
 	English string
 	App     string
-	Ceiling upstream.Level // highest level that the national server admits it for
-	Port    int            // offset from the port base
-	Hue     string         // colour of its pages: looks like itself, not like the national server
+	Ceiling upstream.Level            // highest level that the national server admits it for
+	Levels  map[string]upstream.Level // its own acr values and what they stand for, as agreed when it joined
+	Port    int                       // offset from the port base
+	Hue     string                    // colour of its pages: looks like itself, not like the national server
+}
+
+// acr is the province's word for a level.
+func (p ProvinceInfo) acr(level upstream.Level) string {
+	for word, l := range p.Levels {
+		if l == level {
+			return word
+		}
+	}
+	return ""
 }
 
 // DepartmentKind selects what a sample department offers.

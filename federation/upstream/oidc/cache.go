@@ -14,7 +14,7 @@ import (
 const minGap = 60 * time.Second
 
 // retryGap is minGap while nothing at all could be fetched yet, so that a province that comes up is found soon.
-const retryGap = 2 * time.Second
+const retryGap = 500 * time.Millisecond
 
 // cache holds one document of the province. One fetch runs at a time, in the name of nobody: a browser that goes away must
 // not spoil it for the others. While refreshing fails, the last good document is used for up to stale longer.
@@ -22,6 +22,7 @@ type cache[T any] struct {
 	fetch      func(ctx context.Context) (T, error)
 	now        func() time.Time
 	ttl, stale time.Duration
+	gap        time.Duration
 
 	turn chan struct{} // held while fetching
 
@@ -34,7 +35,7 @@ type cache[T any] struct {
 }
 
 func newCache[T any](fetch func(context.Context) (T, error), now func() time.Time, ttl, stale time.Duration) *cache[T] {
-	return &cache[T]{fetch: fetch, now: now, ttl: ttl, stale: stale, turn: make(chan struct{}, 1)}
+	return &cache[T]{fetch: fetch, now: now, ttl: ttl, stale: stale, gap: minGap, turn: make(chan struct{}, 1)}
 }
 
 // get returns the document, at most ttl old if the province answers.
@@ -59,7 +60,7 @@ func (c *cache[T]) fresh(age time.Duration) (T, bool) {
 	return c.value, c.have && c.now().Sub(c.at) < age
 }
 
-// refresh fetches unless that was done (or tried) less than minGap ago; fetched tells whether a new document is there.
+// refresh fetches unless that was done (or tried) less than the gap ago; fetched tells whether a new document is there.
 func (c *cache[T]) refresh(ctx context.Context) (fetched bool, err error) {
 	asked := c.now()
 	select {
@@ -69,9 +70,9 @@ func (c *cache[T]) refresh(ctx context.Context) (fetched bool, err error) {
 		return false, fmt.Errorf("%w: %w", upstream.ErrUnavailable, ctx.Err())
 	}
 	c.mu.Lock()
-	gap := minGap
+	gap := c.gap
 	if !c.have {
-		gap = retryGap
+		gap = min(gap, retryGap)
 	}
 	tried, last := c.tried, c.err
 	c.mu.Unlock()

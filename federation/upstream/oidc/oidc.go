@@ -74,11 +74,15 @@ func (n ClaimNames) withDefaults() ClaimNames {
 	return n
 }
 
+// liveFor is how long a province that answered is taken to be up.
+const liveFor = 10 * time.Second
+
 // Connector is the upstream.Connector of one province. Safe for concurrent use.
 type Connector struct {
 	cfg      Config
 	origins  []string // that endpoints may lie on; the issuer's first
 	breaker  *breaker
+	live     *cache[metadata] // of the last seconds: Start must not send people to a province that is down
 	metadata *cache[metadata]
 	keys     *cache[[]jose.JWK]
 }
@@ -100,6 +104,8 @@ func New(cfg Config) (*Connector, error) {
 	}
 	cfg.defaults()
 	c := &Connector{cfg: cfg, origins: append([]string{origin(issuer)}, cfg.ForeignOrigins...), breaker: newBreaker(cfg.Now)}
+	c.live = newCache(c.fetchMetadata, cfg.Now, liveFor, 0)
+	c.live.gap = retryGap
 	c.metadata = newCache(c.fetchMetadata, cfg.Now, cfg.DiscoveryTTL, 24*time.Hour)
 	c.keys = newCache(c.fetchKeys, cfg.Now, cfg.JWKSTTL, time.Hour)
 	return c, nil

@@ -13,7 +13,8 @@ import (
 	"github.com/hufu-id/hufu/federation/upstream"
 )
 
-// Start returns the address of the province's authorization endpoint with our request (OpenID Connect Core 3.1.2.1).
+// Start returns the address of the province's authorization endpoint with our request (OpenID Connect Core 3.1.2.1). It makes
+// sure that the province answers at all: a person sent to a server that is down has no way back.
 func (c *Connector) Start(ctx context.Context, a upstream.Attempt, o upstream.StartOptions) (string, error) {
 	if a.Province != c.cfg.Province || len(a.State) < 22 || len(a.Nonce) < 22 || len(a.Verifier) < 43 {
 		return "", fmt.Errorf("%w: attempt is not one for %s", upstream.ErrRequest, c.cfg.Province)
@@ -21,7 +22,7 @@ func (c *Connector) Start(ctx context.Context, a upstream.Attempt, o upstream.St
 	if c.breaker.state().Down {
 		return "", fmt.Errorf("%w: %w", upstream.ErrUnavailable, errOpen)
 	}
-	m, err := c.metadata.get(ctx)
+	m, err := c.live.get(ctx)
 	if err != nil {
 		return "", err
 	}
