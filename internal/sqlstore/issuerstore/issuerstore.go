@@ -108,7 +108,7 @@ func (s *Store) Try(ctx context.Context, id, txMAC string, maxTries int, at time
 		var licence, person string
 		var redeemed int64
 		err := s.db.QueryRow(ctx, `UPDATE issuer_offers
-			SET tries = tries + 1, redeemed_at = CASE WHEN tx_mac = $2 THEN $3 ELSE 0 END
+			SET tries = tries + 1, redeemed_at = CASE WHEN tx_mac = $2 THEN $3 ELSE redeemed_at END
 			WHERE id = $1 AND redeemed_at = 0 AND tries < $4 AND expires_at > $5
 			RETURNING tries, redeemed_at, licence_id, person_id`,
 			id, txMAC, micros(at), maxTries, micros(at)).Scan(&tries, &redeemed, &licence, &person)
