@@ -1,0 +1,198 @@
+// Package token is the token endpoint (RFC 6749 section 3.2; OpenID4VCI section 6).
+//
+// Every grant goes through the same five phases, in one function that can be read from top to bottom:
+//
+//  1. authenticate the client (nothing is written);
+//  2. bind: read what is to be redeemed and compare it with who asks (nothing is written);
+//  3. claim: one transaction uses up the assertion and the code, and records what will be issued;
+//  4. mint: sign what was recorded;
+//  5. answer.
+//
+// A refusal may have something to write too: a code that is presented wrongly is burnt, a code that comes back is answered by
+// revoking what it gave. Such a refusal is decided in phase 2 or 3, and written in phase 3.
+package token
+
+import (
+	"context"
+	"crypto/rand"
+	"encoding/base64"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net/http"
+	"net/url"
+	"strings"
+	"time"
+
+	"github.com/hufu-id/hufu/internal/audit"
+	"github.com/hufu-id/hufu/internal/httpx"
+	"github.com/hufu-id/hufu/oidc/client"
+	"github.com/hufu-id/hufu/oidc/grant"
+	"github.com/hufu-id/hufu/oidc/internal/fositex"
+	"github.com/hufu-id/hufu/oidc/oauth"
+)
+
+// Lives of tokens.
+const (
+	AccessLife = 5 * time.Minute
+	IDLife     = 10 * time.Minute
+)
+
+// Store is what the endpoint writes.
+type Store interface {
+	grant.Store
+	InTx(ctx context.Context, fn func(ctx context.Context) error) error
+	ClaimOnce(ctx context.Context, kind, id string, expires time.Time) error
+	Audit(ctx context.Context, ev audit.Event) error
+}
+
+// Config of the endpoint.
+type Config struct {
+	Issuer             string
+	Store              Store
+	Authenticator      client.Authenticator
+	Engine             *fositex.Engine
+	PreAuthorizedCodes PreAuthorizedCodes // may be nil
+	// MachineAudience is where a token of a client_credentials scope may be used; false for a scope that this grant doesn't give.
+	MachineAudience func(scope string) (audience string, ok bool)
+	Log             *slog.Logger
+	Now             func() time.Time
+}
+
+// Handler serves the token endpoint. Safe for concurrent use.
+type Handler struct{ cfg Config }
+
+// New makes the endpoint.
+func New(cfg Config) *Handler { return &Handler{cfg: cfg} }
+
+// request is a token request whose client proved who it is.
+type request struct {
+	who  client.Authenticated
+	form url.Values
+	at   time.Time
+}
+
+// bound is what phase 2 found: what will be issued, and how phase 3 takes it.
+type bound struct {
+	code string // authorization_code only
+	// claim runs in the transaction. It returns the grant as recorded, or a refusal whose writes are kept.
+	claim func(ctx context.Context, jti string) (grant.Grant, *oauth.Error, error)
+}
+
+// ServeHTTP answers a token request.
+func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	answer, err := h.serve(r)
+	if err != nil {
+		oauth.Write(w, r, h.cfg.Log, err)
+		return
+	}
+	w.Header().Set("Pragma", "no-cache")
+	httpx.WriteJSON(w, http.StatusOK, answer)
+}
+
+// response is the successful answer (RFC 6749 section 5.1, OpenID Connect Core 3.1.3.3).
+type response struct {
+	AccessToken string `json:"access_token"`
+	TokenType   string `json:"token_type"`
+	ExpiresIn   int64  `json:"expires_in"`
+	Scope       string `json:"scope"`
+	IDToken     string `json:"id_token,omitempty"`
+}
+
+func (h *Handler) serve(r *http.Request) (*response, error) {
+	ctx := r.Context()
+	form, err := httpx.Form(r)
+	if err != nil {
+		return nil, oauth.FromForm(err)
+	}
+
+	// 1. Authenticate the client.
+	who, err := h.cfg.Authenticator.Authenticate(r, form)
+	if err != nil {
+		return nil, clientError(err)
+	}
+	req := request{who: who, form: form, at: h.cfg.Now()}
+
+	// 2. Bind.
+	b, err := h.bind(ctx, req)
+	if err != nil {
+		return nil, err
+	}
+
+	// 3. Claim, in one transaction. It may run again after a conflict, so that what it found is set anew each time.
+	var g grant.Grant
+	var refused *oauth.Error
+	jti := random(16)
+	err = h.cfg.Store.InTx(ctx, func(ctx context.Context) (err error) {
+		g, refused = grant.Grant{}, nil
+		if err := req.who.UseUp(ctx, h.cfg.Store.ClaimOnce); err != nil {
+			return err
+		}
+		g, refused, err = b.claim(ctx, jti)
+		return err
+	})
+	switch {
+	case errors.Is(err, ErrReplayed):
+		return nil, clientError(fmt.Errorf("%w: %w", client.ErrAuthentication, err))
+	case err != nil:
+		return nil, err
+	case refused != nil:
+		return nil, refused
+	}
+
+	// 4. Mint.
+	issued := req.at.Truncate(time.Second)
+	tokens, err := h.cfg.Engine.Mint(ctx, fositex.Mint{Grant: g, Code: b.code, JTI: jti, IssuedAt: issued, ExpiresAt: issued.Add(AccessLife),
+		IDTokenExpires: issued.Add(IDLife), ClientPublic: who.Client().Public})
+	if err != nil {
+		return nil, err
+	}
+
+	// 5. Answer.
+	return &response{AccessToken: tokens.AccessToken, TokenType: "Bearer", ExpiresIn: int64(AccessLife / time.Second),
+		Scope: strings.Join(g.Scopes, " "), IDToken: tokens.IDToken}, nil
+}
+
+// bind picks the grant's way through phases 2 and 3.
+func (h *Handler) bind(ctx context.Context, req request) (bound, error) {
+	grantType := req.form.Get("grant_type")
+	c := req.who.Client()
+	switch grantType {
+	case "":
+		return bound{}, oauth.New(oauth.InvalidRequest, "grant_type is missing")
+	case client.AuthorizationCode, client.ClientCredentials, client.PreAuthorizedCode:
+	default:
+		return bound{}, oauth.New(oauth.UnsupportedGrantType, "this grant_type is not supported")
+	}
+	// Only the pre-authorized code stands for itself; everything else is a client's.
+	if req.who.Anonymous() && grantType != client.PreAuthorizedCode {
+		return bound{}, clientError(fmt.Errorf("%w: none sent", client.ErrAuthentication))
+	}
+	if !req.who.Anonymous() && !c.Has(grantType) {
+		return bound{}, oauth.New(oauth.UnauthorizedClient, "the client is not registered for this grant_type")
+	}
+	switch grantType {
+	case client.ClientCredentials:
+		return h.clientCredentials(req)
+	case client.PreAuthorizedCode:
+		return h.preAuthorizedCode(req)
+	}
+	return h.authorizationCode(ctx, req)
+}
+
+// clientError says as little as the specification allows: which of client, method, secret or assertion was wrong stays with us.
+func clientError(err error) error {
+	switch {
+	case errors.Is(err, client.ErrMethods):
+		return oauth.Because(oauth.InvalidRequest, "use exactly one client authentication method", err)
+	case errors.Is(err, client.ErrAuthentication):
+		return &oauth.Error{Code: oauth.InvalidClient, Description: "client authentication failed", Status: http.StatusUnauthorized, Cause: err}
+	}
+	return err
+}
+
+func random(n int) string {
+	b := make([]byte, n)
+	_, _ = rand.Read(b) // never fails since Go 1.24
+	return base64.RawURLEncoding.EncodeToString(b)
+}
