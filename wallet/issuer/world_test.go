@@ -79,7 +79,9 @@ func (r *register) OfReference(_ context.Context, authority, ref, typeID string)
 	return nil, nil
 }
 
-func (r *register) Licence(ctx context.Context, id string) (issuer.Licence, error) { return r.Hold(ctx, id, "") }
+func (r *register) Licence(ctx context.Context, id string) (issuer.Licence, error) {
+	return r.Hold(ctx, id, "")
+}
 
 func (r *register) Hold(_ context.Context, id, person string) (issuer.Licence, error) {
 	r.mu.Lock()
