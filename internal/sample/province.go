@@ -36,13 +36,14 @@ type Province struct {
 	faults faults
 	mux    http.Handler
 
-	mu       sync.Mutex
-	requests map[string]authRequest
-	codes    map[string]grant
-	tokens   map[string]grant
-	seen     map[string]time.Time // jti of client assertions
-	keys     []jose.JWK           // of the national server
-	keysAt   time.Time
+	mu        sync.Mutex
+	requests  map[string]authRequest
+	codes     map[string]grant
+	tokens    map[string]grant
+	seen      map[string]time.Time // jti of client assertions
+	keepCodes bool
+	keys      []jose.JWK // of the national server
+	keysAt    time.Time
 }
 
 // authRequest is a checked authorization request that waits for a person.
@@ -112,6 +113,13 @@ func (p *Province) SignWith(k jose.SigningKey) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	p.signer = &k
+}
+
+// KeepCodes makes codes good for any number of exchanges, as at a careless province: for tests of who else notices.
+func (p *Province) KeepCodes(keep bool) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.keepCodes = keep
 }
 
 func (p *Province) routes() http.Handler {

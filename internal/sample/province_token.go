@@ -26,7 +26,9 @@ func (p *Province) token(w http.ResponseWriter, r *http.Request) {
 	now := p.cfg.Now()
 	p.mu.Lock()
 	g, ok := p.codes[r.PostFormValue("code")]
-	delete(p.codes, r.PostFormValue("code"))
+	if !p.keepCodes {
+		delete(p.codes, r.PostFormValue("code"))
+	}
 	p.mu.Unlock()
 	sum := sha256.Sum256([]byte(r.PostFormValue("code_verifier")))
 	if !ok || now.After(g.Expires) || r.PostFormValue("grant_type") != "authorization_code" ||
