@@ -3,6 +3,7 @@ package issuer_test
 import (
 	"context"
 	"crypto"
+	"crypto/rand"
 	"encoding/json"
 	"io"
 	"log/slog"
@@ -123,10 +124,9 @@ func (r *register) Authorities(context.Context) ([]issuer.Authority, error) {
 
 // tokens is a small authorization server: it hands out opaque tokens for what it is told.
 type tokens struct {
-	mu   sync.Mutex
-	all  map[string]issuer.AccessToken
-	aud  map[string]string
-	next int
+	mu  sync.Mutex
+	all map[string]issuer.AccessToken
+	aud map[string]string
 }
 
 func (s *tokens) put(bearer, audience string, t issuer.AccessToken) string {
@@ -167,11 +167,11 @@ type watched struct {
 	s *signers
 }
 
-func (w watched) Sign(rand io.Reader, digest []byte, o crypto.SignerOpts) ([]byte, error) {
+func (w watched) Sign(random io.Reader, digest []byte, o crypto.SignerOpts) ([]byte, error) {
 	if w.s.onSign != nil {
 		w.s.onSign()
 	}
-	return w.Signer.Sign(rand, digest, o)
+	return w.Signer.Sign(random, digest, o)
 }
 
 func (s *signers) Signer(context.Context, string) (issuer.Signer, error) {
@@ -239,7 +239,7 @@ func newWorld(t testing.TB, dsn string) *world {
 // start opens the database and makes the issuer of this node.
 func (w *world) start() {
 	w.db = sqltest.Open(w.t, w.dsn)
-	w.store = issuerstore.New(w.db)
+	w.store = &swap{Store: issuerstore.New(w.db)}
 	st, err := status.New(status.Config{Store: statusstore.New(w.db), Tx: w.db.InTx,
 		Audit: func(ctx context.Context, ev audit.Event) error { return w.db.Audit(ctx, ev) }, BaseURL: w.server.URL, Now: w.Now,
 		Signer: func(context.Context) (jose.SigningKey, [][]byte, error) { return w.signers.key, nil, nil }})
@@ -248,6 +248,16 @@ func (w *world) start() {
 		Authorities: w.register, Licences: w.register, Persons: w.register, Status: statusPort{st}, Signers: w.signers, Tokens: w.tokens,
 		Departments: department{}, Now: w.Now, Log: slog.New(slog.DiscardHandler)})
 	must(w.t, err)
+}
+
+// swap lets a test put something between the issuer and its store.
+type swap struct{ issuer.Store }
+
+func (w *world) wrapStore(s issuer.Store) {
+	if f, ok := s.(*faulty); ok {
+		f.Store = w.store.(*swap).Store
+	}
+	w.store.(*swap).Store = s
 }
 
 // another is a second node over the same database: own connections, own issuer, same secret, register and clock.
@@ -283,10 +293,7 @@ func (w *world) token(rw http.ResponseWriter, r *http.Request) {
 
 // personToken is a token of the authorization code flow for Li Xiuying.
 func (w *world) personToken(acr string) string {
-	w.tokens.mu.Lock()
-	w.tokens.next++
-	name := "person-token-" + time.Duration(w.tokens.next).String()
-	w.tokens.mu.Unlock()
+	name := "person-token-" + rand.Text()
 	return w.tokens.put(name, w.issuer.Identifier(traffic), issuer.AccessToken{GrantID: name, PersonID: personLi, ClientID: "wallet",
 		Scopes: []string{driving}, ACR: acr})
 }

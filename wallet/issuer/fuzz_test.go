@@ -1,0 +1,129 @@
+package issuer
+
+import (
+	"encoding/json"
+	"errors"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/hufu-id/hufu/internal/jose"
+)
+
+// FuzzParseRequest: whatever is sent, the parser answers with one of its own errors or a request whose parts are strings.
+func FuzzParseRequest(f *testing.F) {
+	for _, s := range []string{
+		`{"credential_configuration_id":"driving-licence","proofs":{"jwt":["eyJ0eXAiOiJvcGVuaWQ0dmNpLXByb29mK2p3dCJ9.e30.c2ln"]}}`,
+		`{"credential_identifier":"x","proofs":{"attestation":["a"]}}`,
+		`{"credential_configuration_id":"a","proof":{"proof_type":"jwt","jwt":"x"}}`,
+		`{"credential_configuration_id":"a","credential_identifier":"b"}`,
+		`{"credential_configuration_id":null,"proofs":null}`,
+		`{"credential_configuration_id":"\u0061","credential_response_encryption":{}}`,
+		`[]`, `null`, `"x"`, ``, `{"proofs":{"jwt":[[[[]]]]}}`, "\ufeff{}",
+	} {
+		f.Add([]byte(s))
+	}
+	f.Fuzz(func(t *testing.T, b []byte) {
+		req, err := parseRequest(b)
+		switch {
+		case err == nil:
+			if (req.configurationID == "") == (req.identifier == "") {
+				t.Errorf("both or no id: %+v", req)
+			}
+			if !json.Valid(b) {
+				t.Error("accepted what is no JSON")
+			}
+		case !errors.Is(err, errRequest) && !errors.Is(err, errProofs):
+			t.Errorf("not one of our errors: %v", err)
+		}
+	})
+}
+
+// FuzzCheckProof: nothing passes but a proof that we made, unaltered.
+func FuzzCheckProof(f *testing.F) {
+	now := time.Date(2026, 11, 23, 10, 0, 0, 0, time.UTC)
+	i := &Issuer{cfg: Config{Now: func() time.Time { return now }, Rand: randReader}, keys: deriveKeys(make([]byte, 32))}
+	const id = "http://hufu.test/i/1199440000TRY002X9"
+	good := map[string]bool{}
+	for _, alg := range []jose.Alg{jose.ES256, jose.EdDSA} {
+		key, err := jose.GenerateKey(alg)
+		if err != nil {
+			f.Fatal(err)
+		}
+		pub, err := key.Public()
+		if err != nil {
+			f.Fatal(err)
+		}
+		nonce, err := i.newNonce(id)
+		if err != nil {
+			f.Fatal(err)
+		}
+		p, err := jose.SignJSON(key, jose.Header{Typ: proofTyp, JWK: &pub}, map[string]any{"aud": id, "iat": now.Unix(), "nonce": nonce})
+		if err != nil {
+			f.Fatal(err)
+		}
+		if _, err := i.checkProof(p, id, ""); err != nil {
+			f.Fatal(err)
+		}
+		good[p] = true
+		f.Add(p)
+		f.Add(p[:len(p)-2])
+		f.Add(strings.Replace(p, ".", "..", 1))
+	}
+	f.Add("a.b.c")
+	f.Fuzz(func(t *testing.T, s string) {
+		_, err := i.checkProof(s, id, "")
+		if err == nil && !good[s] {
+			t.Errorf("accepted %q", s)
+		}
+		if err != nil && !errors.Is(err, errProof) && !errors.Is(err, errProofNonce) {
+			t.Errorf("not one of our errors: %v", err)
+		}
+	})
+}
+
+// FuzzCheckNonce: no text but one of ours is a nonce.
+func FuzzCheckNonce(f *testing.F) {
+	now := time.Date(2026, 11, 23, 10, 0, 0, 0, time.UTC)
+	i := &Issuer{cfg: Config{Now: func() time.Time { return now }, Rand: randReader}, keys: deriveKeys(make([]byte, 32))}
+	n, err := i.newNonce("id")
+	if err != nil {
+		f.Fatal(err)
+	}
+	for _, s := range []string{n, n + "=", n[1:], strings.ToLower(n), "", strings.Repeat("A", nonceEncoding)} {
+		f.Add(s)
+	}
+	f.Fuzz(func(t *testing.T, s string) {
+		if _, err := i.checkNonce("id", s); (err == nil) != (s == n) {
+			t.Errorf("%q: %v", s, err)
+		}
+	})
+}
+
+// The hour of issue must not lie before the signer's certificate; without one it is the full hour.
+func TestCoarseTimeIsTheFullHour(t *testing.T) {
+	at := time.Date(2026, 11, 23, 10, 37, 12, 5, time.UTC)
+	if got := coarse(at, Signer{}); !got.Equal(time.Date(2026, 11, 23, 10, 0, 0, 0, time.UTC)) {
+		t.Error(got)
+	}
+}
+
+// BenchmarkCheckProof is what a refused proof can cost us at most: one signature check.
+func BenchmarkCheckProof(b *testing.B) {
+	i := &Issuer{cfg: Config{Now: time.Now, Rand: randReader}, keys: deriveKeys(make([]byte, 32))}
+	key, err := jose.GenerateKey(jose.ES256)
+	if err != nil {
+		b.Fatal(err)
+	}
+	pub, _ := key.Public()
+	nonce, _ := i.newNonce("id")
+	compact, err := jose.SignJSON(key, jose.Header{Typ: proofTyp, JWK: &pub}, map[string]any{"aud": "id", "iat": time.Now().Unix(), "nonce": nonce})
+	if err != nil {
+		b.Fatal(err)
+	}
+	for b.Loop() {
+		if _, err := i.checkProof(compact, "id", ""); err != nil {
+			b.Fatal(err)
+		}
+	}
+}
