@@ -92,6 +92,35 @@ func (db *DB) migrate(ctx context.Context, all []migration) error {
 	return nil
 }
 
+// ErrOldSchema says that migrations of this release are still to be applied.
+var ErrOldSchema = errors.New("sqlstore: the database was not migrated to this release")
+
+// CheckSchema changes nothing. It returns ErrOldSchema, ErrNewerSchema or ErrChangedMigration unless the schema is exactly this release's.
+func (db *DB) CheckSchema(ctx context.Context) error {
+	all, err := load(migrations.Files)
+	if err != nil {
+		return err
+	}
+	applied, err := db.applied(ctx)
+	if err != nil {
+		return fmt.Errorf("%w: %w", ErrOldSchema, err)
+	}
+	for _, m := range all {
+		sum, ok := applied[m.number]
+		switch {
+		case !ok:
+			return ErrOldSchema
+		case sum != m.checksum:
+			return fmt.Errorf("%w: %s", ErrChangedMigration, m.name)
+		}
+		delete(applied, m.number)
+	}
+	if len(applied) > 0 {
+		return ErrNewerSchema
+	}
+	return nil
+}
+
 func (db *DB) applied(ctx context.Context) (map[int]string, error) {
 	rows, err := db.Query(ctx, `SELECT number, checksum FROM schema_migrations`)
 	if err != nil {

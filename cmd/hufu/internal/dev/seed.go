@@ -1,0 +1,93 @@
+package dev
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+
+	"github.com/hufu-id/hufu/internal/jose"
+	"github.com/hufu-id/hufu/internal/sample"
+	"github.com/hufu-id/hufu/wallet/register"
+)
+
+// departmentKey returns the public key of a department's register system; the private one lies in its key file, made at the first start.
+func (w *World) departmentKey(d sample.DepartmentInfo) (jose.JWK, error) {
+	path := filepath.Join(w.dir, d.ClientID+".key.json")
+	w.keyFiles[d.Kind] = path
+	var file struct {
+		ClientID   string          `json:"client_id"`
+		Department string          `json:"department"`
+		Name       string          `json:"name"`
+		Key        json.RawMessage `json:"key"`
+	}
+	raw, err := os.ReadFile(path)
+	switch {
+	case errors.Is(err, os.ErrNotExist):
+		key, err := jose.GenerateKey(jose.ES256)
+		if err != nil {
+			return jose.JWK{}, err
+		}
+		file.ClientID, file.Department, file.Name = d.ClientID+registerSuffix, d.Code, d.Name
+		if file.Key, err = jose.MarshalPrivateJWK(key); err != nil {
+			return jose.JWK{}, err
+		}
+		if raw, err = json.MarshalIndent(file, "", "  "); err != nil {
+			return jose.JWK{}, err
+		}
+		if err := os.WriteFile(path, append(raw, '\n'), 0o600); err != nil {
+			return jose.JWK{}, err
+		}
+	case err != nil:
+		return jose.JWK{}, err
+	}
+	if err := json.Unmarshal(raw, &file); err != nil {
+		return jose.JWK{}, fmt.Errorf("%s: %w", path, err)
+	}
+	key, err := jose.ParsePrivateJWK(file.Key)
+	if err != nil {
+		return jose.JWK{}, fmt.Errorf("%s: %w", path, err)
+	}
+	return key.Public()
+}
+
+// seed registers the sample licences as the department itself would, and publishes the first bundle. It is safe to run at every start.
+func (w *World) seed(ctx context.Context) error {
+	d, _ := w.sample.Department(sample.TrafficPolice)
+	dep := register.Department{Code: d.Code, ClientID: d.ClientID + registerSuffix}
+	var records []register.ImportRecord
+	for i, who := range []struct{ slug, class, from, to string }{
+		{"li-xiuying", "C1", "2023-05-21", "2029-05-21"},
+		{"zhao-min", "B2", "2021-03-01", "2027-03-01"},
+		{"he-jiaming", "C1", "2024-09-01", "2030-09-01"},
+		{"wang-jianguo", "A2", "2022-01-10", "2032-01-10"},
+	} {
+		p, ok := w.sample.Person(who.slug)
+		if !ok {
+			return errors.New("no sample person " + who.slug)
+		}
+		records = append(records, register.ImportRecord{Type: "driving-licence", RecordNumber: fmt.Sprintf("SANDBOX-%04d", i+1),
+			Holder: register.Holder{Name: p.Name, Code: p.ResidentID, CodeType: "111", Reference: p.Slug},
+			Fields: map[string]any{"licence_number": p.ResidentID, "sex": p.Gender, "birth_date": p.Birthdate, "nationality": "中国",
+				"address": "沙箱省测试市样本路 1 号", "first_issue_date": who.from, "vehicle_classes": []any{who.class}, "file_number": fmt.Sprintf("99440000%04d", i+1),
+				"issuing_authority": d.Name},
+			ValidFrom: who.from, ValidTo: who.to})
+	}
+	report, err := w.node.Register().Import(ctx, dep, records)
+	if err != nil {
+		return err
+	}
+	for _, line := range report.Records {
+		switch {
+		case line.Result == register.ResultRefused:
+			return fmt.Errorf("sample licence %s was refused: %v", line.RecordNumber, line.Errors)
+		case line.RecordNumber == "SANDBOX-0002" && line.Result == register.ResultCreated:
+			if _, _, err := w.node.Register().Change(ctx, dep, line.LicenceID, register.StatusRequest{Operation: "revoke", Reason: "样本：饮酒后驾驶"}); err != nil {
+				return err
+			}
+		}
+	}
+	return w.node.Publish(ctx)
+}

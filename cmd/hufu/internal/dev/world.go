@@ -1,0 +1,213 @@
+package dev
+
+import (
+	"context"
+	"crypto/rand"
+	"encoding/base64"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net"
+	"net/http"
+	"net/netip"
+	"os"
+	"path/filepath"
+	"sync"
+
+	"github.com/hufu-id/hufu/cmd/hufu/internal/node"
+	"github.com/hufu-id/hufu/federation"
+	"github.com/hufu-id/hufu/federation/province"
+	"github.com/hufu-id/hufu/internal/jose"
+	"github.com/hufu-id/hufu/internal/sample"
+	"github.com/hufu-id/hufu/keys"
+	"github.com/hufu-id/hufu/oidc"
+	"github.com/hufu-id/hufu/oidc/client"
+	"github.com/hufu-id/hufu/web"
+)
+
+// Client ids of the sample world.
+const (
+	// hubClientID is the national server's name at the sample provinces.
+	hubClientID = "hufu-national"
+	// WalletClientID is a public wallet: PKCE, any loopback port.
+	WalletClientID = "sample-wallet"
+	// experimentClientID is a confidential client for developers.
+	experimentClientID = "sample-client"
+	registerSuffix     = "-register"
+)
+
+// World is the running sample world.
+type World struct {
+	opts     Options
+	dir      string
+	cleanup  func()
+	sample   sample.World
+	node     *node.Node
+	handlers map[int]http.Handler
+	doors    []*listener
+	failed   chan error
+	stop     sync.Once
+
+	experimentSecret string
+	departmentSecret map[sample.DepartmentKind]string
+	keyFiles         map[sample.DepartmentKind]string
+}
+
+func (w *World) port(offset int) int      { return w.opts.PortBase + offset }
+func (w *World) origin(offset int) string { return fmt.Sprintf("http://localhost:%d", w.port(offset)) }
+func (w *World) authorities() []sample.DepartmentInfo {
+	// Only the traffic police issues a licence type in this release.
+	d, _ := w.sample.Department(sample.TrafficPolice)
+	return []sample.DepartmentInfo{d}
+}
+
+// Start opens the whole world. When it returns, every listener answers.
+func Start(ctx context.Context, o Options) (*World, error) {
+	if o.Log == nil {
+		o.Log = slog.New(slog.DiscardHandler)
+	}
+	listeners, err := listen(o.PortBase)
+	if err != nil {
+		return nil, err
+	}
+	w := &World{opts: o, sample: sample.NewWorld(), handlers: map[int]http.Handler{}, failed: make(chan error, 1),
+		departmentSecret: map[sample.DepartmentKind]string{}, keyFiles: map[sample.DepartmentKind]string{}, cleanup: func() {}}
+	if err := w.open(ctx, listeners); err != nil {
+		for _, l := range listeners {
+			_ = l.Close()
+		}
+		w.Stop()
+		return nil, err
+	}
+	w.serve(listeners)
+	if err := w.seed(ctx); err != nil {
+		w.Stop()
+		return nil, err
+	}
+	w.node.Start(context.WithoutCancel(ctx))
+	return w, nil
+}
+
+func (w *World) open(ctx context.Context, listeners map[int]net.Listener) (err error) {
+	if w.dir, w.cleanup, err = dataDir(w.opts); err != nil {
+		return err
+	}
+	kek, err := devKEK(filepath.Join(w.dir, "kek"))
+	if err != nil {
+		return err
+	}
+	clients, err := w.clients()
+	if err != nil {
+		return err
+	}
+	// The guard lets through exactly the sockets of this process, and nothing else on loopback.
+	own := map[netip.AddrPort]bool{}
+	for _, l := range listeners {
+		own[l.Addr().(*net.TCPAddr).AddrPort()] = true
+	}
+	database := w.opts.Database
+	if database == "" {
+		database = "sqlite:" + filepath.Join(w.dir, "hufu.db")
+	}
+	w.node, err = node.Open(ctx, node.Options{
+		Config: node.Config{Origin: w.origin(0), Database: database, Name: "Hufu sandbox", Sandbox: true,
+			Provinces: w.provinceConfigs(), Authorities: w.authorityConfigs()},
+		KEK: kek, Clients: clients, Log: w.opts.Log, Migrate: true, AllowHTTP: true, Home: w.home,
+		Allow: func(ap netip.AddrPort) bool { return own[ap] },
+	})
+	if errors.Is(err, keys.ErrWrongKEK) {
+		return fmt.Errorf("the data in %s belongs to another key; remove it, or name another place with --data: %w", w.dir, err)
+	}
+	if err != nil {
+		return err
+	}
+	w.handlers[0] = w.node.Handler()
+	return w.openSamples()
+}
+
+func (w *World) openSamples() error {
+	for _, p := range w.sample.Provinces {
+		code := province.Code(p.Code)
+		h, err := sample.NewProvince(sample.ProvinceConfig{Info: p, People: w.sample.PeopleOf(p.Code), BaseURL: w.origin(p.Port), ClientID: hubClientID,
+			RedirectURI: federation.CallbackURL(w.origin(0), code), JWKSURI: federation.KeysURL(w.origin(0), code), Log: w.opts.Log})
+		if err != nil {
+			return err
+		}
+		w.handlers[p.Port] = h
+	}
+	for _, d := range w.sample.Departments {
+		h, err := sample.NewDepartment(sample.DepartmentConfig{Info: d, BaseURL: w.origin(d.Port), Issuer: w.origin(0),
+			ClientSecret: w.departmentSecret[d.Kind], Log: w.opts.Log})
+		if err != nil {
+			return err
+		}
+		w.handlers[d.Port] = h
+	}
+	return nil
+}
+
+func (w *World) provinceConfigs() (out []node.ProvinceConfig) {
+	for _, p := range w.sample.Provinces {
+		levels := map[string]string{}
+		for word, level := range p.Levels {
+			levels[word] = level.String()
+		}
+		out = append(out, node.ProvinceConfig{Code: p.Code, Issuer: w.origin(p.Port), ClientID: hubClientID, Ceiling: p.Ceiling.String(), Levels: levels})
+	}
+	return out
+}
+
+func (w *World) authorityConfigs() (out []node.AuthorityConfig) {
+	for _, d := range w.authorities() {
+		out = append(out, node.AuthorityConfig{Code: d.Code, NameZH: d.Name, NameEN: d.English, Types: []string{"driving-licence"}, Region: "99"})
+	}
+	return out
+}
+
+// clients are the registered clients of the world. Their secrets are new at every start: the samples get them from this process.
+func (w *World) clients() ([]oidc.Client, error) {
+	w.experimentSecret = newSecret()
+	out := []oidc.Client{
+		{ID: WalletClientID, Name: web.Text{ZH: "样本钱包", EN: "Sample wallet"}, Service: web.Text{ZH: "存放电子证照", EN: "Keep e-licences"},
+			RedirectURIs: []string{"http://localhost/callback", "http://127.0.0.1/callback"}, AuthMethod: client.None, Public: true,
+			GrantTypes: []string{client.AuthorizationCode, client.PreAuthorizedCode}, Scopes: []string{"openid", "driving-licence"}},
+		{ID: experimentClientID, Name: web.Text{ZH: "开发者试验应用", EN: "Developer's experiment"}, Service: web.Text{ZH: "试验登录", EN: "Trying a login"},
+			RedirectURIs:           []string{"http://localhost/callback", "http://127.0.0.1/callback"},
+			PostLogoutRedirectURIs: []string{"http://localhost/", "http://127.0.0.1/"},
+			AuthMethod:             client.SecretBasic, SecretHash: client.HashSecret(w.experimentSecret),
+			GrantTypes: []string{client.AuthorizationCode, client.ClientCredentials}, Scopes: []string{"openid", "profile", "phone"}, OptionalClaims: []string{"phone_number"}},
+	}
+	for _, d := range w.sample.Departments {
+		secret := newSecret()
+		w.departmentSecret[d.Kind] = secret
+		out = append(out, oidc.Client{ID: d.ClientID, Name: web.Text{ZH: d.Name, EN: d.English}, Service: d.Service, Organisation: d.Code,
+			RedirectURIs: []string{sample.RedirectURI(w.origin(d.Port))}, PostLogoutRedirectURIs: []string{sample.PostLogoutRedirectURI(w.origin(d.Port))},
+			AuthMethod: client.SecretBasic, SecretHash: client.HashSecret(secret), GrantTypes: []string{client.AuthorizationCode}, Scopes: d.Scopes,
+			OptionalClaims: []string{"phone_number"}})
+		key, err := w.departmentKey(d)
+		if err != nil {
+			return nil, err
+		}
+		out = append(out, oidc.Client{ID: d.ClientID + registerSuffix, Name: web.Text{ZH: d.Name, EN: d.English}, Service: web.Text{ZH: "证照登记", EN: "Licence register"},
+			Organisation: d.Code, AuthMethod: client.PrivateKeyJWT, JWKS: []jose.JWK{key}, GrantTypes: []string{client.ClientCredentials}, Scopes: []string{"register"}})
+	}
+	return out, nil
+}
+
+// newSecret returns 256 random bits.
+func newSecret() string {
+	var b [32]byte
+	_, _ = rand.Read(b[:])
+	return base64.RawURLEncoding.EncodeToString(b[:])
+}
+
+// devKEK reads the key-encryption key of the data directory, and makes it at the first start.
+func devKEK(path string) ([32]byte, error) {
+	if _, err := os.Stat(path); errors.Is(err, os.ErrNotExist) {
+		_, text := keys.NewKEK()
+		if err := os.WriteFile(path, []byte(text+"\n"), 0o600); err != nil {
+			return [32]byte{}, err
+		}
+	}
+	return keys.ReadKEK(path)
+}

@@ -1,0 +1,286 @@
+package node
+
+import (
+	"context"
+	"errors"
+	"net/http"
+	"slices"
+	"sort"
+	"strings"
+	"time"
+
+	"github.com/hufu-id/hufu/federation"
+	"github.com/hufu-id/hufu/federation/identity"
+	"github.com/hufu-id/hufu/internal/jose"
+	"github.com/hufu-id/hufu/keys"
+	"github.com/hufu-id/hufu/oidc"
+	"github.com/hufu-id/hufu/signing/sdjwt"
+	"github.com/hufu-id/hufu/wallet/issuer"
+	"github.com/hufu-id/hufu/wallet/register"
+	"github.com/hufu-id/hufu/wallet/status"
+	"github.com/hufu-id/hufu/web"
+)
+
+// This file, with adapters_wallet.go, is the only place where modules meet: each states what it needs, here it is given.
+
+func signingKey(ctx context.Context, k *keys.Service, p keys.Purpose) (jose.SigningKey, error) {
+	s, err := k.Signer(ctx, p)
+	if err != nil {
+		return jose.SigningKey{}, err
+	}
+	return s.Key(), nil
+}
+
+// providerKeys gives the OpenID Provider its one purpose.
+type providerKeys struct{ keys *keys.Service }
+
+func (k providerKeys) SigningKey(ctx context.Context) (jose.SigningKey, error) {
+	return signingKey(ctx, k.keys, keys.OIDC)
+}
+
+func (k providerKeys) VerificationKeys(ctx context.Context) ([]jose.JWK, error) {
+	return k.keys.JWKS(ctx, keys.OIDC)
+}
+
+func statusSigner(k *keys.Service) status.Signer {
+	return func(ctx context.Context) (jose.SigningKey, [][]byte, error) {
+		s, err := k.Signer(ctx, keys.Status)
+		if err != nil {
+			return jose.SigningKey{}, nil, err
+		}
+		return s.Key(), s.Chain(), nil
+	}
+}
+
+// auditHeadType keeps a head of the audit chain from passing as anything else that we sign.
+const auditHeadType = "audit-head+jwt"
+
+func auditSigner(k *keys.Service) func(ctx context.Context, payload []byte) (string, error) {
+	return func(ctx context.Context, payload []byte) (string, error) {
+		key, err := signingKey(ctx, k, keys.Audit)
+		if err != nil {
+			return "", err
+		}
+		return jose.Sign(key, jose.Header{Typ: auditHeadType}, payload)
+	}
+}
+
+// flows lets federation see the provider's flows.
+type flows struct{ provider *oidc.Provider }
+
+func (f flows) Describe(r *http.Request, flow string) (federation.FlowInfo, error) {
+	info, err := f.provider.Describe(r, flow)
+	if errors.Is(err, oidc.ErrNoFlow) {
+		err = federation.ErrNoFlow
+	}
+	return federation.FlowInfo{ClientName: info.ClientName, ServiceName: info.ServiceName, RequiredACR: info.RequiredACR,
+		ClientOrigin: info.ClientOrigin, Fresh: info.Fresh}, err
+}
+
+func (f flows) LoggedIn(ctx context.Context, r *http.Request, flow string, l federation.Login) (func(http.ResponseWriter), error) {
+	respond, err := f.provider.LoggedIn(ctx, r, flow, oidc.Login{PersonID: l.PersonID, Province: l.Province, ACR: l.ACR, AMR: l.AMR, AuthTime: l.AuthTime})
+	if errors.Is(err, oidc.ErrNoFlow) {
+		err = federation.ErrNoFlow
+	}
+	return respond, err
+}
+
+func (f flows) Cancelled(w http.ResponseWriter, r *http.Request, flow string) {
+	f.provider.Cancelled(w, r, flow)
+}
+
+// persons answers the provider and the issuer from identity.
+type persons struct{ n *Node }
+
+func (p persons) Claims(ctx context.Context, id string) (oidc.PersonClaims, error) {
+	who, err := p.n.persons.Person(ctx, id)
+	if errors.Is(err, identity.ErrUnknownPerson) || errors.Is(err, identity.ErrDisabled) {
+		return oidc.PersonClaims{}, oidc.ErrNoPerson
+	}
+	if err != nil {
+		return oidc.PersonClaims{}, err
+	}
+	// The id number only when it is hers beyond doubt: another province may have asserted it for somebody else.
+	return oidc.PersonClaims{Name: who.Claims.Name, Birthdate: who.Claims.Birthdate, Gender: who.Claims.Gender,
+		PhoneNumber: who.Claims.PhoneNumber, ResidentID: who.ResidentID()}, nil
+}
+
+func (p persons) Active(ctx context.Context, id string) (bool, error) {
+	_, err := p.n.persons.Person(ctx, id)
+	if errors.Is(err, identity.ErrUnknownPerson) || errors.Is(err, identity.ErrDisabled) {
+		return false, nil
+	}
+	return err == nil, err
+}
+
+// credentialScopes tells the provider which scopes are credentials.
+type credentialScopes struct{ issuer *issuer.Issuer }
+
+func (c credentialScopes) Lookup(scope string) ([]string, web.Text, bool) {
+	s, ok := c.issuer.Scope(scope)
+	return s.Audience, displayText(s.Display), ok
+}
+
+func displayText(ds []issuer.Display) web.Text {
+	var t web.Text
+	for _, d := range ds {
+		if strings.HasPrefix(d.Locale, "zh") {
+			t.ZH = d.Name
+		} else {
+			t.EN = d.Name
+		}
+	}
+	return t
+}
+
+// preAuthorizedCodes lets the token endpoint redeem offers.
+type preAuthorizedCodes struct{ issuer *issuer.Issuer }
+
+func (p preAuthorizedCodes) Redeem(ctx context.Context, code, txCode string) (oidc.PreAuthorized, error) {
+	r, err := p.issuer.Redeem(ctx, code, txCode)
+	switch {
+	case errors.Is(err, issuer.ErrTxCodeWrong):
+		return oidc.PreAuthorized{}, oidc.ErrTxCodeWrong
+	case errors.Is(err, issuer.ErrTxCodeMissing):
+		return oidc.PreAuthorized{}, oidc.ErrTxCodeMissing
+	case errors.Is(err, issuer.ErrTxCodeUnexpected):
+		return oidc.PreAuthorized{}, oidc.ErrTxCodeUnasked
+	case errors.Is(err, issuer.ErrUnknownCode), errors.Is(err, issuer.ErrPersonInactive), errors.Is(err, issuer.ErrLevelTooLow):
+		return oidc.PreAuthorized{}, oidc.ErrUnknownOffer
+	case err != nil:
+		return oidc.PreAuthorized{}, err
+	}
+	out := oidc.PreAuthorized{OfferID: r.OfferID, Scopes: r.Scopes, Audience: r.Audience}
+	if len(r.Audience) > 0 {
+		out.Issuer = r.Audience[0]
+	}
+	return out, nil
+}
+
+// accessTokens lets the issuer check tokens.
+type accessTokens struct{ n *Node }
+
+func (a accessTokens) Validate(ctx context.Context, bearer, audience string) (issuer.AccessToken, error) {
+	t, err := a.n.provider.ValidateAccessToken(ctx, bearer, audience)
+	if errors.Is(err, oidc.ErrInvalidToken) {
+		return issuer.AccessToken{}, issuer.ErrInvalidToken
+	}
+	return issuer.AccessToken{GrantID: t.GrantID, PersonID: t.PersonID, OfferID: t.OfferID, ClientID: t.ClientID, Scopes: t.Scopes, ACR: t.ACR}, err
+}
+
+// registerScope is what a department's token needs, registerAudience completes the origin to its audience.
+const (
+	registerScope    = "register"
+	registerAudience = "/register"
+)
+
+// departments authenticates callers of the department API by their access token: the client's organisation is who they are.
+type departments struct{ n *Node }
+
+func (d departments) department(ctx context.Context, bearer string) (code, clientID string, err error) {
+	t, err := d.n.provider.ValidateAccessToken(ctx, bearer, d.n.cfg.Origin+registerAudience)
+	if errors.Is(err, oidc.ErrInvalidToken) {
+		return "", "", register.ErrUnauthenticated
+	}
+	if err != nil {
+		return "", "", err
+	}
+	if !slices.Contains(t.Scopes, registerScope) {
+		return "", "", register.ErrInsufficientScope
+	}
+	c, err := d.n.provider.Clients().Get(ctx, t.ClientID)
+	if errors.Is(err, oidc.ErrUnknownClient) || (err == nil && c.Organisation == "") {
+		return "", "", register.ErrUnauthenticated
+	}
+	return c.Organisation, t.ClientID, err
+}
+
+func (d departments) Authenticate(ctx context.Context, bearer string) (register.Department, error) {
+	code, clientID, err := d.department(ctx, bearer)
+	return register.Department{Code: code, ClientID: clientID}, err
+}
+
+// offerDepartments is the same for the issuer's part of the department API.
+type offerDepartments struct{ departments }
+
+func (d offerDepartments) Authenticate(r *http.Request) (string, error) {
+	scheme, token, ok := strings.Cut(r.Header.Get("Authorization"), " ")
+	if !ok || !strings.EqualFold(scheme, "Bearer") {
+		return "", issuer.ErrNotADepartment
+	}
+	code, _, err := d.department(r.Context(), token)
+	if errors.Is(err, register.ErrUnauthenticated) || errors.Is(err, register.ErrInsufficientScope) {
+		err = issuer.ErrNotADepartment
+	}
+	return code, err
+}
+
+// credentialSigners gives the issuer the keys of authorities.
+type credentialSigners struct{ keys *keys.Service }
+
+func (c credentialSigners) Signer(ctx context.Context, authority string) (issuer.Signer, error) {
+	s, err := c.keys.Signer(ctx, keys.Credential(authority))
+	if err != nil {
+		return issuer.Signer{}, err
+	}
+	return issuer.Signer{Key: s.Key(), Chain: s.Chain()}, nil
+}
+
+func (c credentialSigners) JWKS(ctx context.Context, authority string) ([]jose.JWK, error) {
+	return c.keys.JWKS(ctx, keys.Credential(authority))
+}
+
+// authorities turns configured authorities and the register's types into credential configurations.
+type authorities struct{ n *Node }
+
+func (a authorities) Authorities(context.Context) ([]issuer.Authority, error) {
+	var out []issuer.Authority
+	for _, cfg := range a.n.cfg.Authorities {
+		authority := issuer.Authority{Code: cfg.Code, Display: []issuer.Display{{Locale: "zh-Hans", Name: cfg.NameZH}, {Locale: "en", Name: cfg.NameEN}}}
+		for _, id := range cfg.Types {
+			t, ok := a.n.register.Type(id)
+			if !ok {
+				return nil, errors.New("authority " + cfg.Code + ": unknown licence type " + id)
+			}
+			authority.Types = append(authority.Types, credentialType(t))
+		}
+		out = append(out, authority)
+	}
+	return out, nil
+}
+
+func displays(text map[string]string) []issuer.Display {
+	langs := make([]string, 0, len(text))
+	for lang := range text {
+		langs = append(langs, lang)
+	}
+	sort.Sort(sort.Reverse(sort.StringSlice(langs))) // zh first: the credential's own language
+	var out []issuer.Display
+	for _, lang := range langs {
+		locale := lang
+		if lang == "zh" {
+			locale = "zh-Hans"
+		}
+		out = append(out, issuer.Display{Locale: locale, Name: text[lang]})
+	}
+	return out
+}
+
+func credentialType(t register.LicenceType) issuer.CredentialType {
+	out := issuer.CredentialType{ID: t.ID, VCT: t.VCT, VCTIntegrity: t.Integrity, Display: displays(t.Name), RequiredACR: t.RequiredACR, Lifetime: t.CredentialLife()}
+	for _, c := range t.Claims {
+		out.Claims = append(out.Claims, issuer.Claim{Path: sdjwt.P(c.Name), Mandatory: c.Mandatory, Selective: c.SelectivelyDisclosable, Display: displays(c.Text)})
+	}
+	return out
+}
+
+// allocator gives the issuer places on status lists.
+type allocator struct{ status *status.Service }
+
+func (a allocator) Allocate(ctx context.Context, licenceID, issuanceID, typeID string, expires time.Time) (issuer.StatusRef, error) {
+	ref, err := a.status.Allocate(ctx, licenceID, issuanceID, typeID, expires)
+	if errors.Is(err, status.ErrNotValid) {
+		err = issuer.ErrNotInForce
+	}
+	return issuer.StatusRef{URI: ref.URI, Index: ref.Index}, err
+}

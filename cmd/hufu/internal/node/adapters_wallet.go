@@ -1,0 +1,256 @@
+package node
+
+import (
+	"context"
+	"errors"
+	"net/http"
+	"time"
+
+	"github.com/hufu-id/hufu/internal/jose"
+	"github.com/hufu-id/hufu/keys"
+	"github.com/hufu-id/hufu/signing/bundle"
+	"github.com/hufu-id/hufu/wallet/holder"
+	"github.com/hufu-id/hufu/wallet/issuer"
+	"github.com/hufu-id/hufu/wallet/register"
+	"github.com/hufu-id/hufu/web"
+)
+
+// statusLists tells the status lists of a legal act, and the publisher that there is something to publish.
+type statusLists struct{ n *Node }
+
+func (s statusLists) SetForLicence(ctx context.Context, licenceID string, value uint8) error {
+	return s.n.status.SetForLicence(ctx, licenceID, value)
+}
+
+// residentCard is the code of the resident identity card among document kinds (GB/T 36903).
+const residentCard = "111"
+
+// licences is the register as the issuer sees it: by person, through the one document number that is hers beyond doubt.
+type licences struct{ n *Node }
+
+func (l licences) ofPerson(ctx context.Context, personID string) ([]register.Licence, error) {
+	p, err := l.n.persons.Person(ctx, personID)
+	if err != nil {
+		return nil, err
+	}
+	number := p.ResidentID()
+	if number == "" {
+		return nil, nil
+	}
+	return l.n.register.ListByHolder(ctx, residentCard, number)
+}
+
+func (l licences) OfPerson(ctx context.Context, personID, authority, typeID string) ([]string, error) {
+	all, err := l.ofPerson(ctx, personID)
+	if err != nil {
+		return nil, err
+	}
+	return inForce(all, func(x register.Licence) bool { return x.Issuer == authority && x.TypeID == typeID }), nil
+}
+
+func (l licences) OfReference(ctx context.Context, authority, reference, typeID string) ([]string, error) {
+	all, err := l.n.register.List(ctx, register.Query{Issuer: authority, TypeID: typeID, Reference: reference, Limit: 200})
+	if err != nil {
+		return nil, err
+	}
+	return inForce(all, func(register.Licence) bool { return true }), nil
+}
+
+// inForce returns the identifiers of licences in force, the newest first.
+func inForce(all []register.Licence, match func(register.Licence) bool) []string {
+	var out []string
+	for i := len(all) - 1; i >= 0; i-- {
+		if match(all[i]) && all[i].InForce(time.Now()) {
+			out = append(out, all[i].ID)
+		}
+	}
+	return out
+}
+
+func (l licences) Licence(ctx context.Context, id string) (issuer.Licence, error) {
+	x, err := l.n.register.Get(ctx, id)
+	if err == nil && !x.InForce(time.Now()) {
+		err = issuer.ErrNotInForce
+	}
+	return l.view(x, err)
+}
+
+func (l licences) Hold(ctx context.Context, id, personID string) (issuer.Licence, error) {
+	x, err := l.n.register.Hold(ctx, id)
+	if err == nil && personID != "" {
+		p, perr := l.n.persons.Person(ctx, personID)
+		switch {
+		case perr != nil:
+			return issuer.Licence{}, perr
+		case x.Holder.CodeType != residentCard || x.Holder.Code == "" || x.Holder.Code != p.ResidentID():
+			return issuer.Licence{}, issuer.ErrNoLicence
+		}
+	}
+	return l.view(x, err)
+}
+
+func (l licences) view(x register.Licence, err error) (issuer.Licence, error) {
+	switch {
+	case errors.Is(err, register.ErrNotFound):
+		return issuer.Licence{}, issuer.ErrNoLicence
+	case errors.Is(err, register.ErrNotInForce):
+		return issuer.Licence{}, issuer.ErrNotInForce
+	case err != nil:
+		return issuer.Licence{}, err
+	}
+	t, ok := l.n.register.Type(x.TypeID)
+	if !ok {
+		return issuer.Licence{}, errors.New("licence of an unknown type: " + x.TypeID)
+	}
+	return issuer.Licence{ID: x.ID, Issuer: x.Issuer, TypeID: x.TypeID, Claims: t.ClaimsOf(x)}, nil
+}
+
+// citizens is the provider's session as the citizen's page sees it.
+type citizens struct{ n *Node }
+
+func (c citizens) Current(r *http.Request) (holder.Citizen, bool) {
+	s, ok := c.n.provider.Session(r)
+	if !ok {
+		return holder.Citizen{}, false
+	}
+	p, err := c.n.persons.Person(r.Context(), s.PersonID)
+	if err != nil {
+		return holder.Citizen{}, false
+	}
+	out := holder.Citizen{PersonID: s.PersonID, Name: p.Claims.Name, ACR: s.ACR, SessionID: s.Key}
+	out.Province = provinceName(s.Province)
+	return out, true
+}
+
+func (c citizens) Login(w http.ResponseWriter, r *http.Request, returnTo string) {
+	c.n.provider.BeginLogin(w, r, returnTo)
+}
+
+// ownLicences is the register as a citizen sees it.
+type ownLicences struct{ n *Node }
+
+func (o ownLicences) Of(ctx context.Context, personID string) ([]holder.Licence, error) {
+	all, err := licences(o).ofPerson(ctx, personID)
+	if err != nil {
+		return nil, err
+	}
+	var in, out []holder.Licence
+	for _, x := range all {
+		v := o.view(x)
+		if v.InForce {
+			in = append(in, v)
+		} else {
+			out = append(out, v)
+		}
+	}
+	return append(in, out...), nil
+}
+
+func (o ownLicences) view(x register.Licence) holder.Licence {
+	t, _ := o.n.register.Type(x.TypeID)
+	info := x.Status.Info()
+	v := holder.Licence{ID: x.ID, TypeID: x.TypeID, Name: web.Text{ZH: t.Name["zh"], EN: t.Name["en"]}, Status: web.Text{ZH: info.ZH, EN: info.EN},
+		Tone: web.ToneOK, ValidFrom: x.ValidFrom.Start(), ValidTo: x.ValidTo.Start(), InForce: x.InForce(time.Now()), RequiredACR: t.RequiredACR}
+	if a, ok := o.n.cfg.authority(x.Issuer); ok {
+		v.Issuer = web.Text{ZH: a.NameZH, EN: a.NameEN}
+	}
+	switch {
+	case x.Status == register.StatusWithheld:
+		v.Tone = web.ToneWarn
+	case x.Status != register.StatusValid:
+		v.Tone = web.ToneBad
+	case !v.InForce:
+		v.Tone, v.Status = web.ToneBad, web.Text{ZH: "不在有效期内", EN: "outside its validity"}
+	}
+	if x.Reason != "" {
+		v.Reason = web.Text{ZH: x.Reason, EN: x.Reason}
+	}
+	return v
+}
+
+// offers is the credential issuer as the citizen's page sees it.
+type offers struct{ issuer *issuer.Issuer }
+
+func (o offers) Create(ctx context.Context, c holder.Citizen, licenceID string) (holder.Offer, error) {
+	v, err := o.issuer.CreateOffer(ctx, issuer.OfferRequest{LicenceID: licenceID, PersonID: c.PersonID, ACR: c.ACR})
+	return offerView(v, err)
+}
+
+func (o offers) Show(ctx context.Context, personID, id string) (holder.Offer, error) {
+	v, err := o.issuer.ShowOffer(ctx, id, personID)
+	return offerView(v, err)
+}
+
+func offerView(v issuer.OfferView, err error) (holder.Offer, error) {
+	switch {
+	case errors.Is(err, issuer.ErrNoLicence), errors.Is(err, issuer.ErrUnknownOffer), errors.Is(err, issuer.ErrPersonInactive):
+		return holder.Offer{}, holder.ErrNotFound
+	case errors.Is(err, issuer.ErrNotInForce):
+		return holder.Offer{}, holder.ErrNotInForce
+	case errors.Is(err, issuer.ErrLevelTooLow):
+		return holder.Offer{}, holder.ErrLevelTooLow
+	case errors.Is(err, issuer.ErrTooManyOffers):
+		return holder.Offer{}, holder.ErrTooMany
+	case err != nil:
+		return holder.Offer{}, err
+	}
+	return holder.Offer{ID: v.OpaqueID, URI: v.URI, TxCode: v.TxCode, Name: displayText(v.Type), Issuer: displayText(v.Authority),
+		ExpiresAt: v.Offer.ExpiresAt, Open: v.Open}, nil
+}
+
+// bundleInputs collects what the trust bundle says.
+type bundleInputs struct{ n *Node }
+
+func (b bundleInputs) Input(ctx context.Context) (bundle.Input, error) {
+	in := bundle.Input{Types: map[string][]byte{}, StatusLists: map[string]string{}, Policy: bundlePolicy()}
+	anchors, err := b.n.keys.Anchors(ctx)
+	if err != nil {
+		return in, err
+	}
+	for _, a := range anchors {
+		in.Anchors = append(in.Anchors, bundle.Anchor{Purpose: string(a.Kind), DER: a.DER})
+	}
+	for _, a := range b.n.cfg.Authorities {
+		i := bundle.Issuer{ID: b.n.issuer.Identifier(a.Code), Code: a.Code, Name: map[string]string{"zh": a.NameZH, "en": a.NameEN}}
+		for _, id := range a.Types {
+			t, ok := b.n.register.Type(id)
+			if !ok {
+				continue
+			}
+			i.Authorised = append(i.Authorised, bundle.Authorisation{VCT: t.VCT, Region: a.Region})
+		}
+		in.Issuers = append(in.Issuers, i)
+	}
+	for _, t := range b.n.register.Types() {
+		in.Types[t.VCT] = t.Metadata
+	}
+	tokens, err := b.n.status.Tokens(ctx)
+	if err != nil {
+		return in, err
+	}
+	for _, t := range tokens {
+		in.StatusLists[t.URI] = t.JWT
+	}
+	return in, nil
+}
+
+// bundleKeys gives the roles of the bundle their keys.
+type bundleKeys struct{ keys *keys.Service }
+
+func bundlePurpose(role string) keys.Purpose {
+	switch role {
+	case bundle.RoleStatus:
+		return bundleStatus
+	case "root", "targets", "snapshot", "timestamp":
+		return keys.Purpose("bundle-" + role)
+	}
+	return keys.BundleIssuer(role[len(bundle.RoleIssuer("")):])
+}
+
+func (b bundleKeys) Signer(ctx context.Context, role string) (jose.SigningKey, error) {
+	return signingKey(ctx, b.keys, bundlePurpose(role))
+}
+
+func (b bundleKeys) Published(ctx context.Context, role string) ([]jose.JWK, error) {
+	return b.keys.JWKS(ctx, bundlePurpose(role))
+}

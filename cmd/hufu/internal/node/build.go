@@ -1,0 +1,248 @@
+// Package node is the composition root of the national server: it opens every module in order, joins them (adapters.go), and closes them in
+// reverse. Nothing else knows all modules.
+package node
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net/http"
+	"net/netip"
+	"time"
+
+	"github.com/gorilla/mux"
+
+	"github.com/hufu-id/hufu/federation"
+	"github.com/hufu-id/hufu/federation/identity"
+	"github.com/hufu-id/hufu/internal/audit"
+	"github.com/hufu-id/hufu/internal/bundlepub"
+	"github.com/hufu-id/hufu/internal/httpx"
+	"github.com/hufu-id/hufu/internal/sqlstore"
+	"github.com/hufu-id/hufu/internal/sqlstore/bundlestore"
+	"github.com/hufu-id/hufu/internal/sqlstore/identitystore"
+	"github.com/hufu-id/hufu/internal/sqlstore/issuerstore"
+	"github.com/hufu-id/hufu/internal/sqlstore/keystore"
+	"github.com/hufu-id/hufu/internal/sqlstore/oidcstore"
+	"github.com/hufu-id/hufu/internal/sqlstore/registerstore"
+	"github.com/hufu-id/hufu/internal/sqlstore/statusstore"
+	"github.com/hufu-id/hufu/internal/sweep"
+	"github.com/hufu-id/hufu/keys"
+	"github.com/hufu-id/hufu/oidc"
+	"github.com/hufu-id/hufu/wallet/holder"
+	"github.com/hufu-id/hufu/wallet/issuer"
+	"github.com/hufu-id/hufu/wallet/register"
+	"github.com/hufu-id/hufu/wallet/status"
+	"github.com/hufu-id/hufu/web"
+)
+
+// Version of this release; it stands in the foot of pages.
+const Version = "0.1"
+
+// Options are what a node needs beyond the file.
+type Options struct {
+	Config
+	KEK     [32]byte
+	Clients []oidc.Client
+	Log     *slog.Logger
+	// Allow lets outgoing requests reach sockets that the guard refuses.
+	Allow func(netip.AddrPort) bool
+	// AllowHTTP is for provinces on loopback without TLS.
+	AllowHTTP bool
+	// Migrate brings the tables up to date before starting; serve leaves that to `hufu migrate`.
+	Migrate bool
+	// Home serves "/"; nil is the plain home page.
+	Home func(*web.Pages) http.HandlerFunc
+}
+
+// Node is one running national server: every module, opened in order, closed in reverse.
+type Node struct {
+	cfg     Options
+	db      *sqlstore.DB
+	keys    *keys.Service
+	secrets secrets
+	pages   *web.Pages
+	client  *httpx.Client
+	sealer  *httpx.Sealer
+
+	persons    *identity.Service
+	provider   *oidc.Provider
+	federation *federation.Federation
+	status     *status.Service
+	register   *register.Service
+	issuer     *issuer.Issuer
+	holder     *holder.Holder
+	bundle     *bundlepub.Service
+
+	oidcStore   *oidcstore.Store
+	issuerStore *issuerstore.Store
+	runner      *sweep.Runner
+	handler     http.Handler
+}
+
+// Open opens everything. After an error nothing is left open.
+func Open(ctx context.Context, cfg Options) (*Node, error) {
+	n := &Node{cfg: cfg}
+	for _, step := range []func(context.Context) error{
+		n.openDatabase, n.openKeys, n.openShared, n.openWalletRooms, n.openLoginRooms, n.openCitizenRooms, n.openBundle, n.putClients,
+	} {
+		if err := step(ctx); err != nil {
+			n.Close()
+			return nil, err
+		}
+	}
+	n.runner = sweep.New(n.db, cfg.Log, n.jobs()...)
+	n.handler = n.routes()
+	return n, nil
+}
+
+// Handler serves the national server.
+func (n *Node) Handler() http.Handler { return n.handler }
+
+// Publish signs what is waiting to be published: status lists, then the bundle.
+func (n *Node) Publish(ctx context.Context) error { return n.publish(ctx) }
+
+// Register is the departments' register.
+func (n *Node) Register() *register.Service { return n.register }
+
+// Identifier is the credential issuer identifier of an authority.
+func (n *Node) Identifier(code string) string { return n.issuer.Identifier(code) }
+
+// Start runs the background work until Close.
+func (n *Node) Start(ctx context.Context) { n.runner.Start(ctx) }
+
+// Close ends the background work and the connections.
+func (n *Node) Close() {
+	if n.runner != nil {
+		n.runner.Stop()
+	}
+	if n.db != nil {
+		_ = n.db.Close()
+	}
+}
+
+func (n *Node) openDatabase(ctx context.Context) (err error) {
+	if n.db, err = sqlstore.Open(ctx, n.cfg.Database); err != nil {
+		return err
+	}
+	if n.cfg.Migrate {
+		return n.db.Migrate(ctx)
+	}
+	if err := n.db.CheckSchema(ctx); err != nil {
+		return fmt.Errorf("%w; run hufu migrate", err)
+	}
+	return nil
+}
+
+func (n *Node) openShared(context.Context) (err error) {
+	if n.pages, err = web.New(web.Config{Sandbox: n.cfg.Sandbox, Version: Version}); err != nil {
+		return err
+	}
+	n.sealer = httpx.NewSealer(n.secrets.cookies)
+	n.client = httpx.NewClient(httpx.ClientOptions{Allow: n.cfg.Allow})
+	return nil
+}
+
+func (n *Node) openWalletRooms(ctx context.Context) (err error) {
+	o := n.cfg.Origin
+	if n.status, err = status.New(status.Config{Store: statusstore.New(n.db), Tx: n.db.InTx, Audit: n.db.Audit, Signer: statusSigner(n.keys),
+		BaseURL: o, Log: n.cfg.Log}); err != nil {
+		return err
+	}
+	auth := departments{n}
+	if n.register, err = register.New(register.Config{Store: registerstore.New(n.db), Tx: n.db.InTx, Audit: n.db.Audit, Status: statusLists{n},
+		Departments: auth, MayIssue: n.cfg.mayIssue, Sealer: httpx.NewSealer(n.secrets.register), IndexKey: n.secrets.registerIndex,
+		TypeBase: o, Log: n.cfg.Log}); err != nil {
+		return err
+	}
+	if n.persons, err = identity.New(identity.Config{Store: identitystore.New(n.db), Sealer: httpx.NewSealer(n.secrets.identity),
+		IndexKey: n.secrets.identityIndex}); err != nil {
+		return err
+	}
+	n.issuerStore = issuerstore.New(n.db)
+	n.issuer, err = issuer.New(ctx, issuer.Config{Origin: o, Secret: n.secrets.issuer, Store: n.issuerStore, Tx: n.db.InTx, Authorities: authorities{n},
+		Licences: licences{n}, Persons: persons{n}, Status: allocator{n.status}, Signers: credentialSigners{n.keys}, Tokens: accessTokens{n},
+		Departments: offerDepartments{auth}, Log: n.cfg.Log})
+	return err
+}
+
+func (n *Node) openLoginRooms(context.Context) (err error) {
+	n.oidcStore = oidcstore.New(n.db, time.Now)
+	if n.provider, err = oidc.New(oidc.Config{Issuer: n.cfg.Origin, Store: n.oidcStore, Keys: providerKeys{n.keys}, PairwiseSecret: n.secrets.pairwise,
+		CodeSecret: n.secrets.code, Sealer: n.sealer, Pages: n.pages, Persons: persons{n}, CredentialScopes: credentialScopes{n.issuer},
+		PreAuthorizedCodes: preAuthorizedCodes{n.issuer}, Log: n.cfg.Log}); err != nil {
+		return err
+	}
+	members, err := n.members()
+	if err != nil {
+		return err
+	}
+	n.federation, err = federation.New(federation.Config{Origin: n.cfg.Origin, Members: members, Flows: flows{n.provider}, Persons: n.persons,
+		Tx: n.db.InTx, ClaimOnce: n.db.ClaimOnce, Lost: sqlstore.ErrLost, Audit: n.db.Audit, Sealer: n.sealer, Pages: n.pages, Log: n.cfg.Log})
+	return err
+}
+
+func (n *Node) openCitizenRooms(context.Context) (err error) {
+	n.holder, err = holder.New(holder.Config{Origin: n.cfg.Origin, FormKey: n.secrets.forms, Pages: n.pages, Citizens: citizens{n},
+		Licences: ownLicences{n}, Offers: offers{n.issuer}, Logout: "/logout", Log: n.cfg.Log})
+	return err
+}
+
+func (n *Node) openBundle(context.Context) (err error) {
+	n.bundle, err = bundlepub.New(bundlepub.Config{Store: bundlestore.New(n.db), Inputs: bundleInputs{n}, Keys: bundleKeys{n.keys}, Now: time.Now})
+	return err
+}
+
+func (n *Node) putClients(ctx context.Context) error {
+	for _, c := range n.cfg.Clients {
+		if err := n.provider.Clients().Put(ctx, c); err != nil {
+			return fmt.Errorf("client %s: %w", c.ID, err)
+		}
+	}
+	return nil
+}
+
+// jobs is the background work of a node. Every job is safe to run twice.
+func (n *Node) jobs() []sweep.Job {
+	chainer := &audit.Chainer{Store: sqlstore.AuditChain{DB: n.db}, Sign: auditSigner(n.keys), Now: time.Now}
+	return []sweep.Job{
+		{Name: "publish", Every: time.Second, Run: n.publish},
+		{Name: "audit-chain", Every: 2 * time.Second, Run: chainer.Run},
+		{Name: "keys", Every: time.Minute, Run: n.keys.Tick},
+		{Name: "expired", Every: time.Minute, Run: n.deleteExpired},
+	}
+}
+
+// publish signs the status lists that changed, then the bundle that carries them.
+func (n *Node) publish(ctx context.Context) error {
+	return errors.Join(n.status.Publish(ctx), n.bundle.Publish(ctx))
+}
+
+func (n *Node) deleteExpired(ctx context.Context) error {
+	now := time.Now()
+	_, err1 := n.db.DeleteExpiredClaims(ctx, now, 5000)
+	// Used codes and ended grants stay for an hour: that is how a code's reuse is told from an unknown one.
+	_, err2 := n.oidcStore.DeleteExpired(ctx, now.Add(-time.Hour), 5000)
+	_, err3 := n.issuer.Sweep(ctx)
+	return errors.Join(err1, err2, err3)
+}
+
+// routes mounts every module. Limits, headers and recovery go around the router: its own middleware skips 404, 405 and redirects.
+func (n *Node) routes() http.Handler {
+	r := mux.NewRouter().SkipClean(true).UseEncodedPath()
+	for _, m := range []interface{ Routes(*mux.Router) }{n.provider, n.federation, n.register, n.issuer, n.holder, n.status, n.bundle} {
+		m.Routes(r)
+	}
+	r.PathPrefix("/assets/").Handler(n.pages.Assets())
+	r.HandleFunc("/livez", func(w http.ResponseWriter, _ *http.Request) { fmt.Fprintln(w, "ok") }).Methods("GET", "HEAD")
+	r.HandleFunc("/readyz", n.ready).Methods("GET", "HEAD")
+	home := n.home
+	if n.cfg.Home != nil {
+		home = n.cfg.Home(n.pages)
+	}
+	r.HandleFunc("/", home).Methods("GET", "HEAD")
+	r.NotFoundHandler = http.HandlerFunc(n.notFound)
+	r.MethodNotAllowedHandler = http.HandlerFunc(n.methodNotAllowed)
+	return httpx.Wrap(n.pages.Preferences(r), httpx.Options{Log: n.cfg.Log, HSTS: n.cfg.TLS != nil, MaxBody: maxBody,
+		ServerError: func(w http.ResponseWriter, r *http.Request) { n.pages.Problem(w, r, web.NewProblem("internal", nil)) }})
+}

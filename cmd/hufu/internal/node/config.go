@@ -1,0 +1,219 @@
+package node
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+	"io"
+	"net/netip"
+	"net/url"
+	"os"
+	"strings"
+
+	"go.yaml.in/yaml/v3"
+
+	"github.com/hufu-id/hufu/federation/upstream"
+	"github.com/hufu-id/hufu/internal/gb"
+	"github.com/hufu-id/hufu/internal/jose"
+	"github.com/hufu-id/hufu/oidc"
+	"github.com/hufu-id/hufu/oidc/client"
+	"github.com/hufu-id/hufu/web"
+)
+
+// Config is the configuration file of `hufu serve`. Unknown keys are refused. The comments are its manual.
+type Config struct {
+	// Origin is the national server's only origin and OpenID issuer, such as https://id.example: no path, no slash. It never changes: every
+	// identifier hangs on it.
+	Origin string `yaml:"origin"`
+	// Listen is the address to listen on. Default 127.0.0.1:8080, behind a proxy that ends TLS.
+	Listen string `yaml:"listen"`
+	// TLS names certificate and key files (PEM) if this process ends TLS itself.
+	TLS *TLSFiles `yaml:"tls"`
+	// Database is "sqlite:PATH" or "postgres://...". The environment variable HUFU_DATABASE goes before it.
+	Database string `yaml:"database"`
+	// KEKFile holds the key-encryption key: 32 random bytes in base64, readable by its owner only. Whoever loses it loses every key.
+	KEKFile string `yaml:"kek_file"`
+	// Name is the national authority's name in certificates. Default "Hufu".
+	Name string `yaml:"name"`
+	// Sandbox says on every page that all people and data are invented.
+	Sandbox bool `yaml:"sandbox"`
+	// AllowNetworks are address blocks of a closed network that outgoing requests may reach, such as 10.20.0.0/16. Default none.
+	AllowNetworks []string `yaml:"allow_networks"`
+	// Provinces that have joined.
+	Provinces []ProvinceConfig `yaml:"provinces"`
+	// Authorities that issue licences.
+	Authorities []AuthorityConfig `yaml:"authorities"`
+	// Clients are relying parties, wallets and departments' systems. One that is missing here but was there before is not removed.
+	Clients []ClientConfig `yaml:"clients"`
+}
+
+// TLSFiles are PEM files.
+type TLSFiles struct {
+	CertFile string `yaml:"cert_file"`
+	KeyFile  string `yaml:"key_file"`
+}
+
+// ProvinceConfig is a province that joined by OpenID Connect.
+type ProvinceConfig struct {
+	// Code is the six digits of GB/T 2260, such as "440000".
+	Code string `yaml:"code"`
+	// Issuer is the province's issuer identifier, exactly as its discovery document says.
+	Issuer string `yaml:"issuer"`
+	// ClientID is ours at the province.
+	ClientID string `yaml:"client_id"`
+	// Ceiling is the highest level it was admitted for: loa1 to loa4.
+	Ceiling string `yaml:"ceiling"`
+	// Levels maps the province's acr values to ours. A value that isn't listed is loa1.
+	Levels map[string]string `yaml:"levels"`
+	// AllowMissingIss is for an old province that can't send iss in its response (RFC 9207).
+	AllowMissingIss bool `yaml:"allow_missing_iss"`
+	// AllowAudienceList is for one that writes aud as a list of one.
+	AllowAudienceList bool `yaml:"allow_audience_list"`
+	// ForeignOrigins are further origins on which its endpoints may lie.
+	ForeignOrigins []string `yaml:"foreign_origins"`
+}
+
+// AuthorityConfig is an authority that issues licences of its own.
+type AuthorityConfig struct {
+	// Code is its unified social credit code (GB 32100).
+	Code string `yaml:"code"`
+	// NameZH and NameEN are shown in wallets and verdicts; NameZH stands in its certificates.
+	NameZH string `yaml:"name_zh"`
+	NameEN string `yaml:"name_en"`
+	// Types are the licence types that it may issue, such as "driving-licence".
+	Types []string `yaml:"types"`
+	// Region is a division code prefix, such as "44". Empty is the whole country.
+	Region string `yaml:"region"`
+}
+
+// ClientConfig is a registered client.
+type ClientConfig struct {
+	ID                     string   `yaml:"id"`
+	Name                   web.Text `yaml:"name"`
+	Service                web.Text `yaml:"service"`
+	Organisation           string   `yaml:"organisation"`
+	RedirectURIs           []string `yaml:"redirect_uris"`
+	PostLogoutRedirectURIs []string `yaml:"post_logout_redirect_uris"`
+	// AuthMethod is client_secret_basic, client_secret_post, private_key_jwt, or none for a public client.
+	AuthMethod string `yaml:"auth_method"`
+	// SecretFile holds the secret that `openssl rand -hex 32` or the like made: at least 256 random bits.
+	SecretFile string `yaml:"secret_file"`
+	// JWKSFile holds the public keys of private_key_jwt.
+	JWKSFile    string   `yaml:"jwks_file"`
+	GrantTypes  []string `yaml:"grant_types"`
+	Scopes      []string `yaml:"scopes"`
+	Optional    []string `yaml:"optional_claims"`
+	RequiredACR string   `yaml:"required_acr"`
+	Disabled    bool     `yaml:"disabled"`
+}
+
+// ReadConfig reads a file and reports all problems at once.
+func ReadConfig(path string) (Config, error) {
+	var cfg Config
+	raw, err := os.ReadFile(path)
+	if err != nil {
+		return cfg, err
+	}
+	dec := yaml.NewDecoder(bytes.NewReader(raw))
+	dec.KnownFields(true)
+	if err := dec.Decode(&cfg); err != nil && !errors.Is(err, io.EOF) {
+		return cfg, fmt.Errorf("%s: %w", path, err)
+	}
+	if db := os.Getenv("HUFU_DATABASE"); db != "" {
+		cfg.Database = db
+	}
+	if cfg.Listen == "" {
+		cfg.Listen = "127.0.0.1:8080"
+	}
+	if err := cfg.check(); err != nil {
+		return cfg, fmt.Errorf("%s:\n%w", path, err)
+	}
+	return cfg, nil
+}
+
+// check returns every problem, one a line.
+func (c Config) check() error {
+	var problems []error
+	bad := func(format string, args ...any) { problems = append(problems, fmt.Errorf("  "+format, args...)) }
+	if u, err := url.Parse(c.Origin); err != nil || u.Host == "" || (u.Scheme != "https" && (u.Scheme != "http" || u.Hostname() != "localhost")) ||
+		u.Scheme+"://"+u.Host != c.Origin {
+		bad("origin: %q must be https://host without a path or a slash", c.Origin)
+	}
+	if c.Database == "" {
+		bad("database: missing")
+	}
+	if c.KEKFile == "" {
+		bad("kek_file: missing")
+	}
+	if c.TLS != nil && (c.TLS.CertFile == "" || c.TLS.KeyFile == "") {
+		bad("tls: cert_file and key_file belong together")
+	}
+	if _, err := c.Networks(); err != nil {
+		bad("allow_networks: %v", err)
+	}
+	for _, p := range c.Provinces {
+		if _, err := upstream.ParseLevel(p.Ceiling); err != nil {
+			bad("provinces: %s: ceiling %q is none of loa1 to loa4", p.Code, p.Ceiling)
+		}
+		for word, level := range p.Levels {
+			if _, err := upstream.ParseLevel(level); err != nil {
+				bad("provinces: %s: levels: %s: %q is none of loa1 to loa4", p.Code, word, level)
+			}
+		}
+	}
+	for _, a := range c.Authorities {
+		if _, err := gb.ParseCreditCode(a.Code); err != nil {
+			bad("authorities: %q is no unified social credit code: %v", a.Code, err)
+		}
+		if a.NameZH == "" || a.NameEN == "" || len(a.Types) == 0 {
+			bad("authorities: %s: name_zh, name_en and types are needed", a.Code)
+		}
+	}
+	for _, cl := range c.Clients {
+		if _, err := cl.client(); err != nil {
+			bad("clients: %s: %v", cl.ID, err)
+		}
+	}
+	return errors.Join(problems...)
+}
+
+func (c Config) Networks() ([]netip.Prefix, error) {
+	var out []netip.Prefix
+	for _, text := range c.AllowNetworks {
+		p, err := netip.ParsePrefix(text)
+		if err != nil {
+			return nil, err
+		}
+		out = append(out, p)
+	}
+	return out, nil
+}
+
+// client turns the entry into a registration and checks it.
+func (c ClientConfig) client() (oidc.Client, error) {
+	out := oidc.Client{ID: c.ID, Name: c.Name, Service: c.Service, Organisation: c.Organisation, RedirectURIs: c.RedirectURIs,
+		PostLogoutRedirectURIs: c.PostLogoutRedirectURIs, AuthMethod: client.AuthMethod(c.AuthMethod), Public: c.AuthMethod == string(client.None),
+		GrantTypes: c.GrantTypes, Scopes: c.Scopes, OptionalClaims: c.Optional, RequiredACR: c.RequiredACR, Disabled: c.Disabled}
+	if c.SecretFile != "" {
+		raw, err := os.ReadFile(c.SecretFile)
+		if err != nil {
+			return out, err
+		}
+		secret := strings.TrimSpace(string(raw))
+		// 32 bytes are 43 characters of base64url. A short or chosen secret would need a slow hash, which we don't use.
+		if len(secret) < 43 {
+			return out, errors.New("the secret must be at least 256 random bits: 43 characters of base64 or 64 of hex")
+		}
+		out.SecretHash = client.HashSecret(secret)
+	}
+	if c.JWKSFile != "" {
+		raw, err := os.ReadFile(c.JWKSFile)
+		if err != nil {
+			return out, err
+		}
+		if out.JWKS, err = jose.ParseJWKS(raw); err != nil {
+			return out, err
+		}
+	}
+	return out, out.Check()
+}

@@ -1,0 +1,223 @@
+package node
+
+import (
+	"context"
+	"fmt"
+	"net/http"
+	"strings"
+	"time"
+
+	"github.com/hufu-id/hufu/federation"
+	"github.com/hufu-id/hufu/federation/province"
+	"github.com/hufu-id/hufu/federation/upstream"
+	upstreamoidc "github.com/hufu-id/hufu/federation/upstream/oidc"
+	"github.com/hufu-id/hufu/internal/jose"
+	"github.com/hufu-id/hufu/internal/sqlstore/keystore"
+	"github.com/hufu-id/hufu/keys"
+	"github.com/hufu-id/hufu/oidc"
+	"github.com/hufu-id/hufu/signing/bundle"
+	"github.com/hufu-id/hufu/wallet/register"
+	"github.com/hufu-id/hufu/web"
+)
+
+// bundleStatus signs the part of the trust bundle that holds the status lists: it is used every few seconds, the other roles rarely.
+const bundleStatus keys.Purpose = "bundle-status"
+
+// Lives of keys. A key is kept for at least the longest life of what it signed.
+const (
+	day = 24 * time.Hour
+	// credentialKeep: credentials live for 90 days.
+	credentialKeep = 92 * day
+	// statusKeep: status list tokens live for 35 days.
+	statusKeep = 36 * day
+)
+
+// secrets are the symmetric keys, made once and sealed by the KEK. None may change while something hangs on it.
+type secrets struct {
+	cookies, pairwise, code, forms, issuer, register, registerIndex, identity, identityIndex []byte
+}
+
+func (n *Node) openKeys(ctx context.Context) (err error) {
+	if n.keys, err = keys.Open(ctx, keys.Config{Store: keystore.New(n.db), KEK: n.cfg.KEK, Name: n.cfg.Name}); err != nil {
+		return err
+	}
+	for name, into := range map[string]*[]byte{"cookies": &n.secrets.cookies, "pairwise": &n.secrets.pairwise, "code": &n.secrets.code,
+		"forms": &n.secrets.forms, "issuer": &n.secrets.issuer, "register": &n.secrets.register, "register-index": &n.secrets.registerIndex,
+		"identity": &n.secrets.identity, "identity-index": &n.secrets.identityIndex} {
+		if *into, err = n.keys.Secret(ctx, name); err != nil {
+			return err
+		}
+	}
+	if _, err := n.keys.EnsureRoot(ctx); err != nil {
+		return err
+	}
+	for _, kind := range []keys.Kind{keys.KindCredential, keys.KindStatus} {
+		if _, err := n.keys.EnsureIntermediate(ctx, kind); err != nil {
+			return err
+		}
+	}
+	return n.ensurePurposes(ctx)
+}
+
+func (n *Node) ensurePurposes(ctx context.Context) error {
+	name := n.cfg.Name
+	if name == "" {
+		name = "Hufu"
+	}
+	specs := map[keys.Purpose]keys.Spec{
+		keys.OIDC: {RotateEvery: 30 * day, PublishAhead: day, Keep: 2 * day},
+		keys.Status: {RotateEvery: 30 * day, PublishAhead: day, Keep: statusKeep,
+			Certificate: &keys.CertificateSpec{Kind: keys.KindStatus, CommonName: "Status lists", Organization: name}},
+		keys.Audit:           {RotateEvery: 365 * day, PublishAhead: day, Keep: 3650 * day},
+		keys.BundleRoot:      {Keep: 730 * day},
+		keys.BundleTargets:   {RotateEvery: 180 * day, PublishAhead: 7 * day, Keep: 40 * day},
+		keys.BundleSnapshot:  {RotateEvery: 180 * day, PublishAhead: 7 * day, Keep: 40 * day},
+		keys.BundleTimestamp: {RotateEvery: 180 * day, PublishAhead: 7 * day, Keep: 40 * day},
+		bundleStatus:         {RotateEvery: 180 * day, PublishAhead: 7 * day, Keep: 40 * day},
+	}
+	for _, a := range n.cfg.Authorities {
+		specs[keys.Credential(a.Code)] = keys.Spec{RotateEvery: 180 * day, PublishAhead: day, Keep: credentialKeep,
+			Certificate: &keys.CertificateSpec{Kind: keys.KindCredential, Organization: a.NameZH, OrganizationIdentifier: a.Code,
+				URI: n.cfg.Origin + "/i/" + a.Code}}
+		specs[keys.BundleIssuer(a.Code)] = keys.Spec{RotateEvery: 180 * day, PublishAhead: 7 * day, Keep: 40 * day}
+	}
+	for _, p := range n.cfg.Provinces {
+		specs[keys.Province(p.Code)] = keys.Spec{RotateEvery: 90 * day, PublishAhead: day, Keep: 2 * day}
+	}
+	for purpose, spec := range specs {
+		if err := n.keys.Ensure(ctx, purpose, spec); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// members opens a connector for every province that joined.
+func (n *Node) members() ([]federation.Member, error) {
+	var out []federation.Member
+	for _, p := range n.cfg.Provinces {
+		purpose := keys.Province(p.Code)
+		levels := map[string]upstream.Level{}
+		for word, text := range p.Levels {
+			level, err := upstream.ParseLevel(text)
+			if err != nil {
+				return nil, err
+			}
+			levels[word] = level
+		}
+		ceiling, err := upstream.ParseLevel(p.Ceiling)
+		if err != nil {
+			return nil, err
+		}
+		c, err := upstreamoidc.New(upstreamoidc.Config{Province: p.Code, Issuer: p.Issuer, ClientID: p.ClientID,
+			RedirectURI: federation.CallbackURL(n.cfg.Origin, province.Code(p.Code)),
+			Signer:      func(ctx context.Context) (jose.SigningKey, error) { return signingKey(ctx, n.keys, purpose) },
+			HTTP:        n.client, Levels: levels, ForeignOrigins: p.ForeignOrigins, AllowHTTP: n.cfg.AllowHTTP,
+			AllowMissingIssParam: p.AllowMissingIss, AllowAudienceList: p.AllowAudienceList})
+		if err != nil {
+			return nil, fmt.Errorf("province %s: %w", p.Code, err)
+		}
+		out = append(out, federation.Member{Code: province.Code(p.Code), Connector: c, Ceiling: ceiling,
+			Keys: func(ctx context.Context) ([]jose.JWK, error) { return n.keys.JWKS(ctx, purpose) }})
+	}
+	return out, nil
+}
+
+// authority finds a configured authority.
+func (c Config) authority(code string) (AuthorityConfig, bool) {
+	for _, a := range c.Authorities {
+		if a.Code == code {
+			return a, true
+		}
+	}
+	return AuthorityConfig{}, false
+}
+
+// mayIssue says whether an authority may issue licences of a type.
+func (c Config) mayIssue(_ context.Context, code, typeID string) (bool, error) {
+	a, ok := c.authority(code)
+	if !ok {
+		return false, nil
+	}
+	for _, t := range a.Types {
+		if t == typeID {
+			return true, nil
+		}
+	}
+	return false, nil
+}
+
+// Registrations turns the file's entries into registrations.
+func (c Config) Registrations() ([]oidc.Client, error) {
+	var out []oidc.Client
+	for _, entry := range c.Clients {
+		cl, err := entry.client()
+		if err != nil {
+			return nil, fmt.Errorf("clients: %s: %w", entry.ID, err)
+		}
+		out = append(out, cl)
+	}
+	return out, nil
+}
+
+// maxBody raises the body limit where files come in.
+func maxBody(r *http.Request) int64 {
+	if r.Method == http.MethodPost && r.URL.Path == "/register/v1/licences" {
+		return register.MaxImport + 1
+	}
+	return 0
+}
+
+func (n *Node) ready(w http.ResponseWriter, r *http.Request) {
+	if err := n.db.Ping(r.Context()); err != nil {
+		http.Error(w, "the database does not answer", http.StatusServiceUnavailable)
+		return
+	}
+	fmt.Fprintln(w, "ready")
+}
+
+func (n *Node) home(w http.ResponseWriter, r *http.Request) {
+	n.pages.Home(w, r, web.HomePage{Licences: "/licences", Trust: trustLinks()})
+}
+
+// trustLinks are what a department or a developer looks for on the home page.
+func trustLinks() []web.Action {
+	return []web.Action{
+		{Label: web.Text{ZH: "OpenID Connect 元数据", EN: "OpenID Connect metadata"}, Href: "/.well-known/openid-configuration"},
+		{Label: web.Text{ZH: "公开密钥", EN: "Published keys"}, Href: "/jwks"},
+		{Label: web.Text{ZH: "信任包", EN: "Trust bundle"}, Href: "/bundle.zip"},
+		{Label: web.Text{ZH: "信任包的根", EN: "Root of the trust bundle"}, Href: "/bundle/root.json"},
+	}
+}
+
+// notFound answers a browser with a page and a program with JSON.
+func (n *Node) notFound(w http.ResponseWriter, r *http.Request) {
+	n.problem(w, r, web.ProblemNotFound, http.StatusNotFound, "not_found")
+}
+
+func (n *Node) methodNotAllowed(w http.ResponseWriter, r *http.Request) {
+	n.problem(w, r, web.ProblemMethod, http.StatusMethodNotAllowed, "method_not_allowed")
+}
+
+func (n *Node) problem(w http.ResponseWriter, r *http.Request, kind web.ProblemKind, code int, word string) {
+	if strings.Contains(r.Header.Get("Accept"), "text/html") {
+		n.pages.Problem(w, r, web.NewProblem(kind, nil))
+		return
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(code)
+	fmt.Fprintf(w, "{\"error\":%q}\n", word)
+}
+
+// bundlePolicy is what the federation advises verifiers: a status list of more than a day makes "in force" doubtful for nobody by
+// itself; a counter that wants to be stricter says so.
+func bundlePolicy() bundle.Policy { return bundle.Policy{} }
+
+// provinceName is a province's name for people.
+func provinceName(code string) web.Text {
+	p, ok := province.Lookup(province.Code(code))
+	if !ok {
+		return web.Text{}
+	}
+	return web.Text{ZH: p.Name, EN: p.English}
+}

@@ -1,0 +1,169 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net"
+	"net/http"
+	"net/netip"
+	"os"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"github.com/hufu-id/hufu/cmd/hufu/internal/node"
+	"github.com/hufu-id/hufu/internal/httpx"
+	"github.com/hufu-id/hufu/internal/sqlstore"
+	"github.com/hufu-id/hufu/keys"
+)
+
+func newServeCmd() *cobra.Command {
+	var path string
+	cmd := &cobra.Command{
+		Use:   "serve --config FILE",
+		Short: "Run the national server",
+		Long: "Run the national server. The database must have been migrated by this release (hufu migrate).\n" +
+			"The fields of the configuration file are described in docs/configuration.md.",
+		Args: cobra.NoArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			cfg, err := node.ReadConfig(path)
+			if err != nil {
+				return err
+			}
+			log := slog.New(slog.NewJSONHandler(cmd.ErrOrStderr(), nil))
+			return serve(cmd.Context(), cfg, log)
+		},
+	}
+	cmd.Flags().StringVar(&path, "config", "hufu.yaml", "configuration file")
+	return cmd
+}
+
+func serve(ctx context.Context, cfg node.Config, log *slog.Logger) error {
+	kek, err := keys.ReadKEK(cfg.KEKFile)
+	if err != nil {
+		return err
+	}
+	networks, err := cfg.Networks()
+	if err != nil {
+		return err
+	}
+	clients, err := cfg.Registrations()
+	if err != nil {
+		return err
+	}
+	n, err := node.Open(ctx, node.Options{
+		Config:  cfg,
+		KEK:     kek,
+		Log:     log,
+		Clients: clients,
+		Allow: func(ap netip.AddrPort) bool {
+			for _, p := range networks {
+				if p.Contains(ap.Addr().Unmap()) {
+					return true
+				}
+			}
+			return false
+		},
+	})
+	if err != nil {
+		return err
+	}
+	defer n.Close()
+	l, err := net.Listen("tcp", cfg.Listen)
+	if err != nil {
+		return err
+	}
+	log.Info("listening", "address", l.Addr().String(), "origin", cfg.Origin)
+	n.Start(ctx)
+	srv := httpx.NewServer(n.Handler())
+	done := make(chan error, 1)
+	go func() {
+		if cfg.TLS != nil {
+			done <- srv.ServeTLS(l, cfg.TLS.CertFile, cfg.TLS.KeyFile)
+			return
+		}
+		done <- srv.Serve(l)
+	}()
+	select {
+	case err := <-done:
+		return err
+	case <-ctx.Done():
+	}
+	return shutdown(srv)
+}
+
+// shutdown lets requests that run come to their end, for ten seconds.
+func shutdown(servers ...*http.Server) error {
+	ctx, cancel := context.WithTimeout(context.Background(), 10*time.Second)
+	defer cancel()
+	var errs []error
+	for _, s := range servers {
+		if err := s.Shutdown(ctx); err != nil && !errors.Is(err, http.ErrServerClosed) {
+			errs = append(errs, err, s.Close())
+		}
+	}
+	return errors.Join(errs...)
+}
+
+func newMigrateCmd() *cobra.Command {
+	var path, database string
+	cmd := &cobra.Command{
+		Use:   "migrate [--config FILE | --database DSN]",
+		Short: "Bring the database's tables up to date",
+		Args:  cobra.NoArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			if database == "" {
+				cfg, err := node.ReadConfig(path)
+				if err != nil {
+					return err
+				}
+				database = cfg.Database
+			}
+			db, err := sqlstore.Open(cmd.Context(), database)
+			if err != nil {
+				return err
+			}
+			defer db.Close()
+			if err := db.Migrate(cmd.Context()); err != nil {
+				return err
+			}
+			v, err := db.SchemaVersion(cmd.Context())
+			if err != nil {
+				return err
+			}
+			_, err = fmt.Fprintf(cmd.OutOrStdout(), "The tables are up to date (version %d).\n", v)
+			return err
+		},
+	}
+	cmd.Flags().StringVar(&path, "config", "hufu.yaml", "configuration file")
+	cmd.Flags().StringVar(&database, "database", "", `"sqlite:PATH" or "postgres://...", instead of a configuration file`)
+	return cmd
+}
+
+func newConfigCmd() *cobra.Command {
+	cmd := &cobra.Command{Use: "config", Short: "Look at configuration files"}
+	var path string
+	check := &cobra.Command{
+		Use:   "check --config FILE",
+		Short: "Report every problem of a configuration file",
+		Args:  cobra.NoArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			cfg, err := node.ReadConfig(path)
+			if err != nil {
+				return err
+			}
+			if info, err := os.Stat(cfg.KEKFile); err != nil {
+				return err
+			} else if info.Mode().Perm()&0o077 != 0 {
+				return fmt.Errorf("%s: others can read it; run chmod 600", cfg.KEKFile)
+			}
+			_, err = fmt.Fprintf(cmd.OutOrStdout(), "%s is fine: %d provinces, %d authorities, %d clients.\n", path, len(cfg.Provinces), len(cfg.Authorities), len(cfg.Clients))
+			return err
+		},
+	}
+	check.Flags().StringVar(&path, "config", "hufu.yaml", "configuration file")
+	cmd.AddCommand(check)
+	return cmd
+}
