@@ -8,6 +8,7 @@
 //	POST /token                            authenticate client, bind, claim the code, mint, answer
 //	GET  /userinfo, POST                   what was agreed
 //	GET  /logout, POST                     RP-initiated logout
+//	POST /logout/confirm                   the person's answer to the confirmation page
 //
 // A flow lives in a sealed cookie (package flow) until the person has logged in; nothing is written before. Every step returns
 // to the dispatcher (package authorize), never to another step. A login and its first code are one transaction, the token request is
@@ -33,6 +34,7 @@ import (
 	"github.com/hufu-id/hufu/oidc/client"
 	"github.com/hufu-id/hufu/oidc/flow"
 	"github.com/hufu-id/hufu/oidc/grant"
+	"github.com/hufu-id/hufu/oidc/hint"
 	"github.com/hufu-id/hufu/oidc/session"
 	"github.com/hufu-id/hufu/oidc/token"
 	"github.com/hufu-id/hufu/web"
@@ -100,8 +102,10 @@ type Config struct {
 	Persons                    Persons
 	CredentialScopes           CredentialScopes
 	PreAuthorizedCodes         PreAuthorizedCodes
-	Log                        *slog.Logger
-	Now                        func() time.Time
+	// ProvinceName names a province on a page; nil shows its code.
+	ProvinceName func(code string) web.Text
+	Log          *slog.Logger
+	Now          func() time.Time
 }
 
 // Provider is the OpenID Provider. Safe for concurrent use, on any number of nodes: it holds no state but caches.
@@ -113,7 +117,9 @@ type Provider struct {
 	sessions  *session.Manager
 	grants    *grant.Verifier
 	pairwise  claim.Pairwise
-	discovery documents
+	hints     hint.Reader
+	flows     *flow.Jar
+	documents documents
 }
 
 // Clients is the registry: Put, Get.

@@ -120,12 +120,17 @@ func (c Client) Sector() string {
 	return "client:" + c.ID
 }
 
+// validID keeps text that no registered client can have away from the database.
+func validID(id string) bool {
+	return id != "" && len(id) <= 200 && !strings.ContainsFunc(id, func(r rune) bool { return r <= ' ' || r > '~' })
+}
+
 // Check tells whether the registration is complete and safe. The error wraps ErrInvalid.
 func (c Client) Check() error {
 	bad := func(format string, args ...any) error {
 		return fmt.Errorf("%w: %s: %s", ErrInvalid, c.ID, fmt.Sprintf(format, args...))
 	}
-	if c.ID == "" || len(c.ID) > 200 || strings.ContainsFunc(c.ID, func(r rune) bool { return r <= ' ' || r > '~' }) {
+	if !validID(c.ID) {
 		return bad("the id must be 1 to 200 printable ASCII characters")
 	}
 	if _, ok := policies[c.Profile]; !ok {

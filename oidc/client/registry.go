@@ -47,7 +47,7 @@ func (r *Registry) Put(ctx context.Context, c Client) error {
 
 // Get returns a client that is registered and not disabled. ErrUnknown.
 func (r *Registry) Get(ctx context.Context, id string) (Client, error) {
-	if id == "" || len(id) > 200 {
+	if !validID(id) {
 		return Client{}, ErrUnknown
 	}
 	now := r.now()

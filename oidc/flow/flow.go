@@ -6,6 +6,7 @@ package flow
 
 import (
 	"errors"
+	"slices"
 	"time"
 
 	"github.com/hufu-id/hufu/web"
@@ -58,3 +59,6 @@ type Request struct {
 	UILocales   string `json:"locales,omitempty"`
 	IssuerState string `json:"issuer_state,omitempty"`
 }
+
+// Asks says whether prompt holds a value.
+func (r Request) Asks(prompt string) bool { return slices.Contains(r.Prompts, prompt) }

@@ -1,0 +1,216 @@
+package authorize
+
+import (
+	"context"
+	"crypto/rand"
+	"encoding/base64"
+	"errors"
+	"net/http"
+	"net/url"
+	"slices"
+	"time"
+
+	"github.com/hufu-id/hufu/internal/audit"
+	"github.com/hufu-id/hufu/oidc/claim"
+	"github.com/hufu-id/hufu/oidc/client"
+	"github.com/hufu-id/hufu/oidc/flow"
+	"github.com/hufu-id/hufu/oidc/grant"
+	"github.com/hufu-id/hufu/oidc/oauth"
+	"github.com/hufu-id/hufu/oidc/session"
+)
+
+// step is what comes next in a flow.
+type step int
+
+const (
+	stepLogin step = iota
+	stepConsent
+	stepLevel
+	stepRefuse
+	stepDone
+)
+
+// decision is the dispatcher's answer, with what the step needs.
+type decision struct {
+	step    step
+	session session.Session
+	person  claim.Person
+	subject string
+	asked   []string // what the client would receive
+	last    Consent  // zero when the person never agreed
+	agreed  []string // stepDone
+	refusal *oauth.Error
+}
+
+// clockLeeway is how far a province's clock may be behind ours when it says when the person proved herself.
+const clockLeeway = time.Minute
+
+// decide answers what comes next for the browser that sent r.
+func (h *Handler) decide(ctx context.Context, r *http.Request, c client.Client, s flow.State) (decision, error) {
+	sess, err := h.cfg.Sessions.In(ctx, r)
+	if errors.Is(err, session.ErrNone) {
+		return needLogin(s), nil
+	}
+	if err != nil {
+		return decision{}, err
+	}
+	return h.decideFor(ctx, c, s, sess)
+}
+
+// decideFor is decide for a known session.
+func (h *Handler) decideFor(ctx context.Context, c client.Client, s flow.State, sess session.Session) (decision, error) {
+	d := decision{session: sess, subject: h.cfg.Pairwise.Subject(c.Sector(), sess.PersonID)}
+	fresh := s.Login != "" && s.Login == sess.Key // the person logged in during this very flow
+	var err error
+	if d.person, err = h.cfg.Persons.Claims(ctx, sess.PersonID); errors.Is(err, claim.ErrNoPerson) {
+		if fresh {
+			return refusal(d, oauth.AccessDenied, "the person may not log in"), nil
+		}
+		return needLogin(s), nil
+	} else if err != nil {
+		return decision{}, err
+	}
+	switch {
+	case !fresh && (s.Asks("login") || s.Asks("select_account")), !h.recent(s, sess, fresh):
+		if fresh {
+			return refusal(d, oauth.LoginRequired, "the province did not prove the person anew"), nil
+		}
+		return needLogin(s), nil
+	case s.HintSubject != "" && s.HintSubject != d.subject:
+		if fresh {
+			return refusal(d, oauth.LoginRequired, "another person logged in than id_token_hint names"), nil
+		}
+		return needLogin(s), nil
+	case sess.ACR < s.RequiredACR:
+		if fresh && !s.Asks("none") {
+			d.step = stepLevel
+			return d, nil
+		}
+		return needLogin(s), nil
+	}
+	return h.decideConsent(ctx, c, s, d)
+}
+
+// recent applies max_age, and prompt=login to a login that was made for it: a province may have answered from an old session of its own.
+func (h *Handler) recent(s flow.State, sess session.Session, fresh bool) bool {
+	since := sess.AuthTime
+	if fresh {
+		since = since.Add(clockLeeway)
+		if (s.Asks("login") || s.MaxAge != nil) && !since.Before(s.CreatedAt) {
+			return true
+		}
+		if s.Asks("login") {
+			return false
+		}
+	}
+	return s.MaxAge == nil || h.cfg.Now().Before(since.Add(time.Duration(*s.MaxAge)*time.Second))
+}
+
+// decideConsent compares what is asked with what was agreed.
+func (h *Handler) decideConsent(ctx context.Context, c client.Client, s flow.State, d decision) (decision, error) {
+	for _, name := range claim.Of(s.Scopes) {
+		if d.person.Value(name) != "" {
+			d.asked = append(d.asked, name)
+		}
+	}
+	for _, scope := range s.Scopes {
+		if _, _, ok := h.credential(scope); ok {
+			d.asked = append(d.asked, scopeItem+scope)
+		}
+	}
+	last, err := h.cfg.Store.Consent(ctx, d.session.PersonID, c.ID)
+	if err != nil && !errors.Is(err, ErrNoConsent) {
+		return decision{}, err
+	}
+	d.last = last
+	if err == nil && last.Standing && !s.Asks("consent") && subset(d.asked, last.Asked) {
+		d.step = stepDone
+		d.agreed = intersect(d.asked, last.Agreed)
+		return d, nil
+	}
+	if s.Asks("none") {
+		return refusal(d, oauth.ConsentRequired, "the person has not agreed to this yet"), nil
+	}
+	d.step = stepConsent
+	return d, nil
+}
+
+// scopeItem marks a credential among the things agreed to.
+const scopeItem = "scope:"
+
+func needLogin(s flow.State) decision {
+	if s.Asks("none") {
+		return refusal(decision{}, oauth.LoginRequired, "nobody is logged in who meets the request")
+	}
+	return decision{step: stepLogin}
+}
+
+func refusal(d decision, code oauth.Code, text string) decision {
+	d.step, d.refusal = stepRefuse, oauth.New(code, text)
+	return d
+}
+
+func subset(small, large []string) bool {
+	return !slices.ContainsFunc(small, func(s string) bool { return !slices.Contains(large, s) })
+}
+
+func intersect(a, b []string) []string {
+	var out []string
+	for _, s := range a {
+		if slices.Contains(b, s) {
+			out = append(out, s)
+		}
+	}
+	return out
+}
+
+// issue writes the grant with its code, in the transaction of ctx, and returns where the browser goes.
+func (h *Handler) issue(ctx context.Context, c client.Client, s flow.State, d decision) (string, error) {
+	now := h.cfg.Now()
+	g := grant.Grant{
+		ID: newID(), Type: client.AuthorizationCode, ClientID: c.ID, PersonID: d.session.PersonID, Subject: d.subject,
+		ACR: d.session.ACR, AMR: d.session.AMR, AuthTime: d.session.AuthTime, Nonce: s.Nonce, IssuerState: s.IssuerState,
+		SessionID: h.cfg.Pairwise.SessionID(c.ID, d.session.Key),
+		CodeState: grant.Issued, CodeExpires: now.Add(CodeLife), RedirectURI: s.RedirectURI, Challenge: s.Challenge, CreatedAt: now,
+	}
+	for _, scope := range s.Scopes {
+		audience, _, credential := h.credential(scope)
+		switch {
+		case credential && !slices.Contains(d.agreed, scopeItem+scope):
+			continue
+		case scope == claim.OpenID:
+			audience = []string{h.cfg.Issuer}
+		}
+		g.Scopes = append(g.Scopes, scope)
+		for _, a := range audience {
+			if !slices.Contains(g.Audience, a) {
+				g.Audience = append(g.Audience, a)
+			}
+		}
+	}
+	for _, name := range claim.All() {
+		if slices.Contains(d.agreed, name) {
+			g.Claims = append(g.Claims, name)
+		}
+	}
+	code, signature, err := h.cfg.Engine.IssueCode(ctx, g)
+	if err != nil {
+		return "", err
+	}
+	g.CodeSignature = signature
+	err = h.cfg.Store.PutGrant(ctx, g, audit.Event{Kind: "oidc.code_issued", Actor: g.PersonID, Subject: g.ID, Client: c.ID,
+		Detail: map[string]string{"acr": g.ACR}})
+	if err != nil {
+		return "", err
+	}
+	if err := h.cfg.Sessions.Touch(ctx, d.session); err != nil {
+		return "", err
+	}
+	return answerURL(s.RedirectURI, s.State, url.Values{"code": {code}, "iss": {h.cfg.Issuer}}), nil
+}
+
+func newID() string {
+	var b [16]byte
+	_, _ = rand.Read(b[:]) // never fails since Go 1.24
+	return base64.RawURLEncoding.EncodeToString(b[:])
+}

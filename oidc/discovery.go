@@ -1,0 +1,123 @@
+package oidc
+
+import (
+	"crypto/sha256"
+	"encoding/base64"
+	"encoding/json"
+	"fmt"
+	"net/http"
+
+	"github.com/hufu-id/hufu/internal/jose"
+	"github.com/hufu-id/hufu/oidc/authorize"
+	"github.com/hufu-id/hufu/oidc/claim"
+	"github.com/hufu-id/hufu/oidc/client"
+	"github.com/hufu-id/hufu/oidc/oauth"
+)
+
+// document is a ready answer.
+type document struct {
+	body []byte
+	etag string
+}
+
+// documents are the two metadata documents, made once: they depend on nothing but the configuration.
+type documents struct{ openid, server document }
+
+func newDocument(v any) (document, error) {
+	b, err := json.Marshal(v)
+	if err != nil {
+		return document{}, fmt.Errorf("oidc: metadata: %w", err)
+	}
+	sum := sha256.Sum256(b)
+	return document{body: b, etag: `"` + base64.RawURLEncoding.EncodeToString(sum[:12]) + `"`}, nil
+}
+
+// newDocuments lists what works, and only that: every listed value is a promise that some client will take up.
+func newDocuments(cfg Config) (documents, error) {
+	grants := []string{client.AuthorizationCode, client.ClientCredentials}
+	if cfg.PreAuthorizedCodes != nil {
+		grants = append(grants, client.PreAuthorizedCode)
+	}
+	server := map[string]any{
+		"issuer":                                           cfg.Issuer,
+		"authorization_endpoint":                           cfg.Issuer + "/authorize",
+		"token_endpoint":                                   cfg.Issuer + "/token",
+		"jwks_uri":                                         cfg.Issuer + "/jwks",
+		"scopes_supported":                                 claim.Scopes(),
+		"response_types_supported":                         []string{"code"},
+		"response_modes_supported":                         []string{"query"},
+		"grant_types_supported":                            grants,
+		"code_challenge_methods_supported":                 []string{"S256"},
+		"token_endpoint_auth_methods_supported":            []client.AuthMethod{client.SecretBasic, client.SecretPost, client.PrivateKeyJWT, client.None},
+		"token_endpoint_auth_signing_alg_values_supported": []jose.Alg{jose.ES256, jose.PS256, jose.EdDSA},
+		"authorization_response_iss_parameter_supported":   true,
+		"ui_locales_supported":                             []string{"zh-Hans-CN", "en"},
+	}
+	if cfg.PreAuthorizedCodes != nil {
+		server["pre-authorized_grant_anonymous_access_supported"] = true
+	}
+	openid := map[string]any{
+		"userinfo_endpoint":                     cfg.Issuer + "/userinfo",
+		"end_session_endpoint":                  cfg.Issuer + "/logout",
+		"subject_types_supported":               []string{"pairwise"},
+		"id_token_signing_alg_values_supported": []jose.Alg{jose.ES256},
+		"acr_values_supported":                  authorize.Levels,
+		"claim_types_supported":                 []string{"normal"},
+		"claims_supported":                      append([]string{"sub", "iss", "aud", "exp", "iat", "auth_time", "acr", "amr", "sid", "nonce", "at_hash"}, claim.All()...),
+		"prompt_values_supported":               []string{"none", "login", "consent", "select_account"},
+		"claims_parameter_supported":            false,
+		"request_parameter_supported":           false,
+		"request_uri_parameter_supported":       false, // the default would be true
+	}
+	for k, v := range server {
+		openid[k] = v
+	}
+	var d documents
+	var err error
+	if d.server, err = newDocument(server); err != nil {
+		return d, err
+	}
+	d.openid, err = newDocument(openid)
+	return d, err
+}
+
+func (p *Provider) openidConfiguration(w http.ResponseWriter, r *http.Request) {
+	p.documents.openid.serve(w, r)
+}
+
+func (p *Provider) authorizationServer(w http.ResponseWriter, r *http.Request) {
+	p.documents.server.serve(w, r)
+}
+
+func (p *Provider) jwks(w http.ResponseWriter, r *http.Request) {
+	keys, err := p.cfg.Keys.VerificationKeys(r.Context())
+	if err != nil {
+		oauth.Write(w, r, p.cfg.Log, fmt.Errorf("oidc: verification keys: %w", err))
+		return
+	}
+	set := struct {
+		Keys []jose.JWK `json:"keys"`
+	}{make([]jose.JWK, 0, len(keys))}
+	for _, k := range keys {
+		set.Keys = append(set.Keys, k.WithUse("sig"))
+	}
+	d, err := newDocument(set)
+	if err != nil {
+		oauth.Write(w, r, p.cfg.Log, err)
+		return
+	}
+	d.serve(w, r)
+}
+
+// serve answers with a document that may be cached for five minutes: keys are published longer than that before they are used.
+func (d document) serve(w http.ResponseWriter, r *http.Request) {
+	h := w.Header()
+	h.Set("Cache-Control", "public, max-age=300")
+	h.Set("ETag", d.etag)
+	if r.Header.Get("If-None-Match") == d.etag {
+		w.WriteHeader(http.StatusNotModified)
+		return
+	}
+	h.Set("Content-Type", "application/json")
+	_, _ = w.Write(d.body)
+}

@@ -1,0 +1,128 @@
+package oidc
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net/http"
+	"net/url"
+	"time"
+
+	"github.com/gorilla/mux"
+
+	"github.com/hufu-id/hufu/oidc/authorize"
+	"github.com/hufu-id/hufu/oidc/claim"
+	"github.com/hufu-id/hufu/oidc/client"
+	"github.com/hufu-id/hufu/oidc/flow"
+	"github.com/hufu-id/hufu/oidc/grant"
+	"github.com/hufu-id/hufu/oidc/hint"
+	"github.com/hufu-id/hufu/oidc/internal/fositex"
+	"github.com/hufu-id/hufu/oidc/session"
+	"github.com/hufu-id/hufu/oidc/token"
+)
+
+// New checks the configuration and builds the provider. It reads and writes nothing.
+func New(cfg Config) (*Provider, error) {
+	if err := cfg.check(); err != nil {
+		return nil, err
+	}
+	if cfg.Log == nil {
+		cfg.Log = slog.New(slog.DiscardHandler)
+	}
+	if cfg.Now == nil {
+		cfg.Now = time.Now
+	}
+	pairwise, err := claim.NewPairwise(cfg.PairwiseSecret)
+	if err != nil {
+		return nil, err
+	}
+	engine, err := fositex.New(fositex.Config{Issuer: cfg.Issuer, CodeSecret: cfg.CodeSecret, SigningKey: cfg.Keys.SigningKey})
+	if err != nil {
+		return nil, err
+	}
+	clients := client.NewRegistry(cfg.Store, cfg.Now)
+	p := &Provider{
+		cfg: cfg, clients: clients, pairwise: pairwise,
+		sessions: &session.Manager{Store: cfg.Store, Now: cfg.Now},
+		grants:   &grant.Verifier{Issuer: cfg.Issuer, Keys: cfg.Keys.VerificationKeys, Store: cfg.Store, Clients: clients, Now: cfg.Now},
+		hints:    hint.Reader{Issuer: cfg.Issuer, Keys: cfg.Keys.VerificationKeys},
+		flows:    &flow.Jar{Sealer: cfg.Sealer, Now: cfg.Now},
+	}
+	p.authorize = authorize.New(authorize.Config{
+		Issuer: cfg.Issuer, Store: cfg.Store, Clients: clients, Sessions: p.sessions, Flows: p.flows, Engine: engine, Persons: cfg.Persons,
+		CredentialScopes: cfg.CredentialScopes, Pairwise: pairwise, Hints: p.hints, Pages: cfg.Pages, ProvinceName: cfg.ProvinceName,
+		Log: cfg.Log, Now: cfg.Now,
+	})
+	p.token = token.New(token.Config{
+		Issuer: cfg.Issuer, Store: cfg.Store, Engine: engine, PreAuthorizedCodes: cfg.PreAuthorizedCodes, MachineAudience: p.machineAudience,
+		Authenticator: client.Authenticator{Registry: clients, Issuer: cfg.Issuer, TokenEndpoint: cfg.Issuer + "/token", Now: cfg.Now},
+		Log:           cfg.Log, Now: cfg.Now,
+	})
+	p.documents, err = newDocuments(cfg)
+	return p, err
+}
+
+func (cfg Config) check() error {
+	u, err := url.Parse(cfg.Issuer)
+	if err != nil || u.Host == "" || u.Path != "" || u.RawQuery != "" || u.Scheme != "https" && u.Scheme != "http" {
+		return fmt.Errorf("oidc: issuer %q is not a bare origin", cfg.Issuer)
+	}
+	if cfg.Store == nil || cfg.Keys == nil || cfg.Sealer == nil || cfg.Pages == nil || cfg.Persons == nil {
+		return errors.New("oidc: a required part of the configuration is missing")
+	}
+	return nil
+}
+
+// machineAudience says where a client_credentials token of a scope may be used.
+func (p *Provider) machineAudience(scope string) (string, bool) {
+	if scope == claim.Register {
+		return p.cfg.Issuer + "/register", true
+	}
+	return "", false
+}
+
+// keepGrants is how long a grant is kept after its end, so that a code that comes back is still recognised as used.
+const keepGrants = time.Hour
+
+// Sweep forgets what ended long ago, up to limit rows a kind, and returns how many. Background work calls it.
+func (p *Provider) Sweep(ctx context.Context, limit int) (int64, error) {
+	return p.cfg.Store.DeleteExpired(ctx, p.cfg.Now().Add(-keepGrants), limit)
+}
+
+func (p *Provider) routes(r *mux.Router) {
+	get := []string{http.MethodGet, http.MethodHead}
+	r.HandleFunc("/.well-known/openid-configuration", anyOrigin(p.openidConfiguration)).Methods(append(get, http.MethodOptions)...)
+	r.HandleFunc("/.well-known/oauth-authorization-server", anyOrigin(p.authorizationServer)).Methods(append(get, http.MethodOptions)...)
+	r.HandleFunc("/jwks", anyOrigin(p.jwks)).Methods(append(get, http.MethodOptions)...)
+	r.HandleFunc("/token", anyOrigin(p.token.ServeHTTP)).Methods(http.MethodPost, http.MethodOptions)
+	r.HandleFunc("/userinfo", anyOrigin(p.userinfo)).Methods(http.MethodGet, http.MethodPost, http.MethodOptions)
+	r.HandleFunc("/authorize", p.authorize.Authorize).Methods(http.MethodGet, http.MethodPost)
+	r.HandleFunc("/authorize/{flow}", inFlow(p.authorize.Dispatch)).Methods(http.MethodGet)
+	r.HandleFunc("/authorize/{flow}/leave", inFlow(p.authorize.Leave)).Methods(http.MethodGet)
+	r.HandleFunc("/consent/{flow}", inFlow(p.authorize.Consent)).Methods(http.MethodGet, http.MethodPost)
+	r.HandleFunc("/logout", p.logout).Methods(http.MethodGet, http.MethodPost)
+	r.HandleFunc("/logout/confirm", p.logoutConfirmed).Methods(http.MethodPost)
+}
+
+func inFlow(h func(w http.ResponseWriter, r *http.Request, flowID string)) http.HandlerFunc {
+	return func(w http.ResponseWriter, r *http.Request) { h(w, r, mux.Vars(r)["flow"]) }
+}
+
+// anyOrigin lets scripts of any site call an endpoint, without cookies: nothing here is decided by a cookie. The answer never depends on the
+// Origin sent, so there is nothing to reflect and nothing to vary by.
+func anyOrigin(h http.HandlerFunc) http.HandlerFunc {
+	return func(w http.ResponseWriter, r *http.Request) {
+		w.Header().Set("Access-Control-Allow-Origin", "*")
+		w.Header().Set("Access-Control-Expose-Headers", "WWW-Authenticate, X-Trace-Id")
+		w.Header().Set("Cross-Origin-Resource-Policy", "cross-origin")
+		if r.Method == http.MethodOptions {
+			w.Header().Set("Access-Control-Allow-Methods", "GET, POST")
+			w.Header().Set("Access-Control-Allow-Headers", "Authorization, Content-Type")
+			w.Header().Set("Access-Control-Max-Age", "7200")
+			w.WriteHeader(http.StatusNoContent)
+			return
+		}
+		h(w, r)
+	}
+}
