@@ -64,7 +64,7 @@ func (f *Federation) attempt(w http.ResponseWriter, r *http.Request, code provin
 		f.refused(r, code, "other_browser")
 		page := f.page(web.ProblemFlowGone, "", code)
 		page.Status = http.StatusForbidden
-		f.cfg.Pages.Problem(w, r, page)
+		f.show(w, r, page)
 		return a, nil, false
 	}
 	if a.Province != string(code) || a.State != state {
@@ -108,7 +108,7 @@ func (f *Federation) loginProblem(w http.ResponseWriter, r *http.Request, a upst
 		f.refused(r, code, "disabled")
 		page := f.page(web.ProblemProvinceDeclined, a.Flow, code)
 		page.Status = http.StatusForbidden
-		f.cfg.Pages.Problem(w, r, page)
+		f.show(w, r, page)
 	default:
 		f.internal(w, r, "recording a login", err)
 	}

@@ -268,3 +268,11 @@ func (h *hub) rows() string {
 		h.count(`SELECT count(*) FROM identity_assurances`), h.count(`SELECT count(*) FROM claims`), len(h.flows.logins))
 }
 
+func mustParse(t *testing.T, raw string) *url.URL {
+	t.Helper()
+	u, err := url.Parse(raw)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return u
+}

@@ -4,6 +4,8 @@ import (
 	"errors"
 	"net/http"
 
+	"github.com/gorilla/mux"
+
 	"github.com/hufu-id/hufu/federation/province"
 	"github.com/hufu-id/hufu/federation/upstream"
 	"github.com/hufu-id/hufu/internal/audit"
@@ -35,7 +37,18 @@ func (f *Federation) page(kind web.ProblemKind, flow string, code province.Code)
 }
 
 func (f *Federation) problem(w http.ResponseWriter, r *http.Request, kind web.ProblemKind, flow string, code province.Code) {
-	f.cfg.Pages.Problem(w, r, f.page(kind, flow, code))
+	f.show(w, r, f.page(kind, flow, code))
+}
+
+// show writes the page. A page at the callback has no links to itself in another language: they would carry the code and the
+// state, and opening one would send the answer again.
+func (f *Federation) show(w http.ResponseWriter, r *http.Request, page web.ProblemPage) {
+	if _, step := mux.Vars(r)["flow"]; !step {
+		plain := r.Clone(r.Context())
+		plain.Method, plain.URL.RawQuery = http.MethodPost, ""
+		r = plain
+	}
+	f.cfg.Pages.Problem(w, r, page)
 }
 
 // finishProblem answers an error of Connector.Finish, with one audit event.
@@ -70,7 +83,7 @@ func (f *Federation) upstreamProblem(w http.ResponseWriter, r *http.Request, flo
 	}
 	page := f.page(kind, flow, code)
 	page.Status = status
-	f.cfg.Pages.Problem(w, r, page)
+	f.show(w, r, page)
 }
 
 func (f *Federation) internal(w http.ResponseWriter, r *http.Request, what string, err error) {
