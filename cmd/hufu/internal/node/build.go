@@ -22,7 +22,6 @@ import (
 	"github.com/hufu-id/hufu/internal/sqlstore/bundlestore"
 	"github.com/hufu-id/hufu/internal/sqlstore/identitystore"
 	"github.com/hufu-id/hufu/internal/sqlstore/issuerstore"
-	"github.com/hufu-id/hufu/internal/sqlstore/keystore"
 	"github.com/hufu-id/hufu/internal/sqlstore/oidcstore"
 	"github.com/hufu-id/hufu/internal/sqlstore/registerstore"
 	"github.com/hufu-id/hufu/internal/sqlstore/statusstore"
@@ -189,7 +188,7 @@ func (n *Node) openCitizenRooms(context.Context) (err error) {
 }
 
 func (n *Node) openBundle(context.Context) (err error) {
-	n.bundle, err = bundlepub.New(bundlepub.Config{Store: bundlestore.New(n.db), Inputs: bundleInputs{n}, Keys: bundleKeys{n.keys}, Now: time.Now})
+	n.bundle, err = bundlepub.New(bundlepub.Config{Store: bundlestore.Store{DB: n.db}, Inputs: bundleInputs{n}, Keys: bundleKeys{n.keys}, Now: time.Now})
 	return err
 }
 
