@@ -24,6 +24,9 @@ type Store struct{ DB *sqlstore.DB }
 
 var _ bundlepub.Store = Store{}
 
+// New returns the store on a database.
+func New(db *sqlstore.DB) Store { return Store{DB: db} }
+
 // Head implements bundlepub.Store.
 func (s Store) Head(ctx context.Context) (bundlepub.Head, error) {
 	var h bundlepub.Head
