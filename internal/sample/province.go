@@ -108,11 +108,11 @@ func (p *Province) RotateKey() (jose.SigningKey, error) {
 	return old, nil
 }
 
-// SignWith makes the province sign with k from now on while it publishes what it published: for tests.
-func (p *Province) SignWith(k jose.SigningKey) {
+// SignWith makes the province sign with k from now on while it publishes its own key; nil ends it. For tests.
+func (p *Province) SignWith(k *jose.SigningKey) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	p.signer = &k
+	p.signer = k
 }
 
 // KeepCodes makes codes good for any number of exchanges, as at a careless province: for tests of who else notices.
