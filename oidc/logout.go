@@ -5,6 +5,7 @@ import (
 	"errors"
 	"net/http"
 	"net/url"
+	"strings"
 
 	"github.com/hufu-id/hufu/internal/audit"
 	"github.com/hufu-id/hufu/internal/httpx"
@@ -159,19 +160,15 @@ func (p *Provider) loggedOut(w http.ResponseWriter, r *http.Request, req logoutR
 		p.cfg.Pages.LoggedOut(w, r, web.LoggedOutPage{})
 		return
 	}
-	u, err := url.Parse(req.Next)
-	if err != nil {
-		p.logoutProblem(w, r, err)
-		return
-	}
+	next := req.Next
 	if req.State != nil {
-		q := url.Values{"state": {*req.State}}.Encode()
-		if u.RawQuery != "" {
-			q = u.RawQuery + "&" + q
+		sep := "?"
+		if strings.Contains(next, "?") {
+			sep = "&"
 		}
-		u.RawQuery = q
+		next += sep + url.Values{"state": {*req.State}}.Encode()
 	}
-	http.Redirect(w, r, u.String(), http.StatusSeeOther)
+	http.Redirect(w, r, next, http.StatusSeeOther)
 }
 
 func (p *Provider) logoutProblem(w http.ResponseWriter, r *http.Request, err error) {
