@@ -6,8 +6,6 @@ import (
 	"encoding/base64"
 	"fmt"
 	"strings"
-
-	"github.com/hufu-id/hufu/internal/jose"
 )
 
 // disclosure is one disclosure as received.
@@ -33,9 +31,13 @@ func decodeDisclosure(text string) (disclosure, error) {
 	if err != nil {
 		return disclosure{}, fmt.Errorf("%w: disclosure isn't base64url", ErrMalformed)
 	}
-	var parts []any
-	if err := jose.DecodeStrict(raw, &parts); err != nil {
-		return disclosure{}, fmt.Errorf("%w: disclosure isn't a JSON array: %w", ErrMalformed, err)
+	content, err := readJSON(raw)
+	if err != nil {
+		return disclosure{}, fmt.Errorf("%w: disclosure: %w", ErrMalformed, err)
+	}
+	parts, ok := content.([]any)
+	if !ok {
+		return disclosure{}, fmt.Errorf("%w: disclosure isn't a JSON array", ErrMalformed)
 	}
 	if len(parts) != 2 && len(parts) != 3 {
 		return disclosure{}, fmt.Errorf("%w: %d elements", ErrDisclosure, len(parts))

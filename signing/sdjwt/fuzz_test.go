@@ -1,8 +1,11 @@
 package sdjwt
 
 import (
+	"reflect"
 	"strings"
 	"testing"
+
+	"github.com/hufu-id/hufu/internal/jose"
 )
 
 // FuzzParse: no panic, and what is accepted keeps its promises: every disclosure has a place, and presenting everything gives
@@ -70,6 +73,26 @@ func FuzzProcess(f *testing.F) {
 			if s, ok := path[0].(string); ok && neverSelective[s] {
 				t.Errorf("%s was disclosed", path)
 			}
+		}
+	})
+}
+
+// FuzzReadJSON holds our reader equal to jose.DecodeStrict: the same texts are accepted, with the same values.
+func FuzzReadJSON(f *testing.F) {
+	for _, seed := range []string{`{"a":[1,-2.5e+3,"\u0061\ud83d\ude00\ud800",true,false,null,{}],"b":{"a":""}}`, `[]`, ` 1 `, `01`, `-`, `1.`, `{"a":1,"\u0061":2}`,
+		"\"\xff\"", `"\x"`, `{"a":}`, `[1,]`, `[1 2]`, `{,}`, `tru`, `"a`, "\"\n\"", `1 2`, strings.Repeat("[", 40), `{"a"}`, `-0`, `1E9`, "", `"\`,
+		strings.Repeat("[", 32) + strings.Repeat("]", 32), strings.Repeat("[", 33) + strings.Repeat("]", 33)} {
+		f.Add([]byte(seed))
+	}
+	f.Fuzz(func(t *testing.T, b []byte) {
+		var want any
+		wantErr := jose.DecodeStrict(b, &want)
+		got, err := readJSON(b)
+		if (err == nil) != (wantErr == nil) {
+			t.Fatalf("%q: %v, jose says %v", b, err, wantErr)
+		}
+		if err == nil && !reflect.DeepEqual(got, want) {
+			t.Fatalf("%q: %#v, jose says %#v", b, got, want)
 		}
 	})
 }

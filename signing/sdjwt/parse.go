@@ -68,10 +68,12 @@ func ParseAs(text string, typ ...string) (Parsed, error) {
 			return Parsed{}, err
 		}
 	}
-	if err := jose.DecodeStrict(p.issuer.Payload, &p.claims); err != nil {
+	payload, err := readJSON(p.issuer.Payload)
+	if err != nil {
 		return Parsed{}, fmt.Errorf("sdjwt: payload: %w", err)
 	}
-	if p.claims == nil { // the JSON value null
+	var object bool
+	if p.claims, object = payload.(map[string]any); !object {
 		return Parsed{}, fmt.Errorf("%w: payload isn't an object", ErrMalformed)
 	}
 	if err := p.process(); err != nil {

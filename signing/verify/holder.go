@@ -10,15 +10,19 @@ import (
 // checkHolder judges whether the one who shows the credential holds its key. What is needed is the caller's decision and
 // never concluded from what arrived (RFC 9901 section 7.3): who strips the proof must not get a milder check.
 func (r *run) checkHolder() Check {
+	asked, came := !r.challenge.HolderAny, r.parsed.HasKeyBinding()
+	if !asked && !came {
+		return Check{Result: Pass, Reason: report.ReasonNotAsked, Detail: "the document alone was asked for; who shows it isn't judged"}
+	}
 	proof, err := r.verified.KeyBinding()
-	if r.challenge.HolderAny {
-		if err == nil || errors.Is(err, sdjwt.ErrNoKeyBinding) || errors.Is(err, sdjwt.ErrNoHolder) && !r.parsed.HasKeyBinding() {
+	if !asked {
+		if err == nil {
 			return Check{Result: Pass, Reason: report.ReasonNotAsked, Detail: "the document alone was asked for; who shows it isn't judged"}
 		}
 		return fail(report.ReasonWrongProof, "the holder's proof that came along is broken")
 	}
 	switch {
-	case errors.Is(err, sdjwt.ErrNoHolder) && !r.parsed.HasKeyBinding():
+	case errors.Is(err, sdjwt.ErrNoHolder) && !came:
 		return unknown(report.ReasonUnbound, "the credential is bound to no key: who shows it can't be proven")
 	case errors.Is(err, sdjwt.ErrNoKeyBinding):
 		return unknown(report.ReasonNoProof, "no proof came along: genuine, but who shows it isn't proven")
