@@ -2,7 +2,6 @@ package register
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
 	"net/http"
 	"net/url"
@@ -14,6 +13,7 @@ import (
 
 	"github.com/hufu-id/hufu/internal/httpx"
 	"github.com/hufu-id/hufu/internal/jose"
+	"github.com/hufu-id/hufu/wallet/register/licencetype"
 )
 
 // Routes mounts the department API and the type metadata.
@@ -158,7 +158,10 @@ func (s *Service) listLicences(r *http.Request, d Department) (any, error) {
 	for _, l := range licences {
 		page.Licences = append(page.Licences, viewOf(l))
 	}
-	if n := len(licences); n > 0 && n == max(query.Limit, 0) || n == 50 && query.Limit == 0 {
+	if query.Limit == 0 {
+		query.Limit = defaultLimit
+	}
+	if n := len(licences); n == query.Limit {
 		page.Next = licences[n-1].ID
 	}
 	return page, nil
@@ -169,16 +172,12 @@ func (s *Service) changeStatus(r *http.Request, d Department) (any, error) {
 	if err != nil {
 		return nil, err
 	}
-	var members map[string]json.RawMessage
 	var req StatusRequest
 	if err := jose.DecodeStrict(body, &req); err != nil {
 		return nil, &requestError{`the body must be {"operation": ..., "reason": ..., "effective_at": time, optional}`}
 	}
-	if err := json.Unmarshal(body, &members); err != nil {
-		return nil, &requestError{"the body must be a JSON object"}
-	}
-	var f faults
-	if f.members("", body, []string{"operation", "reason", "effective_at"}, nil); len(f) > 0 {
+	var f licencetype.Faults
+	if checkMembers(&f, "", body, []string{"operation", "reason", "effective_at"}, nil); len(f) > 0 {
 		return nil, &requestError{"unknown member " + f[0].Field}
 	}
 	l, _, err := s.Change(r.Context(), d, pathID(r), req)
@@ -210,7 +209,7 @@ func (s *Service) serveType(w http.ResponseWriter, r *http.Request) {
 	}
 	path := "/types/" + mux.Vars(r)["name"] + "/" + mux.Vars(r)["version"]
 	for _, t := range s.types {
-		if t.path() != path {
+		if t.Path() != path {
 			continue
 		}
 		h.Set("Content-Type", "application/json")

@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/hufu-id/hufu/internal/audit"
+	"github.com/hufu-id/hufu/wallet/register/licencetype"
 )
 
 // maxReason is the most characters of a reason.
@@ -69,8 +70,8 @@ func (s *Service) checkRequest(req StatusRequest) (Operation, time.Time, error) 
 	if !ok {
 		return Operation{}, time.Time{}, fmt.Errorf("%w: operation must be one of %s", ErrInvalid, operationNames())
 	}
-	var f faults
-	if !f.text("reason", req.Reason, true, maxReason) {
+	var f licencetype.Faults
+	if !f.Text("reason", req.Reason, true, maxReason) {
 		return Operation{}, time.Time{}, fmt.Errorf("%w: reason %s", ErrInvalid, f[0].Message)
 	}
 	now := s.cfg.Now()

@@ -12,6 +12,7 @@ import (
 
 	"github.com/hufu-id/hufu/internal/audit"
 	"github.com/hufu-id/hufu/internal/gb"
+	"github.com/hufu-id/hufu/wallet/register/licencetype"
 )
 
 // Import registers records of a department, each in a transaction of its own: a faulty record is refused, the others are taken. A record that
@@ -52,20 +53,20 @@ func refused(line ImportLine, errs ...FieldError) ImportLine {
 }
 
 func (s *Service) importOne(ctx context.Context, d Department, item ImportItem) (ImportLine, error) {
-	line := ImportLine{Line: item.Line, RecordNumber: clip(item.Record.RecordNumber)}
+	line := ImportLine{Line: item.Line, RecordNumber: licencetype.Clip(item.Record.RecordNumber)}
 	if len(item.Faults) > 0 {
 		return refused(line, item.Faults...), nil
 	}
 	t, ok := s.Type(item.Record.Type)
 	if !ok {
-		return refused(line, FieldError{"type", codeUnknown, "must be one of " + s.typeIDs()}), nil
+		return refused(line, FieldError{Field: "type", Code: licencetype.CodeUnknown, Message: "must be one of " + s.typeIDs()}), nil
 	}
 	may, err := s.cfg.MayIssue(ctx, d.Code, t.ID)
 	if err != nil {
 		return line, fmt.Errorf("register: asking what %s may issue: %w", d.Code, err)
 	}
 	if !may {
-		return refused(line, FieldError{"type", "not_authorised", "this authority may not issue " + t.ID}), nil
+		return refused(line, FieldError{Field: "type", Code: "not_authorised", Message: "this authority may not issue " + t.ID}), nil
 	}
 	l, errs := validate(t, item.Record)
 	if len(errs) > 0 {
@@ -106,7 +107,7 @@ func (s *Service) put(ctx context.Context, d Department, t LicenceType, l Licenc
 
 func (s *Service) insert(ctx context.Context, d Department, t LicenceType, l *Licence) error {
 	now := s.cfg.Now()
-	id, err := newLicenceID(t, l.Issuer, DateOf(now))
+	id, err := newLicenceID(t, l.Issuer, licencetype.DateOf(now))
 	if err != nil {
 		return err
 	}
@@ -126,7 +127,7 @@ func (s *Service) insert(ctx context.Context, d Department, t LicenceType, l *Li
 
 // newLicenceID makes an identifier with a serial of the year and 16 random digits: a counter would tell everybody how many licences an
 // authority grants, and be a row on which all imports wait.
-func newLicenceID(t LicenceType, issuer string, today Date) (string, error) {
+func newLicenceID(t LicenceType, issuer string, today licencetype.Date) (string, error) {
 	n, err := rand.Int(rand.Reader, big.NewInt(1e16))
 	if err != nil {
 		return "", fmt.Errorf("register: randomness: %w", err)
@@ -148,7 +149,7 @@ func (s *Service) compare(there Record, l Licence, line ImportLine) (ImportLine,
 	if names := differences(old, l); len(names) > 0 {
 		errs := make([]FieldError, 0, len(names))
 		for _, n := range names {
-			errs = append(errs, FieldError{n, codeChanged, "differs from the registered record " + old.ID})
+			errs = append(errs, FieldError{Field: n, Code: licencetype.CodeChanged, Message: "differs from the registered record " + old.ID})
 		}
 		return refused(line, errs...), nil
 	}

@@ -1,8 +1,10 @@
 package register
 
 import (
-	"fmt"
+	"strings"
 	"time"
+
+	"github.com/hufu-id/hufu/wallet/register/licencetype"
 )
 
 // Licence is a record of the register: one e-licence (电子证照) that an authority granted to one holder.
@@ -32,6 +34,30 @@ type Licence struct {
 	UpdatedAt time.Time
 }
 
+// Value returns what a claim source of a LicenceType stands for, nil if the licence doesn't have it.
+func (l Licence) Value(source string) any {
+	text := ""
+	switch source {
+	case "licence.id":
+		text = l.ID
+	case "licence.valid_from":
+		text = string(l.ValidFrom)
+	case "licence.valid_to":
+		text = string(l.ValidTo)
+	case "holder.name":
+		text = l.Holder.Name
+	case "holder.code":
+		text = l.Holder.Code
+	default:
+		name, _ := strings.CutPrefix(source, "fields.")
+		return l.Fields[name]
+	}
+	if text == "" {
+		return nil
+	}
+	return text
+}
+
 // Holder is whom a licence was granted to.
 type Holder struct {
 	Name string `json:"name"`
@@ -43,39 +69,12 @@ type Holder struct {
 }
 
 // Date is a civil day, YYYY-MM-DD, in China Standard Time. The empty Date is none.
-type Date string
-
-// chinaStandard is UTC+8 without daylight saving time, so that no time zone database is needed.
-var chinaStandard = time.FixedZone("CST", 8*60*60)
-
-// ParseDate checks that s is a day that exists, in the years 1900 to 2199.
-func ParseDate(s string) (Date, error) {
-	t, err := time.Parse(time.DateOnly, s)
-	if err != nil || t.Year() < 1900 || t.Year() > 2199 {
-		return "", fmt.Errorf("register: %q is not a day written YYYY-MM-DD", s)
-	}
-	return Date(s), nil
-}
-
-// DateOf is the civil day of an instant.
-func DateOf(at time.Time) Date { return Date(at.In(chinaStandard).Format(time.DateOnly)) }
-
-// Start is the first instant of the day; the zero time for none.
-func (d Date) Start() time.Time {
-	if d == "" {
-		return time.Time{}
-	}
-	t, err := time.ParseInLocation(time.DateOnly, string(d), chinaStandard)
-	if err != nil {
-		return time.Time{}
-	}
-	return t
-}
+type Date = licencetype.Date
 
 // InForce says whether the licence may be relied on at an instant: its status is valid and the day lies within its validity. A
 // credential is issued only for a licence in force; the caller must ask again in the transaction that issues, and status.Allocate
 // refuses a licence whose status entries were already flipped.
 func (l Licence) InForce(at time.Time) bool {
-	day := DateOf(at)
+	day := licencetype.DateOf(at)
 	return l.Status == StatusValid && l.ValidFrom <= day && (l.ValidTo == "" || day <= l.ValidTo)
 }

@@ -9,6 +9,7 @@ import (
 	"slices"
 
 	"github.com/hufu-id/hufu/internal/jose"
+	"github.com/hufu-id/hufu/wallet/register/licencetype"
 )
 
 // Limits of one import. Larger files are sent in parts, which changes nothing: an import is idempotent and every record stands alone.
@@ -74,31 +75,32 @@ var (
 
 func parseRecord(line int, raw []byte) ImportItem {
 	item := ImportItem{Line: line}
-	var f faults
+	var f licencetype.Faults
 	if len(raw) > maxRecord {
-		f.add("", codeTooLarge, "the record is larger than %d bytes", maxRecord)
+		f.Add("", licencetype.CodeTooLarge, "the record is larger than %d bytes", maxRecord)
 	} else if err := jose.DecodeStrict(raw, &item.Record); err != nil {
-		f.add("", codeNotJSON, "is not a record in JSON: %s", jsonFault(err))
+		f.Add("", licencetype.CodeNotJSON, "is not a record in JSON: %s", jsonFault(err))
 	} else {
 		// A misspelt valid_to would otherwise make a licence for the long term.
-		var members map[string]json.RawMessage
-		f.members("", raw, recordMembers, &members)
-		if holder, ok := members["holder"]; ok {
-			f.members("holder.", holder, holderMembers, nil)
+		var given map[string]json.RawMessage
+		checkMembers(&f, "", raw, recordMembers, &given)
+		if holder, ok := given["holder"]; ok {
+			checkMembers(&f, "holder.", holder, holderMembers, nil)
 		}
 	}
 	item.Faults = f
 	return item
 }
 
-func (f *faults) members(prefix string, raw []byte, known []string, out *map[string]json.RawMessage) {
+// checkMembers refuses members that nobody reads.
+func checkMembers(f *licencetype.Faults, prefix string, raw []byte, known []string, out *map[string]json.RawMessage) {
 	var m map[string]json.RawMessage
 	if err := json.Unmarshal(raw, &m); err != nil {
 		return // it was decoded before; null is no object and lacks its required members
 	}
 	for _, name := range slices.Sorted(maps.Keys(m)) {
 		if !slices.Contains(known, name) {
-			f.add(prefix+clip(name), codeUnknown, "there is no such member")
+			f.Add(prefix+licencetype.Clip(name), licencetype.CodeUnknown, "there is no such member")
 		}
 	}
 	if out != nil {

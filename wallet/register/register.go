@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"github.com/hufu-id/hufu/internal/audit"
+	"github.com/hufu-id/hufu/wallet/register/licencetype"
 )
 
 // Department is who calls the department API.
@@ -67,6 +68,13 @@ type Config struct {
 	Log      *slog.Logger
 }
 
+// LicenceType defines a kind of licence; Field and Claim are its parts.
+type (
+	LicenceType = licencetype.Type
+	Field       = licencetype.Field
+	Claim       = licencetype.Claim
+)
+
 // Service is the register. It is safe for concurrent use and holds no state but its configuration.
 type Service struct {
 	cfg   Config
@@ -103,13 +111,7 @@ type ImportLine struct {
 }
 
 // FieldError is one fault of a record.
-type FieldError struct {
-	// Field is a path such as "fields.birth_date"; empty for the record as a whole.
-	Field string `json:"field,omitempty"`
-	// Code is stable: "missing", "unknown", "format", "changed", ... Message is for people.
-	Code    string `json:"code"`
-	Message string `json:"message"`
-}
+type FieldError = licencetype.FieldError
 
 // ImportReport sums up an import.
 type ImportReport struct {
@@ -139,17 +141,3 @@ type Query struct {
 	After string
 	Limit int
 }
-
-// The Service's methods, for the other modules' adapters:
-//
-//	New(Config) (*Service, error)
-//	Types() []LicenceType; Type(id string) (LicenceType, bool); TypeByVCT(vct string) (LicenceType, bool)
-//	Import(ctx, Department, []ImportRecord) (ImportReport, error)
-//	Hold(ctx, id) (Licence, error)                                in force, and kept so until the transaction ends; ErrNotInForce
-//	Get(ctx, id) (Licence, error)                                 any authority: for the issuer and the holder's page
-//	GetOwn(ctx, issuer, id) (Licence, error)                      ErrNotFound for another authority's
-//	List(ctx, Query) ([]Licence, error)
-//	ListByHolder(ctx, codeType, code) ([]Licence, error)          all authorities
-//	Change(ctx, Department, id, StatusRequest) (Licence, Change, error)
-//	Journal(ctx, id) ([]Change, error)
-//	Routes(*mux.Router)

@@ -11,6 +11,8 @@ import (
 	"net/url"
 	"strings"
 	"time"
+
+	"github.com/hufu-id/hufu/wallet/register/licencetype"
 )
 
 // New checks the configuration and reads the licence types.
@@ -30,7 +32,7 @@ func New(cfg Config) (*Service, error) {
 	if cfg.Log == nil {
 		cfg.Log = slog.New(slog.DiscardHandler)
 	}
-	types, err := loadTypes(typeFiles, cfg.TypeBase)
+	types, err := licencetype.Load(cfg.TypeBase)
 	if err != nil {
 		return nil, err
 	}
@@ -97,13 +99,16 @@ func (s *Service) Hold(ctx context.Context, id string) (Licence, error) {
 	return l, nil
 }
 
+// defaultLimit is how many licences a page has if nobody says.
+const defaultLimit = 50
+
 // List returns licences of one authority in order of ID.
 func (s *Service) List(ctx context.Context, q Query) ([]Licence, error) {
 	if q.Issuer == "" {
 		return nil, fmt.Errorf("%w: whose licences?", ErrInvalid)
 	}
 	if q.Limit == 0 {
-		q.Limit = 50
+		q.Limit = defaultLimit
 	}
 	if q.Limit < 1 || q.Limit > 200 {
 		return nil, fmt.Errorf("%w: limit must be 1 to 200", ErrInvalid)

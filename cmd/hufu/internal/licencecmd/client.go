@@ -1,4 +1,4 @@
-package main
+package licencecmd
 
 import (
 	"bytes"
@@ -54,15 +54,15 @@ type departmentClient struct {
 	token  string
 }
 
-// maxDepartmentAnswer bounds what we read of an answer.
-const maxDepartmentAnswer = 32 << 20
+// maxAnswer bounds what we read of an answer.
+const maxAnswer = 32 << 20
 
 func newDepartmentClient(key departmentKey, serverURL string) (*departmentClient, error) {
 	u, err := url.Parse(strings.TrimSuffix(serverURL, "/"))
 	if err != nil || u.Host == "" || u.Path != "" || u.RawQuery != "" || u.User != nil {
 		return nil, errors.New("--url must be an origin such as https://id.example or http://localhost:8080")
 	}
-	if u.Scheme != "https" && (u.Scheme != "http" || !isLoopbackName(u.Hostname())) {
+	if u.Scheme != "https" && (u.Scheme != "http" || !isLoopback(u.Hostname())) {
 		return nil, errors.New("--url must use https; only a server on this machine may be reached by http")
 	}
 	return &departmentClient{key: key, issuer: u.String(), http: &http.Client{Timeout: time.Minute,
@@ -70,13 +70,13 @@ func newDepartmentClient(key departmentKey, serverURL string) (*departmentClient
 		CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }}}, nil
 }
 
-func isLoopbackName(host string) bool {
+func isLoopback(host string) bool {
 	ip := net.ParseIP(host)
 	return host == "localhost" || ip != nil && ip.IsLoopback()
 }
 
-// departmentError is what the server said no with.
-type departmentError struct {
+// Refusal is the no of a server, with its reason.
+type Refusal struct {
 	Status  int    `json:"status"`
 	Code    string `json:"code"`
 	Title   string `json:"title"`
@@ -84,7 +84,7 @@ type departmentError struct {
 	TraceID string `json:"trace_id,omitempty"`
 }
 
-func (e *departmentError) Error() string {
+func (e *Refusal) Error() string {
 	text := e.Title
 	if e.Detail != "" {
 		text += ": " + e.Detail
@@ -95,15 +95,15 @@ func (e *departmentError) Error() string {
 	return fmt.Sprintf("the server refused [%d %s]: %s", e.Status, e.Code, text)
 }
 
-// parseDepartmentError reads a problem detail (RFC 9457) or an error of OAuth.
-func parseDepartmentError(status int, body []byte, trace string) *departmentError {
+// parseRefusal reads a problem detail (RFC 9457) or an error of OAuth.
+func parseRefusal(status int, body []byte, trace string) *Refusal {
 	var m struct {
 		Code, Title, Detail, Error string
 		TraceID                    string `json:"trace_id"`
 		Description                string `json:"error_description"`
 	}
 	_ = json.Unmarshal(body, &m) // what isn't JSON leaves the status to speak
-	e := &departmentError{Status: status, Code: m.Code, Title: m.Title, Detail: m.Detail, TraceID: m.TraceID}
+	e := &Refusal{Status: status, Code: m.Code, Title: m.Title, Detail: m.Detail, TraceID: m.TraceID}
 	if e.Code == "" {
 		e.Code, e.Title = m.Error, m.Description
 	}
@@ -164,7 +164,7 @@ func (c *departmentClient) call(ctx context.Context, method, path, contentType s
 		}
 	}
 	err := c.do(ctx, method, c.issuer+path, contentType, body, out)
-	var refused *departmentError
+	var refused *Refusal
 	if errors.As(err, &refused) && refused.Status == http.StatusUnauthorized {
 		// A long import outlives its token.
 		if err := c.authorize(ctx); err != nil {
@@ -192,12 +192,12 @@ func (c *departmentClient) do(ctx context.Context, method, target, contentType s
 		return fmt.Errorf("the server can't be reached: %w", err)
 	}
 	defer resp.Body.Close()
-	answer, err := io.ReadAll(io.LimitReader(resp.Body, maxDepartmentAnswer))
+	answer, err := io.ReadAll(io.LimitReader(resp.Body, maxAnswer))
 	if err != nil {
 		return fmt.Errorf("the answer broke off: %w", err)
 	}
 	if resp.StatusCode < 200 || resp.StatusCode > 299 {
-		return parseDepartmentError(resp.StatusCode, answer, resp.Header.Get("X-Trace-Id"))
+		return parseRefusal(resp.StatusCode, answer, resp.Header.Get("X-Trace-Id"))
 	}
 	if err := json.Unmarshal(answer, out); err != nil {
 		return fmt.Errorf("the server's answer can't be read: %w", err)

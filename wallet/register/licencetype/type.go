@@ -1,10 +1,11 @@
-package register
+// Package licencetype holds the types of licences, one JSON file each, and the SD-JWT VC type metadata made of them. Pure.
+package licencetype
 
 import "time"
 
-// LicenceType defines a kind of licence: what a record must hold, what a credential says and what the holder may keep back. It is
+// Type defines a kind of licence: what a record must hold, what a credential says and what the holder may keep back. It is
 // read from types/<id>.json and never changes within a version: its metadata are pinned in credentials by hash.
-type LicenceType struct {
+type Type struct {
 	ID      string `json:"id"`
 	Version int    `json:"version"`
 	// Name is by language: "zh" and "en".
@@ -31,7 +32,7 @@ type LicenceType struct {
 }
 
 // CredentialLife is the technical life of a credential of this type.
-func (t LicenceType) CredentialLife() time.Duration {
+func (t Type) CredentialLife() time.Duration {
 	return time.Duration(t.CredentialDays) * 24 * time.Hour
 }
 

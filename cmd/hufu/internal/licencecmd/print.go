@@ -1,28 +1,39 @@
-package main
+package licencecmd
 
 import (
 	"fmt"
 	"io"
 	"strings"
 	"time"
+	"unicode"
 
 	"github.com/hufu-id/hufu/wallet/register"
 )
 
-// licencePrinter writes for a tired clerk: what happened first, one fact a line, the Chinese legal word beside the English one. It keeps the
+// clean keeps a text of others from moving the cursor, colouring the terminal or reordering the line.
+func clean(s string) string {
+	return strings.Map(func(r rune) rune {
+		if unicode.IsControl(r) || unicode.Is(unicode.Cf, r) {
+			return -1
+		}
+		return r
+	}, s)
+}
+
+// printer writes for a tired clerk: what happened first, one fact a line, the Chinese legal word beside the English one. It keeps the
 // first error of the writer.
-type licencePrinter struct {
+type printer struct {
 	out io.Writer
 	err error
 }
 
-func (p *licencePrinter) line(format string, args ...any) {
+func (p *printer) line(format string, args ...any) {
 	if p.err == nil {
 		_, p.err = fmt.Fprintf(p.out, format+"\n", args...)
 	}
 }
 
-func (p *licencePrinter) report(r register.ImportReport) {
+func (p *printer) report(r register.ImportReport) {
 	p.line("Registered %d, already there %d, refused %d.", r.Created, r.Unchanged, r.Refused)
 	for _, l := range r.Records {
 		switch l.Result {
@@ -42,7 +53,7 @@ func (p *licencePrinter) report(r register.ImportReport) {
 
 func statusWords(s register.StatusView) string { return s.Name + " " + s.NameZH }
 
-func (p *licencePrinter) page(page licencePage) {
+func (p *printer) page(page licencePage) {
 	if len(page.Licences) == 0 {
 		p.line("No licences.")
 	}
@@ -61,7 +72,7 @@ func validity(l register.LicenceView) string {
 	return fmt.Sprintf("valid %s to %s", l.ValidFrom, l.ValidTo)
 }
 
-func (p *licencePrinter) licence(l register.LicenceView) {
+func (p *printer) licence(l register.LicenceView) {
 	p.line("%s", l.ID)
 	p.line("  type     %s", l.Type)
 	p.line("  holder   %s", clean(l.Holder.Name))
@@ -76,7 +87,7 @@ func (p *licencePrinter) licence(l register.LicenceView) {
 	}
 }
 
-func (p *licencePrinter) changed(op register.Operation, l register.LicenceView) {
+func (p *printer) changed(op register.Operation, l register.LicenceView) {
 	p.line("Done: %s (%s). The licence is now %s.", op.EN, op.ZH, statusWords(l.Status))
 	p.line("  licence  %s", l.ID)
 	p.line("  holder   %s", clean(l.Holder.Name))
@@ -85,7 +96,7 @@ func (p *licencePrinter) changed(op register.Operation, l register.LicenceView) 
 	p.line("Its credentials show this in the status lists within 10 seconds; whoever verifies offline sees it with the next bundle.")
 }
 
-func (p *licencePrinter) dryRun(op register.Operation, l register.LicenceView, possible bool) {
+func (p *printer) dryRun(op register.Operation, l register.LicenceView, possible bool) {
 	if !possible {
 		p.line("Nothing was done, and it could not be: %s (%s) is not possible for a licence that is %s.", op.EN, op.ZH, statusWords(l.Status))
 		return
@@ -95,7 +106,7 @@ func (p *licencePrinter) dryRun(op register.Operation, l register.LicenceView, p
 		clean(l.Holder.Name), l.ID, statusWords(l.Status), to.Name, to.ZH)
 }
 
-func (p *licencePrinter) offer(o licenceOffer) {
+func (p *printer) offer(o licenceOffer) {
 	p.line("Offer, to be opened by the holder's wallet (as a link or as a QR code):")
 	p.line("%s", o.OfferURI)
 	if o.TxCode != "" {

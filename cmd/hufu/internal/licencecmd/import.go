@@ -1,4 +1,4 @@
-package main
+package licencecmd
 
 import (
 	"bytes"

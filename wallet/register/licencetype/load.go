@@ -1,4 +1,4 @@
-package register
+package licencetype
 
 import (
 	"bytes"
@@ -23,13 +23,14 @@ var typeFiles embed.FS
 // The claim names that SD-JWT VC and SD-JWT keep for themselves.
 var reservedClaims = []string{"iss", "sub", "iat", "nbf", "exp", "cnf", "vct", "vct#integrity", "aka_vcts", "status", "_sd", "_sd_alg", "..."}
 
-// loadTypes reads all types and computes their metadata for vct URLs below base.
-func loadTypes(files fs.FS, base string) ([]LicenceType, error) {
+// Load returns all types, with their metadata for vct URLs below base, in order of ID.
+func Load(base string) ([]Type, error) {
+	files := fs.FS(typeFiles)
 	names, err := fs.Glob(files, "types/*.json")
 	if err != nil {
 		return nil, err
 	}
-	var out []LicenceType
+	var out []Type
 	for _, name := range names {
 		b, err := fs.ReadFile(files, name)
 		if err != nil {
@@ -37,15 +38,15 @@ func loadTypes(files fs.FS, base string) ([]LicenceType, error) {
 		}
 		t, err := parseType(b, base)
 		if err != nil {
-			return nil, fmt.Errorf("register: %s: %w", name, err)
+			return nil, fmt.Errorf("licencetype: %s: %w", name, err)
 		}
 		out = append(out, t)
 	}
 	return out, nil
 }
 
-func parseType(b []byte, base string) (LicenceType, error) {
-	var t LicenceType
+func parseType(b []byte, base string) (Type, error) {
+	var t Type
 	dec := json.NewDecoder(bytes.NewReader(b))
 	dec.DisallowUnknownFields()
 	if err := dec.Decode(&t); err != nil {
@@ -54,7 +55,7 @@ func parseType(b []byte, base string) (LicenceType, error) {
 	if err := t.check(); err != nil {
 		return t, err
 	}
-	t.VCT = base + t.path()
+	t.VCT = base + t.Path()
 	var err error
 	if t.Metadata, err = t.metadata(); err != nil {
 		return t, err
@@ -65,11 +66,11 @@ func parseType(b []byte, base string) (LicenceType, error) {
 	return t, nil
 }
 
-// path is the type's path below the type base URL.
-func (t LicenceType) path() string { return "/types/" + t.ID + "/" + strconv.Itoa(t.Version) }
+// Path is the type's path below the type base URL.
+func (t Type) Path() string { return "/types/" + t.ID + "/" + strconv.Itoa(t.Version) }
 
 // check finds mistakes of whoever wrote the type file.
-func (t LicenceType) check() error {
+func (t Type) check() error {
 	if t.ID == "" || t.Version < 1 || t.CredentialDays < 1 || t.RequiredACR == "" || len(t.HolderCodes) == 0 {
 		return errors.New("id, version, credential_days, required_acr and holder_codes are required")
 	}
@@ -93,7 +94,7 @@ func (t LicenceType) check() error {
 		field, isField := strings.CutPrefix(c.Source, "fields.")
 		i := slices.IndexFunc(t.Fields, func(f Field) bool { return f.Name == field })
 		switch {
-		case isField && i < 0, !isField && !slices.Contains(ownSources, c.Source):
+		case isField && i < 0, !isField && !slices.Contains(OwnSources, c.Source):
 			return fmt.Errorf("claim %s has the unknown source %q", c.Name, c.Source)
 		case isField && c.Mandatory && !t.Fields[i].Required:
 			return fmt.Errorf("claim %s is mandatory, its field isn't required", c.Name)
@@ -102,20 +103,20 @@ func (t LicenceType) check() error {
 	return nil
 }
 
-// ownSources are the claim sources beside the fields.
-var ownSources = []string{"licence.id", "licence.valid_from", "licence.valid_to", "holder.name", "holder.code"}
+// OwnSources are the claim sources beside "fields.<name>".
+var OwnSources = []string{"licence.id", "licence.valid_from", "licence.valid_to", "holder.name", "holder.code"}
+
+// Values is where the claims of a credential come from: a licence.
+type Values interface {
+	// Value returns what a claim source stands for, or nil if the licence doesn't have it.
+	Value(source string) any
+}
 
 // ClaimsOf returns the claims of a credential for a licence, by name. What the licence doesn't have is left out.
-func (t LicenceType) ClaimsOf(l Licence) map[string]any {
-	own := map[string]string{"licence.id": l.ID, "licence.valid_from": string(l.ValidFrom), "licence.valid_to": string(l.ValidTo),
-		"holder.name": l.Holder.Name, "holder.code": l.Holder.Code}
+func (t Type) ClaimsOf(l Values) map[string]any {
 	out := make(map[string]any, len(t.Claims))
 	for _, c := range t.Claims {
-		if field, ok := strings.CutPrefix(c.Source, "fields."); ok {
-			if v, ok := l.Fields[field]; ok {
-				out[c.Name] = v
-			}
-		} else if v := own[c.Source]; v != "" {
+		if v := l.Value(c.Source); v != nil {
 			out[c.Name] = v
 		}
 	}
@@ -123,7 +124,7 @@ func (t LicenceType) ClaimsOf(l Licence) map[string]any {
 }
 
 // SelectivelyDisclosable returns the names of the claims that the holder may keep back.
-func (t LicenceType) SelectivelyDisclosable() []string {
+func (t Type) SelectivelyDisclosable() []string {
 	var out []string
 	for _, c := range t.Claims {
 		if c.SelectivelyDisclosable {
@@ -152,7 +153,7 @@ var locales = []struct{ locale, lang string }{{"zh-Hans", "zh"}, {"en", "en"}}
 
 // metadata builds the type metadata document of SD-JWT VC. Its bytes are pinned by every credential issued: whatever changes them needs
 // a new version of the type. SD-JWT VC -13, section 6.
-func (t LicenceType) metadata() ([]byte, error) {
+func (t Type) metadata() ([]byte, error) {
 	doc := struct {
 		VCT         string            `json:"vct"`
 		Name        string            `json:"name"`
