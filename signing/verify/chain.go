@@ -57,7 +57,8 @@ type chainKey [sha256.Size]byte
 // chain is what became of one x5c.
 type chain struct {
 	leaf *x509.Certificate
-	err  error // it can't be used at any time; nil otherwise
+	key  jose.JWK // of the leaf; zero when it doesn't fit the algorithm
+	err  error    // it can't be used at any time; nil otherwise
 	path *trustPath
 }
 
@@ -70,10 +71,10 @@ type trustPath struct {
 // errWindow: the chain is good, but not at this time.
 var errWindow = errors.New("a certificate of the chain is not valid at this time")
 
-// chainOf builds or remembers the path from an x5c to an anchor of the purpose, at the given time.
-func (v *Verifier) chainOf(x5c [][]byte, purpose string, at time.Time) *chain {
+// chainOf builds or remembers the path from an x5c to an anchor of the purpose, at the given time, and the leaf's key.
+func (v *Verifier) chainOf(x5c [][]byte, purpose string, alg jose.Alg, at time.Time) *chain {
 	h := sha256.New()
-	h.Write([]byte(purpose))
+	h.Write([]byte(purpose + " " + string(alg)))
 	var size [8]byte
 	for _, der := range x5c {
 		binary.BigEndian.PutUint64(size[:], uint64(len(der)))
@@ -87,7 +88,7 @@ func (v *Verifier) chainOf(x5c [][]byte, purpose string, at time.Time) *chain {
 	if c != nil && (c.err != nil || c.path.covers(at)) {
 		return c
 	}
-	c = v.buildChain(x5c, purpose, at)
+	c = v.buildChain(x5c, purpose, alg, at)
 	v.mu.Lock()
 	defer v.mu.Unlock()
 	if len(v.chains) >= maxCached {
@@ -99,7 +100,7 @@ func (v *Verifier) chainOf(x5c [][]byte, purpose string, at time.Time) *chain {
 
 func (p *trustPath) covers(at time.Time) bool { return !at.Before(p.from) && !at.After(p.to) }
 
-func (v *Verifier) buildChain(x5c [][]byte, purpose string, at time.Time) *chain {
+func (v *Verifier) buildChain(x5c [][]byte, purpose string, alg jose.Alg, at time.Time) *chain {
 	certs := make([]*x509.Certificate, len(x5c))
 	for i, der := range x5c {
 		cert, err := x509.ParseCertificate(der)
@@ -109,6 +110,9 @@ func (v *Verifier) buildChain(x5c [][]byte, purpose string, at time.Time) *chain
 		certs[i] = cert
 	}
 	c := &chain{leaf: certs[0]}
+	if key, err := jose.FromPublic(c.leaf.PublicKey, "", alg); err == nil {
+		c.key = key
+	}
 	if c.err = checkLeaf(c.leaf); c.err != nil {
 		return c
 	}
@@ -207,16 +211,15 @@ func (r *run) checkSignature() Check {
 	if len(x5c) == 0 {
 		return unknown(report.ReasonNoKey, "no certificate came along, and the bundle has none for this issuer and key")
 	}
-	r.chain = r.v.chainOf(x5c, anchorCredential, r.at)
+	r.chain = r.v.chainOf(x5c, anchorCredential, r.parsed.Header().Alg, r.at)
 	if r.chain.leaf == nil {
 		return fail(report.ReasonUntrusted, r.chain.err.Error())
 	}
-	key, err := jose.FromPublic(r.chain.leaf.PublicKey, "", r.parsed.Header().Alg)
-	if err != nil {
+	if r.chain.key.IsZero() {
 		return fail(report.ReasonTampered, "the certificate's key doesn't fit the algorithm")
 	}
-	r.verified, err = r.parsed.Verify(key)
-	if err != nil {
+	var err error
+	if r.verified, err = r.parsed.Verify(r.chain.key); err != nil {
 		return fail(report.ReasonTampered, "the signature doesn't match: changed after it was signed, or never signed by this key")
 	}
 	return pass("unchanged since it was signed")
@@ -242,11 +245,7 @@ func (r *run) checkChain() Check {
 	if r.iss == "" || !slices.Contains(names, r.iss) {
 		return fail(report.ReasonUntrusted, "the certificate is another issuer's than the credential says")
 	}
-	key, err := jose.FromPublic(leaf.PublicKey, "", r.parsed.Header().Alg)
-	if err != nil {
-		return fail(report.ReasonUntrusted, "the certificate's key can't be used")
-	}
-	if since, withdrawn := r.v.withdrawn[key.Thumbprint()]; withdrawn {
+	if since, withdrawn := r.v.withdrawn[r.chain.key.Thumbprint()]; withdrawn {
 		detail := "the issuer withdrew this key as of " + report.Stamp(since)
 		if r.issued.IsZero() || !r.issued.Before(since) {
 			return fail(report.ReasonKeyWithdrawn, detail).AsAt(since)

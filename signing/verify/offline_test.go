@@ -81,7 +81,7 @@ func TestCacheIsBounded(t *testing.T) {
 	w := newWorld(t)
 	v := New(w.contents, Policy{})
 	for i := range maxCached + 10 {
-		v.chainOf([][]byte{{byte(i), byte(i >> 8), byte(i >> 16)}}, anchorCredential, now)
+		v.chainOf([][]byte{{byte(i), byte(i >> 8), byte(i >> 16)}}, anchorCredential, "ES256", now)
 	}
 	if len(v.chains) > maxCached {
 		t.Errorf("%d chains", len(v.chains))

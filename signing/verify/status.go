@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"time"
 
-	"github.com/hufu-id/hufu/internal/jose"
 	"github.com/hufu-id/hufu/signing/statuslist"
 	"github.com/hufu-id/hufu/signing/verify/internal/report"
 )
@@ -54,18 +53,16 @@ func (v *Verifier) openList(uri, text string) (statuslist.Token, error) {
 	if len(parsed.X5C()) == 0 {
 		return statuslist.Token{}, errors.New("no certificate chain")
 	}
-	c := v.chainOf(parsed.X5C(), anchorStatus, parsed.IssuedAt())
+	c := v.chainOf(parsed.X5C(), anchorStatus, parsed.Alg(), parsed.IssuedAt())
 	switch {
 	case c.err != nil:
 		return statuslist.Token{}, errors.New("no path to an anchor for status")
 	case !c.path.covers(parsed.IssuedAt()):
 		return statuslist.Token{}, errWindow
+	case c.key.IsZero():
+		return statuslist.Token{}, errors.New("the certificate's key doesn't fit the algorithm")
 	}
-	key, err := jose.FromPublic(c.leaf.PublicKey, "", parsed.Alg())
-	if err != nil {
-		return statuslist.Token{}, err
-	}
-	return parsed.Verify(uri, key)
+	return parsed.Verify(uri, c.key)
 }
 
 // checkStatus looks the credential up in its status list.
