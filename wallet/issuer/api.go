@@ -9,6 +9,7 @@ import (
 
 	"github.com/hufu-id/hufu/internal/httpx"
 	"github.com/hufu-id/hufu/internal/jose"
+	"github.com/hufu-id/hufu/wallet/issuer/request"
 )
 
 // departmentOffer is the body of POST /register/v1/offers.
@@ -75,7 +76,7 @@ func (i *Issuer) serveDepartmentOffer(w http.ResponseWriter, r *http.Request) {
 }
 
 func (i *Issuer) knows(code string) bool {
-	_, ok := i.authorities.Load().byCode[code]
+	_, ok := i.authorities.Load().Entry(code)
 	return ok
 }
 
@@ -112,7 +113,7 @@ func parseDepartmentOffer(body []byte) (departmentOffer, error) {
 		return req, errOfferRequest
 	}
 	for name, to := range map[string]*string{"person": &req.Person, "licence": &req.Licence, "type": &req.Type, "grant": &req.Grant} {
-		if raw, present := m[name]; present && !text(raw, to) {
+		if raw, present := m[name]; present && !request.Text(raw, to) {
 			return req, errOfferRequest
 		}
 	}

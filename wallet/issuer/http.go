@@ -13,6 +13,8 @@ import (
 
 	"github.com/hufu-id/hufu/internal/audit"
 	"github.com/hufu-id/hufu/internal/httpx"
+	"github.com/hufu-id/hufu/wallet/issuer/catalog"
+	"github.com/hufu-id/hufu/wallet/issuer/request"
 )
 
 // Routes mounts everything that doc.go lists.
@@ -50,8 +52,8 @@ func preflight(method string) http.HandlerFunc {
 }
 
 // authority finds the authority of the URL, or answers 404.
-func (i *Issuer) authority(w http.ResponseWriter, r *http.Request) (*authority, bool) {
-	a, ok := i.authorities.Load().byCode[mux.Vars(r)["code"]]
+func (i *Issuer) authority(w http.ResponseWriter, r *http.Request) (*catalog.Entry, bool) {
+	a, ok := i.authorities.Load().Entry(mux.Vars(r)["code"])
 	if !ok {
 		writeError(w, http.StatusNotFound, "not_found", "there is no such credential issuer")
 	}
@@ -60,7 +62,7 @@ func (i *Issuer) authority(w http.ResponseWriter, r *http.Request) (*authority, 
 
 func (i *Issuer) serveMetadata(w http.ResponseWriter, r *http.Request) {
 	if a, ok := i.authority(w, r); ok {
-		serveDocument(w, r, a.metadata)
+		serveDocument(w, r, a.Metadata)
 	}
 }
 
@@ -75,7 +77,7 @@ func (i *Issuer) serveKeys(w http.ResponseWriter, r *http.Request) {
 		i.fault(w, r, err)
 		return
 	}
-	doc, err := newDocument(map[string]any{"issuer": a.identifier, "jwks": map[string]any{"keys": keys}})
+	doc, err := catalog.NewDocument(map[string]any{"issuer": a.Identifier, "jwks": map[string]any{"keys": keys}})
 	if err != nil {
 		i.fault(w, r, err)
 		return
@@ -84,17 +86,17 @@ func (i *Issuer) serveKeys(w http.ResponseWriter, r *http.Request) {
 }
 
 // serveDocument serves a document that caches may keep for five minutes: keys are published longer than that before they sign.
-func serveDocument(w http.ResponseWriter, r *http.Request, d document) {
+func serveDocument(w http.ResponseWriter, r *http.Request, d catalog.Document) {
 	h := w.Header()
 	h.Set("Cache-Control", "public, max-age=300")
-	h.Set("ETag", d.etag)
-	if etagMatches(r.Header.Get("If-None-Match"), d.etag) {
+	h.Set("ETag", d.ETag)
+	if etagMatches(r.Header.Get("If-None-Match"), d.ETag) {
 		w.WriteHeader(http.StatusNotModified)
 		return
 	}
 	h.Set("Content-Type", "application/json")
-	h.Set("Content-Length", strconv.Itoa(len(d.body)))
-	_, _ = w.Write(d.body)
+	h.Set("Content-Length", strconv.Itoa(len(d.Body)))
+	_, _ = w.Write(d.Body)
 }
 
 func etagMatches(header, etag string) bool {
@@ -111,7 +113,7 @@ func (i *Issuer) serveNonce(w http.ResponseWriter, r *http.Request) {
 	if !ok {
 		return
 	}
-	nonce, err := i.newNonce(a.identifier)
+	nonce, err := i.nonces.New(a.Identifier)
 	if err != nil {
 		i.fault(w, r, err)
 		return
@@ -156,7 +158,7 @@ func (i *Issuer) serveCredential(w http.ResponseWriter, r *http.Request) {
 		writeUnauthorized(w, err)
 		return
 	}
-	token, err := i.cfg.Tokens.Validate(r.Context(), bearer, a.identifier)
+	token, err := i.cfg.Tokens.Validate(r.Context(), bearer, a.Identifier)
 	if errors.Is(err, ErrInvalidToken) {
 		writeUnauthorized(w, ErrInvalidToken)
 		return
@@ -169,7 +171,7 @@ func (i *Issuer) serveCredential(w http.ResponseWriter, r *http.Request) {
 	if !ok {
 		return
 	}
-	req, err := parseRequest(body)
+	req, err := request.Parse(body)
 	var credential string
 	if err == nil {
 		credential, err = i.issue(r.Context(), a, token, req)
@@ -211,7 +213,7 @@ func readJSON(w http.ResponseWriter, r *http.Request) ([]byte, bool) {
 		writeError(w, http.StatusUnsupportedMediaType, "invalid_credential_request", "the body must be application/json")
 		return nil, false
 	}
-	r.Body = http.MaxBytesReader(w, r.Body, maxRequestBytes)
+	r.Body = http.MaxBytesReader(w, r.Body, request.MaxBytes)
 	body, err := httpx.ReadBody(r)
 	switch {
 	case errors.Is(err, httpx.ErrTooLarge):

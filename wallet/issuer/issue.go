@@ -12,6 +12,8 @@ import (
 
 	"github.com/hufu-id/hufu/internal/audit"
 	"github.com/hufu-id/hufu/signing/sdjwt"
+	"github.com/hufu-id/hufu/wallet/issuer/catalog"
+	"github.com/hufu-id/hufu/wallet/issuer/request"
 )
 
 // What issue answers beside the errors of the interfaces.
@@ -24,15 +26,15 @@ var (
 
 // order is a Credential Request that passed every check that needs no transaction.
 type order struct {
-	authority *authority
+	authority *catalog.Entry
 	ctype     CredentialType
 	token     AccessToken
-	proof     proof
+	proof     request.Proof
 	signer    Signer
 }
 
 // issue answers one Credential Request with one SD-JWT VC.
-func (i *Issuer) issue(ctx context.Context, a *authority, token AccessToken, req credentialRequest) (string, error) {
+func (i *Issuer) issue(ctx context.Context, a *catalog.Entry, token AccessToken, req request.Credential) (string, error) {
 	o, err := i.check(ctx, a, token, req)
 	if err != nil {
 		return "", err
@@ -54,25 +56,25 @@ func (i *Issuer) issue(ctx context.Context, a *authority, token AccessToken, req
 }
 
 // check is everything that can be refused without writing.
-func (i *Issuer) check(ctx context.Context, a *authority, token AccessToken, req credentialRequest) (order, error) {
-	if req.identifier != "" {
+func (i *Issuer) check(ctx context.Context, a *catalog.Entry, token AccessToken, req request.Credential) (order, error) {
+	if req.Identifier != "" {
 		// Ours are named in authorization_details of the token response, which we never send.
 		return order{}, errUnknownIdentifier
 	}
-	t, ok := a.types[req.configurationID]
+	t, ok := a.Type(req.ConfigurationID)
 	if !ok {
 		return order{}, errUnknownConfiguration
 	}
 	if !slices.Contains(token.Scopes, t.ID) {
 		return order{}, errScope
 	}
-	if req.encryption {
+	if req.Encryption {
 		return order{}, errEncryption
 	}
-	if req.proof == "" {
-		return order{}, fmt.Errorf("%w: this credential is bound to a key, proofs is missing", errProof)
+	if req.Proof == "" {
+		return order{}, fmt.Errorf("%w: this credential is bound to a key, proofs is missing", request.ErrProof)
 	}
-	p, err := i.checkProof(req.proof, a.identifier, token.ClientID)
+	p, err := i.nonces.CheckProof(req.Proof, a.Identifier, token.ClientID)
 	if err != nil {
 		return order{}, err
 	}
@@ -85,7 +87,7 @@ func (i *Issuer) check(ctx context.Context, a *authority, token AccessToken, req
 
 // record is the one transaction: nonce, authorisation, status index, record. When any of them refuses, none has happened.
 func (i *Issuer) record(ctx context.Context, o order) (sdjwt.Laid, error) {
-	if err := i.cfg.Store.ClaimNonce(ctx, o.proof.nonce, o.proof.nonceExpires.Add(nonceSkew)); err != nil {
+	if err := i.cfg.Store.ClaimNonce(ctx, o.proof.Nonce(), o.proof.NonceExpires()); err != nil {
 		return sdjwt.Laid{}, err
 	}
 	licence, personID, err := i.authorise(ctx, o)
@@ -98,7 +100,7 @@ func (i *Issuer) record(ctx context.Context, o order) (sdjwt.Laid, error) {
 	}
 	now := i.cfg.Now()
 	iat := coarse(now, o.signer)
-	exp := iat.Add(lifetimeOf(o.ctype))
+	exp := iat.Add(o.ctype.Life())
 	ref, err := i.cfg.Status.Allocate(ctx, licence.ID, id, o.ctype.ID, exp)
 	if err != nil {
 		return sdjwt.Laid{}, fmt.Errorf("issuer: allocating a status index: %w", err)
@@ -111,7 +113,7 @@ func (i *Issuer) record(ctx context.Context, o order) (sdjwt.Laid, error) {
 	return laid, i.cfg.Store.RecordIssuance(ctx, Issuance{
 		ID: id, Authority: o.authority.Code, TypeID: o.ctype.ID, LicenceID: licence.ID,
 		PersonID: personID, OfferID: o.token.OfferID, GrantID: o.token.GrantID, ClientID: o.token.ClientID,
-		HolderKey: o.proof.key.Thumbprint(), SignerKey: o.signer.Key.ID, PayloadHash: b64(sum[:]),
+		HolderKey: o.proof.Key().Thumbprint(), SignerKey: o.signer.Key.ID, PayloadHash: b64(sum[:]),
 		StatusURI: ref.URI, StatusIndex: ref.Index, IssuedAt: iat, ExpiresAt: exp, RecordedAt: now,
 	}, i.cfg.MaxPerGrant, audit.Event{Kind: "issuer.credential_recorded", Actor: actor(o.token, personID), Subject: licence.ID,
 		Client: o.token.ClientID, Detail: map[string]string{"issuance": id, "type": o.ctype.ID, "key": o.signer.Key.ID}})
@@ -230,13 +232,14 @@ func (i *Issuer) layOut(o order, l Licence, ref StatusRef, iat, exp time.Time) (
 			return sdjwt.Laid{}, fmt.Errorf("issuer: type %s does not describe the claim %s", o.ctype.ID, name)
 		}
 	}
-	claims["iss"] = o.authority.identifier
+	claims["iss"] = o.authority.Identifier
 	claims["vct"] = o.ctype.VCT
 	claims["vct#integrity"] = o.ctype.VCTIntegrity
 	claims["iat"] = iat.Unix()
 	claims["exp"] = exp.Unix()
 	claims["status"] = map[string]any{"status_list": map[string]any{"idx": ref.Index, "uri": ref.URI}}
-	laid, err := sdjwt.Build(sdjwt.Template{Claims: claims, Selective: selective, AbsentOK: true, Holder: &o.proof.key,
+	holder := o.proof.Key()
+	laid, err := sdjwt.Build(sdjwt.Template{Claims: claims, Selective: selective, AbsentOK: true, Holder: &holder,
 		Salts: i.cfg.Rand,
 		// As many digests whatever the licence has: their number must not tell which optional claims exist.
 		Decoys: absent})

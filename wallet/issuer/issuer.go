@@ -9,6 +9,9 @@ import (
 	"strings"
 	"sync/atomic"
 	"time"
+
+	"github.com/hufu-id/hufu/wallet/issuer/catalog"
+	"github.com/hufu-id/hufu/wallet/issuer/request"
 )
 
 // Config is what an Issuer needs. Fields without a remark are required.
@@ -81,7 +84,8 @@ func setDefault[T comparable](p *T, v T) {
 type Issuer struct {
 	cfg         Config
 	keys        derivedKeys
-	authorities atomic.Pointer[directory]
+	nonces      request.Nonces
+	authorities atomic.Pointer[catalog.Catalog]
 }
 
 // New reads the authorities once and returns an Issuer.
@@ -90,6 +94,7 @@ func New(ctx context.Context, cfg Config) (*Issuer, error) {
 		return nil, err
 	}
 	i := &Issuer{cfg: cfg, keys: deriveKeys(cfg.Secret)}
+	i.nonces = request.Nonces{Key: i.keys.nonce, Now: cfg.Now, Rand: cfg.Rand}
 	if err := i.Reload(ctx); err != nil {
 		return nil, err
 	}
@@ -102,7 +107,7 @@ func (i *Issuer) Reload(ctx context.Context) error {
 	if err != nil {
 		return fmt.Errorf("issuer: reading authorities: %w", err)
 	}
-	d, err := newDirectory(i.cfg.Origin, list)
+	d, err := catalog.New(i.cfg.Origin, list)
 	if err != nil {
 		return err
 	}
@@ -111,27 +116,15 @@ func (i *Issuer) Reload(ctx context.Context) error {
 }
 
 // Identifier is the Credential Issuer Identifier of an authority. It is compared byte for byte everywhere.
-func (i *Issuer) Identifier(code string) string { return identifier(i.cfg.Origin, code) }
-
-func identifier(origin, code string) string { return origin + "/i/" + code }
-
-// Scope is what an OAuth scope of a credential stands for.
-type Scope struct {
-	// Audience are the Credential Issuer Identifiers that issue the type, sorted: the aud of the access token.
-	Audience []string
-	Display  []Display
-	// RequiredACR is the lowest level at which the authorization server must identify the person.
-	RequiredACR string
-}
+func (i *Issuer) Identifier(code string) string { return catalog.Identifier(i.cfg.Origin, code) }
 
 // Scope looks up a scope of a credential type.
 func (i *Issuer) Scope(scope string) (Scope, bool) {
-	s, ok := i.authorities.Load().scopes[scope]
-	return s, ok
+	return i.authorities.Load().Scope(scope)
 }
 
 // Scopes lists the scopes of all credential types, sorted.
-func (i *Issuer) Scopes() []string { return i.authorities.Load().scopeNames }
+func (i *Issuer) Scopes() []string { return i.authorities.Load().Scopes() }
 
 // Sweep deletes offers that ended an hour ago and longer, up to 500 in one call, and returns how many.
 func (i *Issuer) Sweep(ctx context.Context) (int64, error) {

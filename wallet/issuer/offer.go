@@ -5,9 +5,9 @@ import (
 	"encoding/json"
 	"fmt"
 	"net/url"
-	"time"
 
 	"github.com/hufu-id/hufu/internal/audit"
+	"github.com/hufu-id/hufu/wallet/issuer/catalog"
 )
 
 // Grant is how a wallet gets the access token for an offer.
@@ -117,7 +117,7 @@ func (i *Issuer) mayOffer(ctx context.Context, req OfferRequest) (Licence, error
 	if req.Department != "" && l.Issuer != req.Department || req.TypeID != "" && l.TypeID != req.TypeID {
 		return Licence{}, ErrNoLicence
 	}
-	t, ok := i.authorities.Load().credentialType(l.Issuer, l.TypeID)
+	t, ok := i.authorities.Load().Type(l.Issuer, l.TypeID)
 	if !ok {
 		return Licence{}, ErrNoLicence
 	}
@@ -129,7 +129,7 @@ func (i *Issuer) mayOffer(ctx context.Context, req OfferRequest) (Licence, error
 
 // mayTake decides whether the person, who logged in at level acr, may take a credential that requires another.
 func (i *Issuer) mayTake(ctx context.Context, personID, acr, required string) error {
-	if !levelEnough(acr, required) {
+	if !catalog.LevelEnough(acr, required) {
 		return ErrLevelTooLow
 	}
 	active, err := i.cfg.Persons.Active(ctx, personID)
@@ -165,9 +165,9 @@ func (i *Issuer) view(opaque string, o Offer) (OfferView, error) {
 	if o.TxMAC != "" {
 		v.TxCode = i.txCode(opaque)
 	}
-	if a, ok := i.authorities.Load().byCode[o.Authority]; ok {
-		v.Authority = a.Display
-		v.Type = a.types[o.TypeID].Display
+	if a, ok := i.authorities.Load().Entry(o.Authority); ok {
+		t, _ := a.Type(o.TypeID)
+		v.Authority, v.Type = a.Display, t.Display
 	}
 	return v, nil
 }
@@ -217,12 +217,4 @@ func (i *Issuer) StateOffer(ctx context.Context, issuerState string) (scope, aud
 		return "", "", ErrOfferEnded
 	}
 	return o.TypeID, i.Identifier(o.Authority), nil
-}
-
-// lifetimeOf is the technical life of credentials of a type.
-func lifetimeOf(t CredentialType) time.Duration {
-	if t.Lifetime > 0 {
-		return t.Lifetime
-	}
-	return 90 * 24 * time.Hour
 }

@@ -6,6 +6,8 @@ import (
 	"net/http"
 
 	"github.com/hufu-id/hufu/internal/audit"
+	"github.com/hufu-id/hufu/wallet/issuer/catalog"
+	"github.com/hufu-id/hufu/wallet/issuer/request"
 )
 
 // refusal is how one kind of error looks on the wire (section 8.3.1.2).
@@ -19,11 +21,10 @@ type refusal struct {
 }
 
 var refusals = []refusal{
-	{is: errProofNonce, code: "invalid_nonce", description: "the nonce is unknown, of another issuer, or too old; ask the nonce endpoint for a new one"},
+	{is: request.ErrNonce, code: "invalid_nonce", description: "the nonce is unknown, of another issuer, or too old; ask the nonce endpoint for a new one"},
 	{is: ErrNonceUsed, code: "invalid_nonce", description: "the nonce was used before; ask the nonce endpoint for a new one"},
-	{is: errProofs, code: "invalid_proof"},
-	{is: errProof, code: "invalid_proof"},
-	{is: errRequest, code: "invalid_credential_request"},
+	{is: request.ErrProof, code: "invalid_proof"},
+	{is: request.ErrRequest, code: "invalid_credential_request"},
 	{is: errUnknownConfiguration, code: "unknown_credential_configuration", description: "this issuer has no such credential configuration"},
 	{is: errUnknownIdentifier, code: "unknown_credential_identifier", description: "this issuer names no credential identifiers; send credential_configuration_id"},
 	{is: errEncryption, code: "invalid_encryption_parameters", description: "this issuer does not offer encrypted responses"},
@@ -38,7 +39,7 @@ var refusals = []refusal{
 const denied = "there is no licence in force that can be issued for this authorization"
 
 // refuse answers why a Credential Request got no credential.
-func (i *Issuer) refuse(w http.ResponseWriter, r *http.Request, a *authority, token AccessToken, err error) {
+func (i *Issuer) refuse(w http.ResponseWriter, r *http.Request, a *catalog.Entry, token AccessToken, err error) {
 	if errors.Is(err, errScope) {
 		w.Header().Set("WWW-Authenticate", `Bearer realm="credential", error="insufficient_scope"`)
 		writeError(w, http.StatusForbidden, "insufficient_scope", "the access token has no scope for this credential")
@@ -62,7 +63,7 @@ func (i *Issuer) refuse(w http.ResponseWriter, r *http.Request, a *authority, to
 	i.fault(w, r, err)
 }
 
-func (i *Issuer) auditRefusal(w http.ResponseWriter, r *http.Request, a *authority, token AccessToken, f refusal) bool {
+func (i *Issuer) auditRefusal(w http.ResponseWriter, r *http.Request, a *catalog.Entry, token AccessToken, f refusal) bool {
 	err := i.cfg.Store.Audit(r.Context(), audit.Event{Kind: "issuer.credential_denied", Actor: actor(token, token.PersonID),
 		Subject: a.Code, Client: token.ClientID, Detail: map[string]string{"reason": f.reason}})
 	if err != nil {

@@ -1,7 +1,8 @@
-package issuer
+package request
 
 import (
 	"crypto/ed25519"
+	"crypto/rand"
 	"encoding/json"
 	"errors"
 	"strings"
@@ -25,16 +26,16 @@ func FuzzParseRequest(f *testing.F) {
 		f.Add([]byte(s))
 	}
 	f.Fuzz(func(t *testing.T, b []byte) {
-		req, err := parseRequest(b)
+		req, err := Parse(b)
 		switch {
 		case err == nil:
-			if (req.configurationID == "") == (req.identifier == "") {
+			if (req.ConfigurationID == "") == (req.Identifier == "") {
 				t.Errorf("both or no id: %+v", req)
 			}
 			if !json.Valid(b) {
 				t.Error("accepted what is no JSON")
 			}
-		case !errors.Is(err, errRequest) && !errors.Is(err, errProofs):
+		case !errors.Is(err, ErrRequest) && !errors.Is(err, ErrProof):
 			t.Errorf("not one of our errors: %v", err)
 		}
 	})
@@ -45,14 +46,14 @@ type zeros struct{}
 
 func (zeros) Read(b []byte) (int, error) { clear(b); return len(b), nil }
 
-func fuzzIssuer() *Issuer {
+func fuzzNonces() Nonces {
 	now := time.Date(2026, 11, 23, 10, 0, 0, 0, time.UTC)
-	return &Issuer{cfg: Config{Now: func() time.Time { return now }, Rand: zeros{}}, keys: deriveKeys(make([]byte, 32))}
+	return Nonces{Key: make([]byte, 32), Now: func() time.Time { return now }, Rand: zeros{}}
 }
 
 // FuzzCheckProof: nothing passes but a proof that we made, unaltered. The key is Ed25519, whose signatures are deterministic.
 func FuzzCheckProof(f *testing.F) {
-	i := fuzzIssuer()
+	i := fuzzNonces()
 	const id = "http://hufu.test/i/1199440000TRY002X9"
 	key, err := jose.NewSigningKey(ed25519.NewKeyFromSeed(make([]byte, 32)), "")
 	if err != nil {
@@ -62,26 +63,26 @@ func FuzzCheckProof(f *testing.F) {
 	if err != nil {
 		f.Fatal(err)
 	}
-	nonce, err := i.newNonce(id)
+	nonce, err := i.New(id)
 	if err != nil {
 		f.Fatal(err)
 	}
-	good, err := jose.SignJSON(key, jose.Header{Typ: proofTyp, JWK: &pub}, map[string]any{"aud": id, "iat": i.cfg.Now().Unix(), "nonce": nonce})
+	good, err := jose.SignJSON(key, jose.Header{Typ: proofTyp, JWK: &pub}, map[string]any{"aud": id, "iat": i.Now().Unix(), "nonce": nonce})
 	if err != nil {
 		f.Fatal(err)
 	}
-	if _, err := i.checkProof(good, id, ""); err != nil {
+	if _, err := i.CheckProof(good, id, ""); err != nil {
 		f.Fatal(err)
 	}
 	for _, s := range []string{good, good[:len(good)-2], strings.Replace(good, ".", "..", 1), good + "=", "a.b.c", ""} {
 		f.Add(s)
 	}
 	f.Fuzz(func(t *testing.T, s string) {
-		_, err := i.checkProof(s, id, "")
+		_, err := i.CheckProof(s, id, "")
 		if err == nil && s != good {
 			t.Errorf("accepted %q", s)
 		}
-		if err != nil && !errors.Is(err, errProof) && !errors.Is(err, errProofNonce) {
+		if err != nil && !errors.Is(err, ErrProof) && !errors.Is(err, ErrNonce) {
 			t.Errorf("not one of our errors: %v", err)
 		}
 	})
@@ -89,8 +90,8 @@ func FuzzCheckProof(f *testing.F) {
 
 // FuzzCheckNonce: no text but one of ours is a nonce.
 func FuzzCheckNonce(f *testing.F) {
-	i := fuzzIssuer()
-	n, err := i.newNonce("id")
+	i := fuzzNonces()
+	n, err := i.New("id")
 	if err != nil {
 		f.Fatal(err)
 	}
@@ -98,35 +99,27 @@ func FuzzCheckNonce(f *testing.F) {
 		f.Add(s)
 	}
 	f.Fuzz(func(t *testing.T, s string) {
-		if _, err := i.checkNonce("id", s); (err == nil) != (s == n) {
+		if _, err := i.Check("id", s); (err == nil) != (s == n) {
 			t.Errorf("%q: %v", s, err)
 		}
 	})
 }
 
-// The hour of issue must not lie before the signer's certificate; without one it is the full hour.
-func TestCoarseTimeIsTheFullHour(t *testing.T) {
-	at := time.Date(2026, 11, 23, 10, 37, 12, 5, time.UTC)
-	if got := coarse(at, Signer{}); !got.Equal(time.Date(2026, 11, 23, 10, 0, 0, 0, time.UTC)) {
-		t.Error(got)
-	}
-}
-
 // BenchmarkCheckProof is what a refused proof can cost us at most: one signature check.
 func BenchmarkCheckProof(b *testing.B) {
-	i := &Issuer{cfg: Config{Now: time.Now, Rand: randReader}, keys: deriveKeys(make([]byte, 32))}
+	i := Nonces{Key: make([]byte, 32), Now: time.Now, Rand: rand.Reader}
 	key, err := jose.GenerateKey(jose.ES256)
 	if err != nil {
 		b.Fatal(err)
 	}
 	pub, _ := key.Public()
-	nonce, _ := i.newNonce("id")
+	nonce, _ := i.New("id")
 	compact, err := jose.SignJSON(key, jose.Header{Typ: proofTyp, JWK: &pub}, map[string]any{"aud": "id", "iat": time.Now().Unix(), "nonce": nonce})
 	if err != nil {
 		b.Fatal(err)
 	}
 	for b.Loop() {
-		if _, err := i.checkProof(compact, "id", ""); err != nil {
+		if _, err := i.CheckProof(compact, "id", ""); err != nil {
 			b.Fatal(err)
 		}
 	}

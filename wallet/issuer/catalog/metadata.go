@@ -1,26 +1,29 @@
-package issuer
+package catalog
 
 import (
 	"crypto/sha256"
+	"encoding/base64"
 	"encoding/json"
 	"fmt"
 
 	"github.com/hufu-id/hufu/signing/sdjwt"
+	"github.com/hufu-id/hufu/wallet/issuer/request"
 )
 
-// document is a file that is served to anybody: its bytes and their entity tag.
-type document struct {
-	body []byte
-	etag string
+// Document is a file that is served to anybody: its bytes and their entity tag.
+type Document struct {
+	Body []byte
+	ETag string
 }
 
-func newDocument(v any) (document, error) {
+// NewDocument is the JSON of v.
+func NewDocument(v any) (Document, error) {
 	b, err := json.Marshal(v)
 	if err != nil {
-		return document{}, fmt.Errorf("issuer: encoding metadata: %w", err)
+		return Document{}, fmt.Errorf("catalog: encoding metadata: %w", err)
 	}
 	sum := sha256.Sum256(b)
-	return document{body: b, etag: `"` + b64(sum[:12]) + `"`}, nil
+	return Document{Body: b, ETag: `"` + base64.RawURLEncoding.EncodeToString(sum[:12]) + `"`}, nil
 }
 
 // The wire form of Credential Issuer Metadata, section 12.2.4.
@@ -58,19 +61,19 @@ type claimDescription struct {
 	Display   []Display  `json:"display,omitempty"`
 }
 
-func metadataDocument(origin string, a *authority) (document, error) {
+func metadataDocument(origin string, a *Entry) (Document, error) {
 	m := issuerMetadata{
-		CredentialIssuer:     a.identifier,
+		CredentialIssuer:     a.Identifier,
 		AuthorizationServers: []string{origin},
-		CredentialEndpoint:   a.identifier + "/credential",
-		NonceEndpoint:        a.identifier + "/nonce",
+		CredentialEndpoint:   a.Identifier + "/credential",
+		NonceEndpoint:        a.Identifier + "/nonce",
 		Display:              a.Display,
 		Configurations:       map[string]credentialConfiguration{},
 	}
 	for id, t := range a.types {
 		m.Configurations[id] = configuration(t)
 	}
-	return newDocument(m)
+	return NewDocument(m)
 }
 
 func configuration(t CredentialType) credentialConfiguration {
@@ -80,7 +83,7 @@ func configuration(t CredentialType) credentialConfiguration {
 		Scope:              t.ID,
 		BindingMethods:     []string{"jwk"},
 		SigningAlgs:        []string{"ES256"},
-		ProofTypes:         map[string]proofType{"jwt": {SigningAlgs: proofAlgNames()}},
+		ProofTypes:         map[string]proofType{"jwt": {SigningAlgs: request.ProofAlgs()}},
 		CredentialMetadata: credentialMetadata{Display: t.Display},
 	}
 	for _, claim := range t.Claims {

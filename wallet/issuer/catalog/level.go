@@ -1,9 +1,9 @@
-package issuer
+package catalog
 
 import "strings"
 
-// levelEnough compares levels loa1..loa4. Anything else, the empty string too, is below all of them.
-func levelEnough(have, required string) bool {
+// LevelEnough compares levels loa1..loa4. Anything else, the empty string too, is below all of them.
+func LevelEnough(have, required string) bool {
 	if required == "" {
 		return true
 	}
