@@ -76,6 +76,7 @@ type Node struct {
 	oidcStore   *oidcstore.Store
 	issuerStore *issuerstore.Store
 	runner      *sweep.Runner
+	router      *mux.Router
 	handler     http.Handler
 }
 
@@ -229,6 +230,7 @@ func (n *Node) deleteExpired(ctx context.Context) error {
 // routes mounts every module. Limits, headers and recovery go around the router: its own middleware skips 404, 405 and redirects.
 func (n *Node) routes() http.Handler {
 	r := mux.NewRouter().SkipClean(true).UseEncodedPath()
+	n.router = r
 	for _, m := range []interface{ Routes(*mux.Router) }{n.provider, n.federation, n.register, n.issuer, n.holder, n.status, n.bundle} {
 		m.Routes(r)
 	}
