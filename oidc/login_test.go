@@ -252,7 +252,9 @@ func TestBackReloadAndTabsNeverDeadEnd(t *testing.T) {
 	if a := b.agree(back); a.location.Query().Get("code") == "" {
 		t.Error("back and again")
 	}
-	for range 12 { // more tabs than are kept: the oldest ends with a page, not with a fault
+	// More tabs than are kept: the oldest ends with a page, not with a fault.
+	for range 12 {
+		e.clock.add(time.Second)
 		b.get("/authorize?" + request("app", "prompt", "consent").Encode())
 	}
 	if a := b.get(one.at.Path); a.status != http.StatusForbidden {

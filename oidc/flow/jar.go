@@ -43,7 +43,7 @@ func (j *Jar) New(req Request) State {
 	_, _ = rand.Read(csrf[:])
 	return State{
 		// The time in front makes the oldest flow the smallest id.
-		ID: fmt.Sprintf("%010x", now.Unix()) + hex.EncodeToString(raw[:]), CreatedAt: now.Truncate(time.Second), Request: req,
+		ID: fmt.Sprintf("%012x", now.UnixMilli()) + hex.EncodeToString(raw[:]), CreatedAt: now.Truncate(time.Second), Request: req,
 		CSRF: base64.RawURLEncoding.EncodeToString(csrf[:]),
 	}
 }
@@ -54,7 +54,7 @@ func (j *Jar) cookie(id string) httpx.Cookie {
 
 // validID keeps foreign text out of cookie names.
 func validID(id string) bool {
-	return len(id) == 34 && !strings.ContainsFunc(id, func(r rune) bool { return (r < '0' || r > '9') && (r < 'a' || r > 'f') })
+	return len(id) == 36 && !strings.ContainsFunc(id, func(r rune) bool { return (r < '0' || r > '9') && (r < 'a' || r > 'f') })
 }
 
 // Put keeps a flow in the browser, and lets the oldest others go when there are too many. ErrTooLarge.
