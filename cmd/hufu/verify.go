@@ -28,6 +28,7 @@ type verifyOptions struct {
 	nonce, audience string
 	holder          string
 	at              string
+	maxAge          time.Duration
 	lang            string
 	json            bool
 }
@@ -59,6 +60,7 @@ Exit codes: 0 valid, 2 invalid, 3 cannot tell, 1 wrong usage or a file that can'
 	f.StringVar(&o.audience, "audience", "", "whom the holder had to answer")
 	f.StringVar(&o.holder, "holder", "", `"any": judge the document alone, not who shows it`)
 	f.StringVar(&o.at, "at", "", "judge as of this time (RFC 3339) instead of now")
+	f.DurationVar(&o.maxAge, "holder-max-age", 0, "how long ago the holder may have answered (default 9m); raise it for a recorded presentation")
 	f.BoolVar(&o.json, "json", false, "print the verdict as one line of JSON")
 	f.StringVar(&o.lang, "lang", "", "language of the report: zh or en (default: from the environment)")
 	return cmd
@@ -81,7 +83,7 @@ func runVerify(cmd *cobra.Command, o verifyOptions, file string) error {
 	if err != nil {
 		return err
 	}
-	policy := verify.Policy{NewestSeen: newestSeen(o.bundle)}
+	policy := verify.Policy{NewestSeen: newestSeen(o.bundle), BindingMaxAge: o.maxAge}
 	verdict := verify.Verify(string(presentation), contents, challenge, at, policy)
 	if o.json {
 		fmt.Fprintf(cmd.OutOrStdout(), "%s\n", verdict.JSON())

@@ -6,6 +6,7 @@ import (
 	"context"
 	"errors"
 	"io"
+	"log/slog"
 	"net"
 	"net/http"
 	"net/http/httptest"
@@ -40,6 +41,15 @@ func TestWrapSetsSecurityHeadersOnEveryAnswer(t *testing.T) { // X01, G10
 		if path == "/panic" && (rec.Code != 500 || strings.Contains(rec.Body.String(), "boom") || !strings.Contains(rec.Body.String(), rec.Header().Get("X-Trace-Id"))) {
 			t.Errorf("a panic answered %d %q", rec.Code, rec.Body)
 		}
+	}
+}
+
+func TestU01LogShowsNoQueryAndNoSecretInThePath(t *testing.T) {
+	var log bytes.Buffer
+	h := httpx.Wrap(http.NotFoundHandler(), httpx.Options{Log: slog.New(slog.NewTextHandler(&log, nil))})
+	h.ServeHTTP(httptest.NewRecorder(), httptest.NewRequest("GET", "/i/1199440000TRY002X9/offer/canary-canary-canary-canary?code=canary", nil))
+	if strings.Contains(log.String(), "canary") || !strings.Contains(log.String(), "/i/1199440000TRY002X9/offer/...") {
+		t.Fatal(log.String())
 	}
 }
 

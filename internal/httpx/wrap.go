@@ -48,13 +48,13 @@ func Wrap(h http.Handler, o Options) http.Handler {
 		rec.Header().Set("X-Trace-Id", trace)
 		defer func() {
 			if p := recover(); p != nil {
-				o.Log.ErrorContext(r.Context(), "panic", "trace", trace, "path", r.URL.Path, "panic", p, "stack", string(debug.Stack()))
+				o.Log.ErrorContext(r.Context(), "panic", "trace", trace, "path", loggable(r.URL.Path), "panic", p, "stack", string(debug.Stack()))
 				if !rec.wrote {
 					serverError(rec, r, o)
 				}
 			}
 			// The path only: queries and bodies carry codes and tokens.
-			o.Log.InfoContext(r.Context(), "request", "trace", trace, "method", r.Method, "path", r.URL.Path,
+			o.Log.InfoContext(r.Context(), "request", "trace", trace, "method", r.Method, "path", loggable(r.URL.Path),
 				"status", rec.status, "ms", time.Since(start).Milliseconds())
 		}()
 		if len(r.URL.RequestURI()) > MaxURL {
@@ -70,6 +70,17 @@ func Wrap(h http.Handler, o Options) http.Handler {
 		r.Body = http.MaxBytesReader(rec, r.Body, limit)
 		h.ServeHTTP(rec, r)
 	})
+}
+
+// loggable hides long path segments: an offer's id is as secret as the offer, a licence identifier names a person.
+func loggable(path string) string {
+	parts := strings.Split(path, "/")
+	for i, p := range parts {
+		if len(p) > 20 && p != "openid-configuration" && p != "oauth-authorization-server" && p != "openid-credential-issuer" {
+			parts[i] = "..."
+		}
+	}
+	return strings.Join(parts, "/")
 }
 
 func serverError(w http.ResponseWriter, r *http.Request, o Options) {

@@ -1,13 +1,16 @@
 package dev
 
 import (
+	"context"
 	"fmt"
 	"io"
 	"net/http"
 	"strconv"
 	"strings"
+	"time"
 
 	"github.com/hufu-id/hufu/federation/province"
+	"github.com/hufu-id/hufu/internal/audit"
 	"github.com/hufu-id/hufu/internal/sample"
 	"github.com/hufu-id/hufu/web"
 )
@@ -137,8 +140,36 @@ func (w *World) home(pages *web.Pages) http.HandlerFunc {
 		for _, d := range w.sample.Departments {
 			door(d.Port, web.Text{ZH: d.Name, EN: d.English}, web.Text{ZH: "样本部门，依赖方", EN: "Sample department, a relying party"})
 		}
+		page.LastLogin = w.lastLogin(r.Context())
 		pages.Start(rw, r, page)
 	}
+}
+
+// loginSteps are the steps of a login that the start page shows, in words.
+var loginSteps = map[audit.Kind]web.Text{
+	"federation.logged_in": {ZH: "省里登录成功", EN: "Logged in at the province"},
+	"oidc.session_started": {ZH: "国家服务器建立会话", EN: "Session at the national server"},
+	"oidc.consent_given":   {ZH: "同意提供资料", EN: "Agreed to share"},
+	"oidc.code_issued":     {ZH: "发给部门一次性授权码", EN: "One-time code for the department"},
+	"oidc.code_redeemed":   {ZH: "部门换得令牌", EN: "Department took its tokens"},
+}
+
+func (w *World) lastLogin(ctx context.Context) *web.LastLogin {
+	events, err := w.node.LastLogin(ctx)
+	if err != nil {
+		return nil // the page is worth more than this corner of it
+	}
+	var out web.LastLogin
+	for _, ev := range events {
+		if label, ok := loginSteps[ev.Kind]; ok {
+			at := ev.At.In(time.FixedZone("Beijing", 8*60*60)).Format("15:04:05.000")
+			out.Steps = append(out.Steps, web.Fact{Label: label, Value: web.Text{ZH: at, EN: at}})
+		}
+	}
+	if len(out.Steps) == 0 {
+		return nil
+	}
+	return &out
 }
 
 func provinceText(p sample.ProvinceInfo) web.Text {

@@ -6,6 +6,7 @@ import (
 	"net/http"
 	"time"
 
+	"github.com/hufu-id/hufu/federation/identity"
 	"github.com/hufu-id/hufu/internal/jose"
 	"github.com/hufu-id/hufu/keys"
 	"github.com/hufu-id/hufu/signing/bundle"
@@ -29,7 +30,7 @@ const residentCard = "111"
 type licences struct{ n *Node }
 
 func (l licences) ofPerson(ctx context.Context, personID string) ([]register.Licence, error) {
-	p, err := l.n.persons.Person(ctx, personID)
+	p, err := l.person(ctx, personID)
 	if err != nil {
 		return nil, err
 	}
@@ -38,6 +39,15 @@ func (l licences) ofPerson(ctx context.Context, personID string) ([]register.Lic
 		return nil, nil
 	}
 	return l.n.register.ListByHolder(ctx, residentCard, number)
+}
+
+// person reads who asks; somebody who is gone or closed has no licences.
+func (l licences) person(ctx context.Context, id string) (identity.Person, error) {
+	p, err := l.n.persons.Person(ctx, id)
+	if errors.Is(err, identity.ErrUnknownPerson) || errors.Is(err, identity.ErrDisabled) {
+		err = issuer.ErrNoLicence
+	}
+	return p, err
 }
 
 func (l licences) OfPerson(ctx context.Context, personID, authority, typeID string) ([]string, error) {
@@ -78,7 +88,7 @@ func (l licences) Licence(ctx context.Context, id string) (issuer.Licence, error
 func (l licences) Hold(ctx context.Context, id, personID string) (issuer.Licence, error) {
 	x, err := l.n.register.Hold(ctx, id)
 	if err == nil && personID != "" {
-		p, perr := l.n.persons.Person(ctx, personID)
+		p, perr := l.person(ctx, personID)
 		switch {
 		case perr != nil:
 			return issuer.Licence{}, perr
@@ -131,6 +141,9 @@ type ownLicences struct{ n *Node }
 
 func (o ownLicences) Of(ctx context.Context, personID string) ([]holder.Licence, error) {
 	all, err := licences(o).ofPerson(ctx, personID)
+	if errors.Is(err, issuer.ErrNoLicence) {
+		return nil, nil
+	}
 	if err != nil {
 		return nil, err
 	}

@@ -108,6 +108,11 @@ func (n *Node) Register() *register.Service { return n.register }
 // Identifier is the credential issuer identifier of an authority.
 func (n *Node) Identifier(code string) string { return n.issuer.Identifier(code) }
 
+// LastLogin returns the audit events from the newest login on, for the start page of the sample world.
+func (n *Node) LastLogin(ctx context.Context) ([]audit.Event, error) {
+	return sqlstore.AuditChain{DB: n.db}.Since(ctx, "federation.logged_in", 12)
+}
+
 // Start runs the background work until Close.
 func (n *Node) Start(ctx context.Context) { n.runner.Start(ctx) }
 
