@@ -1,0 +1,98 @@
+package oidcstore
+
+import (
+	"context"
+	"errors"
+	"testing"
+	"time"
+
+	"github.com/hufu-id/hufu/internal/audit"
+	"github.com/hufu-id/hufu/internal/sqlstore"
+	"github.com/hufu-id/hufu/internal/sqlstore/sqltest"
+	"github.com/hufu-id/hufu/oidc/grant"
+	"github.com/hufu-id/hufu/oidc/session"
+)
+
+func TestCodeMovesOnlyForward(t *testing.T) {
+	sqltest.Each(t, func(t *testing.T, db *sqlstore.DB) {
+		ctx, now := context.Background(), time.Now().UTC().Truncate(time.Microsecond)
+		s := New(db, nil)
+		ev := audit.Event{Kind: "oidc.test"}
+		put := func(id string) {
+			t.Helper()
+			g := grant.Grant{ID: id, Type: "authorization_code", ClientID: "c", CodeSignature: "sig-" + id, CodeState: grant.Issued, CodeExpires: now.Add(time.Minute),
+				CreatedAt: now, AuthTime: now, Scopes: []string{"openid"}, Nonce: "数"}
+			if err := s.PutGrant(ctx, g, ev); err != nil {
+				t.Fatal(err)
+			}
+			got, err := s.GrantByCode(ctx, "sig-"+id)
+			if err != nil || got.ID != id || !got.AuthTime.Equal(now) || got.Nonce != "数" || got.CodeState != grant.Issued || !got.RevokedAt.IsZero() {
+				t.Fatalf("read back: %+v %v", got, err)
+			}
+		}
+		lost := func(name string, err error) {
+			t.Helper()
+			if !errors.Is(err, grant.ErrLost) {
+				t.Errorf("%s: %v", name, err)
+			}
+		}
+		ok := func(name string, err error) {
+			t.Helper()
+			if err != nil {
+				t.Errorf("%s: %v", name, err)
+			}
+		}
+		put("a")
+		lost("expired", s.ClaimCode(ctx, "sig-a", now.Add(time.Minute), now, ev))
+		ok("in time", s.ClaimCode(ctx, "sig-a", now.Add(59*time.Second), now.Add(time.Hour), ev))
+		lost("again", s.ClaimCode(ctx, "sig-a", now, now, ev))
+		lost("burn a used one", s.BurnCode(ctx, "sig-a", ev))
+		put("b")
+		ok("burn", s.BurnCode(ctx, "sig-b", ev))
+		lost("claim a burnt one", s.ClaimCode(ctx, "sig-b", now, now, ev))
+		put("c")
+		ok("revoke", s.Revoke(ctx, "c", now, ev))
+		ok("revoke again", s.Revoke(ctx, "c", now.Add(time.Hour), ev))
+		lost("claim of a revoked grant", s.ClaimCode(ctx, "sig-c", now, now, ev))
+		if g, err := s.Grant(ctx, "c"); err != nil || !g.RevokedAt.Equal(now) {
+			t.Errorf("revoked at %v, %v", g.RevokedAt, err)
+		}
+		if n, err := s.DeleteExpired(ctx, now.Add(time.Minute+time.Second), 100); n != 2 || err != nil {
+			t.Errorf("deleted %d, %v: only b and c have ended", n, err)
+		}
+		if _, err := s.Grant(ctx, "a"); err != nil {
+			t.Errorf("a living grant is gone: %v", err)
+		}
+		if _, err := s.Grant(ctx, "b"); !errors.Is(err, grant.ErrUnknown) {
+			t.Errorf("b: %v", err)
+		}
+	})
+}
+
+func TestSessionReplacesAndNeverGoesBack(t *testing.T) {
+	sqltest.Each(t, func(t *testing.T, db *sqlstore.DB) {
+		ctx, now := context.Background(), time.Now().UTC().Truncate(time.Microsecond)
+		s := New(db, nil)
+		one := session.Session{Key: "k1", PersonID: "p", AMR: []string{"pwd"}, AuthTime: now, CreatedAt: now, UsedAt: now, ExpiresAt: now.Add(time.Hour)}
+		two := one
+		two.Key = "k2"
+		ev := audit.Event{Kind: "oidc.test"}
+		for _, err := range []error{s.PutSession(ctx, one, "", ev), s.PutSession(ctx, two, "k1", ev), s.TouchSession(ctx, "k2", now.Add(time.Minute)),
+			s.TouchSession(ctx, "k2", now)} {
+			if err != nil {
+				t.Fatal(err)
+			}
+		}
+		if _, err := s.Session(ctx, "k1"); !errors.Is(err, session.ErrNone) {
+			t.Errorf("the replaced session: %v", err)
+		}
+		if got, err := s.Session(ctx, "k2"); err != nil || !got.UsedAt.Equal(now.Add(time.Minute)) {
+			t.Errorf("used at %v, %v", got.UsedAt, err)
+		}
+		for range 2 {
+			if err := s.EndSession(ctx, "k2", ev); err != nil {
+				t.Error(err)
+			}
+		}
+	})
+}
