@@ -109,7 +109,7 @@ func (w *world) Redeem(_ context.Context, code, tx string) (oidc.PreAuthorized, 
 
 // env is one server with its database, and possibly more nodes on the same database.
 type env struct {
-	t      *testing.T
+	t      testing.TB
 	dsn    string
 	world  *world
 	clock  *clock
@@ -130,7 +130,7 @@ func each(t *testing.T, nodes int, run func(t *testing.T, e *env)) {
 	}
 }
 
-func newEnv(t *testing.T, dsn string, nodes int) *env {
+func newEnv(t testing.TB, dsn string, nodes int) *env {
 	t.Helper()
 	key, err := jose.GenerateKey(jose.ES256)
 	must(t, err)
