@@ -81,7 +81,7 @@ func (s *Sealer) OpenBytes(purpose string, sealed []byte) ([]byte, error) {
 // chunk is how much of a sealed value one cookie carries: browsers drop cookies above 4096 bytes, name and attributes included.
 const (
 	chunk     = 3500
-	maxChunks = 6
+	maxChunks = 7
 )
 
 // Cookie keeps a sealed value in the browser. A value that is too large for one cookie is spread over several.

@@ -293,6 +293,34 @@ func TestSignRefusesHeadersThatLie(t *testing.T) {
 }
 
 // TestProofCarriesItsKey: a proof of possession has jwk and no kid; the verifier takes the key from the checked header.
+// E02: a key or an address in the header is data, never trust: a token is checked with the caller's keys alone, and nothing is fetched.
+func TestE02KeysInHeadersAreNotTrusted(t *testing.T) {
+	ours, ourPub := newKey(t, ES256)
+	theirs, theirPub := newKey(t, ES256)
+	public := theirPub.renamed("")
+	p := Policy{Typ: []string{"JWT"}, Algs: []Alg{ES256}}
+	jwk, err := public.MarshalJSON()
+	if err != nil {
+		t.Fatal(err)
+	}
+	for name, header := range map[string]string{
+		"jwk": `{"alg":"ES256","typ":"JWT","jwk":` + string(jwk) + `}`,
+		"jku": `{"alg":"ES256","typ":"JWT","jku":"https://evil.example/jwks"}`,
+		"x5u": `{"alg":"ES256","typ":"JWT","x5u":"https://evil.example/cert.pem"}`,
+	} {
+		if _, err := Verify(forge(t, theirs, header, `{"sub":"admin"}`), p, ourPub); err == nil {
+			t.Errorf("%s: a token was believed for the key that it brought", name)
+		}
+	}
+	good, err := SignJSON(ours, Header{Typ: "JWT"}, map[string]any{"sub": "admin"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := Verify(good, p, ourPub); err != nil {
+		t.Errorf("twin: %v", err)
+	}
+}
+
 func TestProofCarriesItsKey(t *testing.T) {
 	k, pub := newKey(t, ES256)
 	public := pub.renamed("")

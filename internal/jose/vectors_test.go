@@ -126,7 +126,7 @@ type rawVectors struct {
 	}
 }
 
-// TestWycheproofRawSignatures runs the edge cases of r and s, and of Ed25519, through the same verify as tokens.
+// TestWycheproofRawSignatures (N09) runs the edge cases of r and s, and of Ed25519, through the same verify as tokens.
 func TestWycheproofRawSignatures(t *testing.T) {
 	for file, alg := range map[string]Alg{"ecdsa_secp256r1_sha256_p1363_test.json": ES256, "ed25519_test.json": EdDSA} {
 		t.Run(file, func(t *testing.T) {

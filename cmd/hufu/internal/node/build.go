@@ -73,7 +73,6 @@ type Node struct {
 	holder     *holder.Holder
 	bundle     *bundlepub.Service
 
-	oidcStore   *oidcstore.Store
 	issuerStore *issuerstore.Store
 	runner      *sweep.Runner
 	router      *mux.Router
@@ -172,10 +171,9 @@ func (n *Node) openWalletRooms(ctx context.Context) (err error) {
 }
 
 func (n *Node) openLoginRooms(context.Context) (err error) {
-	n.oidcStore = oidcstore.New(n.db, time.Now)
-	if n.provider, err = oidc.New(oidc.Config{Issuer: n.cfg.Origin, Store: n.oidcStore, Keys: providerKeys{n.keys}, PairwiseSecret: n.secrets.pairwise,
+	if n.provider, err = oidc.New(oidc.Config{Issuer: n.cfg.Origin, Store: oidcstore.New(n.db, time.Now), Keys: providerKeys{n.keys}, PairwiseSecret: n.secrets.pairwise,
 		CodeSecret: n.secrets.code, Sealer: n.sealer, Pages: n.pages, Persons: persons{n}, CredentialScopes: credentialScopes{n.issuer},
-		PreAuthorizedCodes: preAuthorizedCodes{n.issuer}, Log: n.cfg.Log}); err != nil {
+		PreAuthorizedCodes: preAuthorizedCodes{n.issuer}, ProvinceName: provinceName, Log: n.cfg.Log}); err != nil {
 		return err
 	}
 	members, err := n.members()
@@ -226,8 +224,8 @@ func (n *Node) publish(ctx context.Context) error {
 func (n *Node) deleteExpired(ctx context.Context) error {
 	now := time.Now()
 	_, err1 := n.db.DeleteExpiredClaims(ctx, now, 5000)
-	// Used codes and ended grants stay for an hour: that is how a code's reuse is told from an unknown one.
-	_, err2 := n.oidcStore.DeleteExpired(ctx, now.Add(-time.Hour), 5000)
+
+	_, err2 := n.provider.Sweep(ctx, 5000)
 	_, err3 := n.issuer.Sweep(ctx)
 	return errors.Join(err1, err2, err3)
 }
