@@ -71,12 +71,6 @@ func (w *world) Claims(_ context.Context, id string) (oidc.PersonClaims, error) 
 	return p, nil
 }
 
-func (w *world) set(id string, p oidc.PersonClaims) {
-	w.mu.Lock()
-	defer w.mu.Unlock()
-	w.persons[id] = p
-}
-
 func (w *world) SigningKey(context.Context) (jose.SigningKey, error) { return w.key, nil }
 func (w *world) VerificationKeys(context.Context) ([]jose.JWK, error) {
 	k, err := w.key.Public()

@@ -241,7 +241,7 @@ func TestCurveIsBoundToAlgorithm(t *testing.T) {
 	}
 	theirs, err := jws.Sign([]byte(`{}`), jws.WithKey(jwa.ES256, p384.Key))
 	if err != nil {
-		t.Skip("jwx refuses now")
+		t.Fatalf("jwx refuses to make such a token now (%v): this test proves nothing any more", err)
 	}
 	if _, err := Verify(string(theirs), anyType, pub.renamed("")); !errors.Is(err, ErrNoKey) {
 		t.Errorf("Verify: %v", err)

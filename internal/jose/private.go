@@ -115,11 +115,11 @@ func checkPrivate(raw any) (crypto.Signer, error) {
 	mismatch := fmt.Errorf("%w: private and public half don't belong together", ErrInvalidKey)
 	switch p := raw.(type) {
 	case *ecdsa.PrivateKey:
-		size := (p.Curve.Params().BitSize + 7) / 8
-		if p.D == nil || p.D.Sign() <= 0 || p.D.BitLen() > size*8 {
+		scalar, err := p.Bytes() // refuses one out of range
+		if err != nil {
 			return nil, mismatch
 		}
-		again, err := ecdsa.ParseRawPrivateKey(p.Curve, p.D.FillBytes(make([]byte, size)))
+		again, err := ecdsa.ParseRawPrivateKey(p.Curve, scalar)
 		if err != nil || !again.PublicKey.Equal(&p.PublicKey) {
 			return nil, mismatch
 		}

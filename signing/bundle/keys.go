@@ -192,7 +192,11 @@ func checkKeys(role string, keyIDs []string, keys map[string]*metadata.Key, thre
 		if own, err := key.ID(); err != nil || own != id {
 			return fmt.Errorf("role %s: key %.8s is not named by its hash", role, id)
 		}
-		point := fmt.Sprint(ec.X, ec.Y)
+		raw, err := ec.Bytes()
+		if err != nil {
+			return fmt.Errorf("role %s: key %.8s: %w", role, id, err)
+		}
+		point := string(raw)
 		if points[point] {
 			return fmt.Errorf("role %s: key %.8s is there twice", role, id)
 		}

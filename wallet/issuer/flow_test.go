@@ -87,13 +87,13 @@ func checkCredential(t *testing.T, w *world, c wallet.Credential) {
 func TestWalletPresentsWithSelectiveDisclosureAndKeyBinding(t *testing.T) {
 	w := newWorld(t, "sqlite:"+filepath.Join(t.TempDir(), "t.db"))
 	v := w.offer()
-	c, err := w.wallet.TakeOffer(context.Background(), v.URI, v.TxCode)
+	_, err := w.wallet.TakeOffer(context.Background(), v.URI, v.TxCode)
 	must(t, err)
 	file := filepath.Join(t.TempDir(), "wallet.json")
 	must(t, w.wallet.Save(file))
 	other := wallet.New(wallet.Options{})
 	must(t, other.Load(file))
-	c = other.Credentials()[0]
+	c := other.Credentials()[0]
 	text, err := c.Present("https://verifier.test", "n-1", w.Now(), sdjwt.P("licence_id"))
 	must(t, err)
 	p, err := sdjwt.Parse(text)

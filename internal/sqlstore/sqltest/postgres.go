@@ -12,6 +12,7 @@ import (
 	"sort"
 	"strconv"
 	"sync"
+	"sync/atomic"
 	"syscall"
 	"time"
 )
@@ -19,7 +20,7 @@ import (
 var server = sync.OnceValues(start)
 
 // keep holds our end of the server's pipe: collected as garbage, it would be closed and the server would stop.
-var keep io.Closer
+var keep atomic.Pointer[io.WriteCloser]
 
 // Server returns the URL of a PostgreSQL server whose user may create databases: the one in HUFU_TEST_DATABASE_URL, else one that this
 // process starts on first use. A started server ends with the process: it runs in the foreground of a shell that waits
@@ -66,7 +67,7 @@ func start() (string, error) {
 	if err != nil {
 		return "", err
 	}
-	keep = lifeline
+	keep.Store(&lifeline)
 	if err := cmd.Start(); err != nil {
 		return "", err
 	}
@@ -81,9 +82,7 @@ func start() (string, error) {
 func binaries() (string, error) {
 	dirs, _ := filepath.Glob("/usr/lib/postgresql/*/bin")
 	sort.Slice(dirs, func(i, j int) bool { return version(dirs[i]) > version(dirs[j]) })
-	for _, more := range []string{"/usr/pgsql/bin", "/opt/homebrew/bin", "/usr/local/pgsql/bin", "/usr/local/bin", "/usr/bin"} {
-		dirs = append(dirs, more)
-	}
+	dirs = append(dirs, "/usr/pgsql/bin", "/opt/homebrew/bin", "/usr/local/pgsql/bin", "/usr/local/bin", "/usr/bin")
 	for _, d := range dirs {
 		if _, err := os.Stat(filepath.Join(d, "postgres")); err == nil {
 			if _, err := os.Stat(filepath.Join(d, "initdb")); err == nil {

@@ -205,7 +205,7 @@ func (d *demo) logout(ctx context.Context) (string, error) {
 		return "", err
 	}
 	if p.Has("logout-confirm") {
-		if p, err = p.Click(ctx, "logout-confirm"); err != nil {
+		if _, err = p.Click(ctx, "logout-confirm"); err != nil {
 			return "", err
 		}
 	}
