@@ -1,0 +1,447 @@
+package status_test
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"net/http"
+	"net/http/httptest"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"github.com/gorilla/mux"
+
+	"github.com/hufu-id/hufu/internal/jose"
+	"github.com/hufu-id/hufu/internal/sqlstore"
+	"github.com/hufu-id/hufu/internal/sqlstore/sqltest"
+	"github.com/hufu-id/hufu/internal/sqlstore/statusstore"
+	"github.com/hufu-id/hufu/signing/statuslist"
+	"github.com/hufu-id/hufu/wallet/status"
+)
+
+type world struct {
+	*status.Service
+	db  *sqlstore.DB
+	key jose.JWK
+	now atomic.Int64
+	// hold, when set, is called before each signature.
+	hold func()
+}
+
+var start = time.Date(2026, 11, 23, 10, 0, 0, 0, time.UTC)
+
+func newWorld(t *testing.T, db *sqlstore.DB, edit func(*status.Config)) *world {
+	t.Helper()
+	key, err := jose.GenerateKey(jose.ES256)
+	if err != nil {
+		t.Fatal(err)
+	}
+	w := &world{db: db}
+	w.now.Store(start.UnixNano())
+	if w.key, err = key.Public(); err != nil {
+		t.Fatal(err)
+	}
+	cfg := status.Config{Store: statusstore.New(db), Tx: db.InTx, Audit: db.Audit, BaseURL: "https://id.example",
+		Now: func() time.Time { return time.Unix(0, w.now.Load()).UTC() },
+		Signer: func(context.Context) (jose.SigningKey, [][]byte, error) {
+			if w.hold != nil {
+				w.hold()
+			}
+			return key, nil, nil
+		}}
+	if edit != nil {
+		edit(&cfg)
+	}
+	if w.Service, err = status.New(cfg); err != nil {
+		t.Fatal(err)
+	}
+	return w
+}
+
+func (w *world) pass(d time.Duration) { w.now.Add(int64(d)) }
+
+func each(t *testing.T, edit func(*status.Config), run func(t *testing.T, w *world)) {
+	sqltest.Each(t, func(t *testing.T, db *sqlstore.DB) { run(t, newWorld(t, db, edit)) })
+}
+
+func (w *world) allocate(t *testing.T, licence string, n int) []status.Ref {
+	t.Helper()
+	var refs []status.Ref
+	for i := range n {
+		ref, err := w.Allocate(context.Background(), licence, fmt.Sprint(licence, i), "driving-licence", start.AddDate(0, 0, 90))
+		if err != nil {
+			t.Fatal(err)
+		}
+		refs = append(refs, ref)
+	}
+	return refs
+}
+
+// read gets a list as a stranger does and returns the value of one entry.
+func (w *world) read(t *testing.T, ref status.Ref) (uint8, statuslist.Token) {
+	t.Helper()
+	resp := w.get(t, strings.TrimPrefix(ref.URI, "https://id.example"), nil)
+	if resp.code != 200 || resp.header.Get("Content-Type") != statuslist.MediaType {
+		t.Fatalf("%s: %d %v", ref.URI, resp.code, resp.header)
+	}
+	return w.valueIn(t, resp.body, ref)
+}
+
+func (w *world) valueIn(t *testing.T, jwt string, ref status.Ref) (uint8, statuslist.Token) {
+	t.Helper()
+	parsed, err := statuslist.ParseToken(jwt)
+	if err != nil {
+		t.Fatal(err)
+	}
+	token, err := parsed.Verify(ref.URI, w.key)
+	if err != nil {
+		t.Fatal(err)
+	}
+	v, err := token.Status(ref.Index, time.Unix(0, w.now.Load()))
+	if err != nil {
+		t.Fatal(err)
+	}
+	return uint8(v), token
+}
+
+type answer struct {
+	code   int
+	header http.Header
+	body   string
+}
+
+func (w *world) get(t *testing.T, path string, header http.Header) answer {
+	t.Helper()
+	r := mux.NewRouter().SkipClean(true).UseEncodedPath()
+	w.Routes(r)
+	req := httptest.NewRequest(http.MethodGet, path, nil)
+	for k, v := range header {
+		req.Header[k] = v
+	}
+	rec := httptest.NewRecorder()
+	r.ServeHTTP(rec, req)
+	body, err := io.ReadAll(rec.Body)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return answer{rec.Code, rec.Header(), string(body)}
+}
+
+func TestAChangeIsPublishedWithinTenSeconds(t *testing.T) { // Q09
+	each(t, nil, func(t *testing.T, w *world) {
+		ctx := context.Background()
+		refs := w.allocate(t, "a", 5)
+		other := w.allocate(t, "b", 1)[0]
+		for i, want := range []uint8{status.Suspended, status.Valid, status.Invalid} {
+			if err := w.SetForLicence(ctx, "a", want); err != nil {
+				t.Fatal(err)
+			}
+			for range 9 { // one step a second
+				if err := w.Publish(ctx); err != nil {
+					t.Fatal(err)
+				}
+				w.pass(time.Second)
+			}
+			for _, ref := range refs {
+				if got, token := w.read(t, ref); got != want || !token.Expires().Equal(token.IssuedAt().AddDate(0, 0, 35)) || token.TTL() != 5*time.Minute {
+					t.Fatalf("change %d: %d, %v", i, got, token)
+				}
+			}
+			if got, _ := w.read(t, other); got != status.Valid {
+				t.Fatalf("another licence: %d", got)
+			}
+		}
+	})
+}
+
+func TestCopiesOfALicenceDontFlipTogether(t *testing.T) {
+	each(t, nil, func(t *testing.T, w *world) {
+		refs := w.allocate(t, "a", 12)
+		if err := w.SetForLicence(context.Background(), "a", status.Invalid); err != nil {
+			t.Fatal(err)
+		}
+		if err := w.Publish(context.Background()); err != nil {
+			t.Fatal(err)
+		}
+		flipped := 0
+		for _, ref := range refs {
+			if v, _ := w.read(t, ref); v == status.Invalid {
+				flipped++
+			}
+		}
+		if flipped == 0 || flipped == len(refs) {
+			t.Fatalf("%d of %d flipped at once", flipped, len(refs))
+		}
+	})
+}
+
+func TestTokensForTheBundleKnowEveryCommittedAct(t *testing.T) {
+	each(t, nil, func(t *testing.T, w *world) {
+		refs := w.allocate(t, "a", 8)
+		if err := w.SetForLicence(context.Background(), "a", status.Invalid); err != nil {
+			t.Fatal(err)
+		}
+		tokens, err := w.Tokens(context.Background())
+		if err != nil || len(tokens) != 1 || tokens[0].URI != refs[0].URI {
+			t.Fatalf("%v, %v", tokens, err)
+		}
+		for _, ref := range refs {
+			if v, _ := w.valueIn(t, tokens[0].JWT, ref); v != status.Invalid {
+				t.Fatalf("entry %d is %d", ref.Index, v)
+			}
+		}
+	})
+}
+
+func TestAllocateRefusesALicenceThatIsNotValid(t *testing.T) { // P12
+	each(t, nil, func(t *testing.T, w *world) {
+		ctx := context.Background()
+		for _, v := range []uint8{status.Suspended, status.Invalid} {
+			if err := w.SetForLicence(ctx, "a", v); err != nil {
+				t.Fatal(err)
+			}
+			if _, err := w.Allocate(ctx, "a", "1", "driving-licence", start); !errors.Is(err, status.ErrNotValid) {
+				t.Fatalf("value %d: %v", v, err)
+			}
+		}
+		if err := w.SetForLicence(ctx, "a", status.Valid); err != nil {
+			t.Fatal(err)
+		}
+		w.allocate(t, "a", 1)
+		if err := w.SetForLicence(ctx, "a", 3); err == nil {
+			t.Fatal("a value that would tell why was taken")
+		}
+	})
+}
+
+// A credential that is being issued while its licence is revoked is either refused or revoked with the others: there is no third.
+func TestARevocationNeverMissesAnIssuanceAtTheSameTime(t *testing.T) { // P12
+	each(t, func(c *status.Config) { c.Spread = -1 }, func(t *testing.T, w *world) {
+		ctx := context.Background()
+		for round := range 15 {
+			licence := fmt.Sprint("r", round)
+			var wg sync.WaitGroup
+			refs := make([]status.Ref, 6)
+			for i := range refs {
+				wg.Go(func() {
+					ref, err := w.Allocate(ctx, licence, fmt.Sprint(licence, i), "driving-licence", start)
+					if err == nil {
+						refs[i] = ref
+					} else if !errors.Is(err, status.ErrNotValid) {
+						t.Error(err)
+					}
+				})
+			}
+			wg.Go(func() {
+				if err := w.SetForLicence(ctx, licence, status.Invalid); err != nil {
+					t.Error(err)
+				}
+			})
+			wg.Wait()
+			w.pass(time.Millisecond)
+			if err := w.Publish(ctx); err != nil {
+				t.Fatal(err)
+			}
+			for _, ref := range refs {
+				if ref.URI == "" {
+					continue
+				}
+				if v, _ := w.read(t, ref); v != status.Invalid {
+					t.Fatalf("round %d: a credential survived the revocation", round)
+				}
+			}
+		}
+	})
+}
+
+func TestParallelAllocationsAreUniqueAndFillSeveralLists(t *testing.T) {
+	each(t, func(c *status.Config) { c.Size = 64 }, func(t *testing.T, w *world) {
+		var wg sync.WaitGroup
+		var mu sync.Mutex
+		seen := map[status.Ref]bool{}
+		perList := map[string]int{}
+		for g := range 20 {
+			wg.Go(func() {
+				for i := range 10 {
+					ref, err := w.Allocate(context.Background(), fmt.Sprint(g), fmt.Sprint(g, "/", i), "driving-licence", start)
+					if err != nil {
+						t.Error(err)
+						return
+					}
+					mu.Lock()
+					if seen[ref] || ref.Index < 0 || ref.Index >= 64 {
+						t.Errorf("%v twice or out of range", ref)
+					}
+					seen[ref] = true
+					perList[ref.URI]++
+					mu.Unlock()
+				}
+			})
+		}
+		wg.Wait()
+		if len(seen) != 200 || len(perList) < 4 {
+			t.Fatalf("%d indices in %v", len(seen), perList)
+		}
+	})
+}
+
+func TestIndicesAreSpreadOverTheList(t *testing.T) {
+	w := newWorld(t, sqltest.Open(t, sqltest.DSN(t, sqlstore.SQLite)), nil)
+	refs := w.allocate(t, "a", 64)
+	upper, rising := 0, 0
+	for i, r := range refs {
+		if r.Index >= 1<<16 {
+			upper++
+		}
+		if i > 0 && r.Index > refs[i-1].Index {
+			rising++
+		}
+	}
+	if upper < 12 || upper > 52 || rising < 12 || rising > 52 { // 5 standard deviations
+		t.Fatalf("%d of 64 in the upper half, %d rises", upper, rising)
+	}
+}
+
+func TestASlowNodeNeverPublishesAnOlderListAfterANewerOne(t *testing.T) { // Q09
+	each(t, func(c *status.Config) { c.Spread = -1 }, func(t *testing.T, w *world) {
+		ctx := context.Background()
+		ref := w.allocate(t, "a", 1)[0]
+		signing, release, done := make(chan struct{}), make(chan struct{}), make(chan error, 1)
+		var calls atomic.Int32
+		w.hold = func() {
+			if calls.Add(1) == 1 { // the first signature is the slow one
+				close(signing)
+				<-release
+			}
+		}
+		go func() { done <- w.Publish(ctx) }()
+		<-signing
+		if err := w.SetForLicence(ctx, "a", status.Invalid); err != nil {
+			t.Fatal(err)
+		}
+		w.pass(time.Second)
+		if err := w.Publish(ctx); err != nil {
+			t.Fatal(err)
+		}
+		before, _ := w.read(t, ref)
+		close(release)
+		if err := <-done; err != nil {
+			t.Fatal(err)
+		}
+		after, _ := w.read(t, ref)
+		if before != status.Invalid || after != status.Invalid {
+			t.Fatalf("before the slow node ended %d, after %d", before, after)
+		}
+	})
+}
+
+func TestACrashBetweenRecordAndSignatureHeals(t *testing.T) {
+	each(t, func(c *status.Config) { c.Spread = -1 }, func(t *testing.T, w *world) {
+		ctx := context.Background()
+		ref := w.allocate(t, "a", 1)[0]
+		if err := w.SetForLicence(ctx, "a", status.Invalid); err != nil {
+			t.Fatal(err)
+		}
+		s := statusstore.New(w.db)
+		l, err := s.Get(ctx, ref.URI[len("https://id.example/status/"):])
+		if err != nil {
+			t.Fatal(err)
+		}
+		if _, err := s.Begin(ctx, l, start); err != nil { // and the node dies
+			t.Fatal(err)
+		}
+		w.pass(4 * time.Second)
+		if err := w.Publish(ctx); err != nil {
+			t.Fatal(err)
+		}
+		if v, _ := w.read(t, ref); v != status.Invalid {
+			t.Fatalf("value %d", v)
+		}
+	})
+}
+
+func TestWhatIsSignedWasRecorded(t *testing.T) {
+	each(t, nil, func(t *testing.T, w *world) {
+		w.allocate(t, "a", 1)
+		n := -1
+		w.hold = func() {
+			if err := w.db.QueryRow(context.Background(), `SELECT COUNT(*) FROM status_publications`).Scan(&n); err != nil {
+				t.Error(err)
+			}
+		}
+		if err := w.Publish(context.Background()); err != nil || n != 1 {
+			t.Fatalf("%d records when signing, %v", n, err)
+		}
+	})
+}
+
+func TestAnUnchangedListIsSignedAgainInTime(t *testing.T) {
+	each(t, nil, func(t *testing.T, w *world) {
+		ref := w.allocate(t, "a", 1)[0]
+		_, first := w.read(t, ref)
+		w.pass(59 * time.Minute)
+		if err := w.Publish(context.Background()); err != nil {
+			t.Fatal(err)
+		}
+		if _, same := w.read(t, ref); !same.IssuedAt().Equal(first.IssuedAt()) {
+			t.Fatal("signed without need")
+		}
+		w.pass(2 * time.Minute)
+		if err := w.Publish(context.Background()); err != nil {
+			t.Fatal(err)
+		}
+		if _, next := w.read(t, ref); !next.IssuedAt().After(first.IssuedAt()) {
+			t.Fatal("not signed again")
+		}
+		w.pass(-2 * time.Hour) // a node whose clock is behind
+		if err := w.SetForLicence(context.Background(), "a", status.Invalid); err != nil {
+			t.Fatal(err)
+		}
+		_, err := w.Tokens(context.Background())
+		w.pass(2 * time.Hour)
+		if v, last := w.read(t, ref); err != nil || v != status.Invalid || last.IssuedAt().Before(first.IssuedAt()) {
+			t.Fatalf("clock behind: %d, %s, %v", v, last.IssuedAt(), err)
+		}
+	})
+}
+
+func TestListIsServedAsTheSpecificationSays(t *testing.T) {
+	each(t, nil, func(t *testing.T, w *world) {
+		path := strings.TrimPrefix(w.allocate(t, "a", 1)[0].URI, "https://id.example")
+		if path != "/status/driving-licence-2027q1-1" {
+			t.Fatal(path)
+		}
+		first := w.get(t, path, nil) // before any background step
+		if first.code != 200 || first.header.Get("Access-Control-Allow-Origin") != "*" || !strings.Contains(first.header.Get("Cache-Control"), "max-age") {
+			t.Fatalf("%d %v", first.code, first.header)
+		}
+		for name, c := range map[string]struct {
+			path   string
+			header http.Header
+			code   int
+		}{
+			"same etag":        {path, http.Header{"If-None-Match": {first.header.Get("ETag")}}, 304},
+			"other etag":       {path, http.Header{"If-None-Match": {`"x"`}}, 200},
+			"jwt":              {path, http.Header{"Accept": {statuslist.MediaType}}, 200},
+			"anything":         {path, http.Header{"Accept": {"text/html, */*;q=0.1"}}, 200},
+			"cwt only":         {path, http.Header{"Accept": {"application/statuslist+cwt"}}, 406},
+			"jwt refused":      {path, http.Header{"Accept": {statuslist.MediaType + ";q=0, */*"}}, 406},
+			"unknown list":     {"/status/driving-licence-2027q1-2", nil, 404},
+			"junk":             {"/status/%00%ff", nil, 404},
+			"history":          {path + "?time=1700000000", nil, 501},
+			"aggregation":      {"/status/aggregation", nil, 200},
+			"nothing accepted": {path, http.Header{"Accept": {"text/html"}}, 406},
+		} {
+			if got := w.get(t, c.path, c.header); got.code != c.code {
+				t.Errorf("%s: %d %s", name, got.code, got.body)
+			}
+		}
+		if a := w.get(t, "/status/aggregation", nil); !strings.Contains(a.body, `"https://id.example`+path+`"`) {
+			t.Errorf("aggregation %s", a.body)
+		}
+	})
+}
