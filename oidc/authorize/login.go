@@ -52,7 +52,8 @@ func noFlow(err error) error {
 
 // LoggedIn makes the session and, when nothing more is to be asked, the code: in the caller's transaction.
 func (h *Handler) LoggedIn(ctx context.Context, r *http.Request, flowID string, login Login) (func(http.ResponseWriter), error) {
-	state, c, err := h.load(r, flowID)
+	// In the transaction, too: a second connection, asked for while this one holds a lock that all others wait for, may never come.
+	state, c, err := h.load(r.WithContext(ctx), flowID)
 	if err != nil {
 		return nil, noFlow(err)
 	}
