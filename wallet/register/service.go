@@ -64,16 +64,28 @@ func (s *Service) TypeByVCT(vct string) (LicenceType, bool) {
 
 // Get returns a licence of any authority. It is for our own modules; the department API uses GetOwn.
 func (s *Service) Get(ctx context.Context, id string) (Licence, error) {
-	r, err := s.cfg.Store.Get(ctx, id)
+	r, err := s.get(ctx, id)
 	if err != nil {
 		return Licence{}, err
 	}
 	return s.open(r)
 }
 
+// get keeps from the database what can't be an identifier: PostgreSQL refuses text that is not UTF-8 or holds a NUL, with an error.
+func (s *Service) get(ctx context.Context, id string) (Record, error) {
+	if !plausibleID(id) {
+		return Record{}, ErrNotFound
+	}
+	return s.cfg.Store.Get(ctx, id)
+}
+
+func plausibleID(id string) bool {
+	return id != "" && len(id) <= 128 && strings.Trim(id, ".0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZ") == ""
+}
+
 // GetOwn returns a licence of one authority. Another authority's is ErrNotFound, as if it didn't exist.
 func (s *Service) GetOwn(ctx context.Context, issuer, id string) (Licence, error) {
-	r, err := s.cfg.Store.Get(ctx, id)
+	r, err := s.get(ctx, id)
 	if err != nil {
 		return Licence{}, err
 	}
@@ -86,6 +98,9 @@ func (s *Service) GetOwn(ctx context.Context, issuer, id string) (Licence, error
 // Hold returns a licence whose status is valid and keeps the status from changing until the transaction in ctx ends: a revocation that comes
 // meanwhile waits, and then finds the credential that was issued. ErrNotInForce if it is not in force at this moment.
 func (s *Service) Hold(ctx context.Context, id string) (Licence, error) {
+	if !plausibleID(id) {
+		return Licence{}, ErrNotFound
+	}
 	if err := s.cfg.Store.Hold(ctx, id); err != nil {
 		return Licence{}, err
 	}
@@ -112,6 +127,12 @@ func (s *Service) List(ctx context.Context, q Query) ([]Licence, error) {
 	}
 	if q.Limit < 1 || q.Limit > 200 {
 		return nil, fmt.Errorf("%w: limit must be 1 to 200", ErrInvalid)
+	}
+	if q.After != "" && !plausibleID(q.After) {
+		return nil, fmt.Errorf("%w: after must be a licence identifier", ErrInvalid)
+	}
+	if _, ok := s.Type(q.TypeID); !ok && q.TypeID != "" {
+		return nil, fmt.Errorf("%w: type must be one of %s", ErrInvalid, s.typeIDs())
 	}
 	f := Filter{Issuer: q.Issuer, TypeID: q.TypeID, After: q.After, Limit: q.Limit}
 	if q.Reference != "" {
