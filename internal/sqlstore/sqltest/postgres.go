@@ -17,7 +17,10 @@ import (
 	"time"
 )
 
-var server = sync.OnceValues(start)
+var (
+	server  = sync.OnceValues(func() (string, error) { return start("off") })
+	durable = sync.OnceValues(func() (string, error) { return start("on") })
+)
 
 // keep holds our end of the server's pipe: collected as garbage, it would be closed and the server would stop.
 var keep atomic.Pointer[io.WriteCloser]
@@ -27,7 +30,10 @@ var keep atomic.Pointer[io.WriteCloser]
 // for our end of a pipe to close, so that it goes also when a test binary is killed.
 func Server() (string, error) { return server() }
 
-func start() (string, error) {
+// Durable is Server with fsync on, as in production, for measuring: a commit costs then what it costs.
+func Durable() (string, error) { return durable() }
+
+func start(fsync string) (string, error) {
 	if u := os.Getenv("HUFU_TEST_DATABASE_URL"); u != "" {
 		return u, nil
 	}
@@ -59,9 +65,9 @@ func start() (string, error) {
 		return "", err
 	}
 	// The read blocks until this process is gone; then the server is stopped and its files go.
-	script := `"$1" -D "$2" -p "$3" -c listen_addresses=127.0.0.1 -c unix_socket_directories="$4" -c fsync=off -c max_connections=400 -c shared_buffers=64MB >"$4/log" 2>&1 &
+	script := `"$1" -D "$2" -p "$3" -c listen_addresses=127.0.0.1 -c unix_socket_directories="$4" -c fsync="$5" -c max_connections=400 -c shared_buffers=64MB >"$4/log" 2>&1 &
 		pid=$!; read -r _; kill -INT $pid; wait $pid; rm -rf "$4"`
-	cmd := exec.Command("/bin/sh", "-c", script, "sh", filepath.Join(bin, "postgres"), data, strconv.Itoa(port), dir)
+	cmd := exec.Command("/bin/sh", "-c", script, "sh", filepath.Join(bin, "postgres"), data, strconv.Itoa(port), dir, fsync)
 	cmd.Dir, cmd.SysProcAttr = dir, &syscall.SysProcAttr{Credential: cred, Setpgid: true}
 	lifeline, err := cmd.StdinPipe()
 	if err != nil {
