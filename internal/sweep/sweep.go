@@ -38,6 +38,10 @@ type Runner struct {
 	done   sync.WaitGroup
 }
 
+// grace is how long beyond two turns a job waits for the node that has it. It is the delay that a crash costs: a revocation that comes right
+// after it must still be published within 10 s. A run that takes longer may meet a second one, for which every job must be ready anyway.
+const grace = 3 * time.Second
+
 // New returns a runner of the jobs. A nil log drops what it would say.
 func New(leases Leases, log *slog.Logger, jobs ...Job) *Runner {
 	if log == nil {
@@ -102,7 +106,7 @@ func (r *Runner) once(ctx context.Context, j Job, kicked bool) {
 		}
 	}()
 	now := time.Now()
-	mine, err := r.leases.Hold(ctx, j.Name, r.holder, now, now.Add(2*j.Every+10*time.Second))
+	mine, err := r.leases.Hold(ctx, j.Name, r.holder, now, now.Add(2*j.Every+grace))
 	if err == nil && (mine || kicked) {
 		err = j.Run(ctx)
 	}

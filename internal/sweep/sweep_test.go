@@ -61,6 +61,30 @@ func TestRunnerWithoutTheLeaseRunsOnlyWhenKicked(t *testing.T) {
 	<-ran
 }
 
+// leaseOf remembers for how long the last lease was taken.
+type leaseOf struct{ took atomic.Int64 }
+
+func (l *leaseOf) Hold(_ context.Context, _, _ string, now, until time.Time) (bool, error) {
+	l.took.Store(int64(until.Sub(now)))
+	return true, nil
+}
+
+// A status change must be published within 10 s also when the node that published has just been killed.
+func TestADeadNodesJobIsTakenOverWithinSeconds(t *testing.T) {
+	var l leaseOf
+	ran := make(chan struct{}, 100)
+	r := sweep.New(&l, nil, sweep.Job{Name: "publish", Every: time.Second, Run: func(context.Context) error {
+		ran <- struct{}{}
+		return nil
+	}})
+	r.Start(t.Context())
+	<-ran
+	r.Stop()
+	if took := time.Duration(l.took.Load()); took < 2*time.Second || took > 5*time.Second {
+		t.Errorf("a job of every second is leased for %s", took)
+	}
+}
+
 func TestHoldGivesALeaseToOneNodeUntilItRunsOut(t *testing.T) {
 	sqltest.Each(t, func(t *testing.T, db *sqlstore.DB) {
 		now := time.Unix(1_800_000_000, 0)
