@@ -13,6 +13,7 @@ import (
 	"os"
 	"os/exec"
 	"os/signal"
+	"path/filepath"
 	"strings"
 	"time"
 )
@@ -90,7 +91,12 @@ func goTool(args ...string) func(context.Context) error {
 }
 
 func gofmt(ctx context.Context) error {
-	out, err := exec.CommandContext(ctx, "gofmt", "-l", ".").Output()
+	// It lies beside go, which is all that a fresh machine has on its path.
+	root, err := exec.CommandContext(ctx, "go", "env", "GOROOT").Output()
+	if err != nil {
+		return err
+	}
+	out, err := exec.CommandContext(ctx, filepath.Join(strings.TrimSpace(string(root)), "bin", "gofmt"), "-l", ".").Output()
 	if err != nil {
 		return err
 	}
