@@ -49,7 +49,6 @@ func (p *Pages) Preferences(next http.Handler) http.Handler {
 				r = r.WithContext(context.WithValue(r.Context(), viewKey{}, choice{lang, mode}))
 			}
 		}
-		w.Header().Add("Vary", "Cookie, Accept-Language")
 		next.ServeHTTP(w, r)
 	})
 }

@@ -55,6 +55,7 @@ func (p *Pages) render(w http.ResponseWriter, r *http.Request, status int, name 
 	h := w.Header()
 	h.Set("Content-Type", "text/html; charset=utf-8")
 	h.Set("Content-Language", view.Lang.Tag())
+	h.Add("Vary", "Cookie, Accept-Language")
 	h.Set("Content-Length", strconv.Itoa(b.Len()))
 	h.Set("Cache-Control", "no-store") // pages show personal data and form tokens
 	w.WriteHeader(status)
