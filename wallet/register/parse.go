@@ -47,6 +47,9 @@ func ParseImport(b []byte) ([]ImportItem, error) {
 		if err := json.Unmarshal(trimmed, &raws); err != nil {
 			return nil, fmt.Errorf("%w: the file starts like a JSON array, but isn't one", ErrInvalid)
 		}
+		if len(raws) > MaxImportRecords { // before each becomes an item: a few bytes would become some hundred
+			return nil, errTooMany
+		}
 		for i, raw := range raws {
 			items = append(items, parseRecord(i+1, raw))
 		}
@@ -57,16 +60,18 @@ func ParseImport(b []byte) ([]ImportItem, error) {
 			if text = bytes.TrimSpace(text); len(text) > 0 {
 				items = append(items, parseRecord(line, text))
 			}
+			if len(items) > MaxImportRecords {
+				return nil, errTooMany
+			}
 		}
 	}
 	if len(items) == 0 {
 		return nil, fmt.Errorf("%w: the file holds no record", ErrInvalid)
 	}
-	if len(items) > MaxImportRecords {
-		return nil, fmt.Errorf("%w: more than %d records; send them in parts", ErrInvalid, MaxImportRecords)
-	}
 	return items, nil
 }
+
+var errTooMany = fmt.Errorf("%w: more than %d records; send them in parts", ErrInvalid, MaxImportRecords)
 
 var (
 	recordMembers = []string{"type", "record_number", "holder", "fields", "valid_from", "valid_to"}
