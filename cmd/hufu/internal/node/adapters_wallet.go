@@ -60,6 +60,9 @@ func (l licences) OfPerson(ctx context.Context, personID, authority, typeID stri
 
 func (l licences) OfReference(ctx context.Context, authority, reference, typeID string) ([]string, error) {
 	all, err := l.n.register.List(ctx, register.Query{Issuer: authority, TypeID: typeID, Reference: reference, Limit: 200})
+	if errors.Is(err, register.ErrInvalid) {
+		return nil, nil // a type that there isn't: a department's mistake and no fault of ours
+	}
 	if err != nil {
 		return nil, err
 	}
