@@ -5,6 +5,7 @@ import (
 	"net/http"
 	"net/url"
 	"slices"
+	"strconv"
 	"strings"
 
 	"github.com/hufu-id/hufu/internal/audit"
@@ -83,12 +84,12 @@ func (h *Handler) answer(w http.ResponseWriter, r *http.Request, c client.Client
 			d.agreed = append(d.agreed, item)
 		}
 	}
-	consent := Consent{PersonID: d.session.PersonID, ClientID: c.ID, Asked: d.asked, Agreed: d.agreed, Standing: form.Get("term") == "standing",
-		At: h.cfg.Now()}
+	consent := Consent{PersonID: d.session.PersonID, ClientID: c.ID, Asked: d.asked, Agreed: d.agreed,
+		Standing: form.Get("term") == "standing" && !c.Impersonable(state.RedirectURI), At: h.cfg.Now()}
 	location := ""
 	err := h.cfg.Store.InTx(r.Context(), func(ctx context.Context) (err error) {
 		err = h.cfg.Store.PutConsent(ctx, consent, audit.Event{Kind: "oidc.consent_given", Actor: consent.PersonID, Subject: consent.PersonID,
-			Client: c.ID, Detail: map[string]string{"items": strings.Join(d.agreed, " "), "term": form.Get("term")}})
+			Client: c.ID, Detail: map[string]string{"items": strings.Join(d.agreed, " "), "standing": strconv.FormatBool(consent.Standing)}})
 		if err != nil {
 			return err
 		}
@@ -104,7 +105,7 @@ func (h *Handler) answer(w http.ResponseWriter, r *http.Request, c client.Client
 
 func (h *Handler) consentPage(w http.ResponseWriter, r *http.Request, c client.Client, state flow.State, d decision, bound string) {
 	page := web.ConsentPage{
-		Client: c.Name, Service: c.Service, LastTime: d.last.At, OfferStanding: true, Action: consentPath(state.ID),
+		Client: c.Name, Service: c.Service, LastTime: d.last.At, OfferStanding: !c.Impersonable(state.RedirectURI), Action: consentPath(state.ID),
 		CSRF: httpx.FormToken([]byte(state.CSRF), bound),
 	}
 	for _, item := range d.asked {

@@ -123,7 +123,7 @@ func (h *Handler) decideConsent(ctx context.Context, c client.Client, s flow.Sta
 		return decision{}, err
 	}
 	d.last = last
-	if err == nil && last.Standing && !s.Asks("consent") && subset(d.asked, last.Asked) {
+	if err == nil && last.Standing && !c.Impersonable(s.RedirectURI) && !s.Asks("consent") && subset(d.asked, last.Asked) {
 		d.step = stepDone
 		d.agreed = intersect(d.asked, last.Agreed)
 		return d, nil

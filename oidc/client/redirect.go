@@ -25,6 +25,13 @@ func (c Client) AllowsPostLogoutRedirect(uri string) bool {
 	return registered(c.PostLogoutRedirectURIs, uri)
 }
 
+// Impersonable says that whoever listens at uri may be another program than the one that the person once agreed with: a public client shows
+// no secret, and any program on a machine may listen on its loopback (RFC 8252 section 8.6, RFC 6749 section 10.2).
+func (c Client) Impersonable(uri string) bool {
+	_, _, loopback := cutLoopback(uri)
+	return c.Public && loopback
+}
+
 func registered(list []string, uri string) bool {
 	if uri == "" {
 		return false
