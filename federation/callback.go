@@ -55,13 +55,13 @@ func (f *Federation) attempt(w http.ResponseWriter, r *http.Request, code provin
 	var a upstream.Attempt
 	answer, err := httpx.Query(r)
 	if err != nil {
-		f.refused(r, code, "malformed_answer")
+		f.unasked(r, code, "malformed_answer")
 		f.problem(w, r, web.ProblemProvinceAnswer, "", code)
 		return a, nil, false
 	}
 	state := answer.Get("state")
 	if state == "" || len(state) > maxState || f.attemptCookie(attemptName(state)).Get(r, &a) != nil {
-		f.refused(r, code, "other_browser")
+		f.unasked(r, code, "other_browser")
 		page := f.page(web.ProblemFlowGone, "", code)
 		page.Status = http.StatusForbidden
 		f.show(w, r, page)
@@ -112,6 +112,12 @@ func (f *Federation) loginProblem(w http.ResponseWriter, r *http.Request, a upst
 	default:
 		f.internal(w, r, "recording a login", err)
 	}
+}
+
+// unasked notes an answer for which this browser has no attempt. It goes to the log only: an event would let anybody fill the audit table
+// as fast as he can send requests.
+func (f *Federation) unasked(r *http.Request, code province.Code, reason string) {
+	f.cfg.Log.WarnContext(r.Context(), "answer refused", "trace", audit.Trace(r.Context()), "province", string(code), "reason", reason)
 }
 
 // refused leaves one audit event for an answer that was not accepted. It is written on its own: there is no transaction that
