@@ -192,15 +192,11 @@ func checkKeys(role string, keyIDs []string, keys map[string]*metadata.Key, thre
 		if own, err := key.ID(); err != nil || own != id {
 			return fmt.Errorf("role %s: key %.8s is not named by its hash", role, id)
 		}
-		raw, err := ec.Bytes()
-		if err != nil {
-			return fmt.Errorf("role %s: key %.8s: %w", role, id, err)
-		}
-		point := string(raw)
-		if points[point] {
+		point, err := ec.Bytes()
+		if err != nil || points[string(point)] {
 			return fmt.Errorf("role %s: key %.8s is there twice", role, id)
 		}
-		points[point] = true
+		points[string(point)] = true
 		holders[holderOf(key)] = true
 	}
 	if threshold > 1 && len(holders) < threshold {
