@@ -226,8 +226,15 @@ func (c credentialSigners) Signer(ctx context.Context, authority string) (issuer
 	return issuer.Signer{Key: s.Key(), Chain: s.Chain()}, nil
 }
 
+// JWKS returns the keys of an authority's credentials, then those of the status lists: a verifier that has no bundle and looks for keys at
+// jwt-vc-issuer finds there, by kid, also the key of the list that a credential names (Token Status List, key resolution).
 func (c credentialSigners) JWKS(ctx context.Context, authority string) ([]jose.JWK, error) {
-	return c.keys.JWKS(ctx, keys.Credential(authority))
+	own, err := c.keys.JWKS(ctx, keys.Credential(authority))
+	if err != nil {
+		return nil, err
+	}
+	status, err := c.keys.JWKS(ctx, keys.Status)
+	return slices.Concat(own, status), err
 }
 
 // authorities turns configured authorities and the register's types into credential configurations.
