@@ -31,6 +31,7 @@ func TestRaceSingleUseThingsOverTwoNodes(t *testing.T) {
 		c := newCluster(t, engine)
 		t.Run("authorization code", c.raceCodes)
 		t.Run("upstream state", c.raceStates)
+		t.Run("first login", c.raceFirstLogins)
 		t.Run("client assertion", c.raceAssertions)
 		c.importLicence(t)
 		t.Run("tx_code tries", c.raceTries)
@@ -118,17 +119,43 @@ func tokenOf(t *testing.T, a answer) string {
 	return body.AccessToken
 }
 
+// callback goes to the province with a browser of its own and returns the request that comes back from there.
+func (c *cluster) callback(t *testing.T, who apptest.Person) shot {
+	b := c.browser(t, origin+"/callback/")
+	page := b.Get(authorizeURL("state")).LogIn(who)
+	var cookies []string
+	for _, ck := range b.Cookies(page.URL.String()) {
+		cookies = append(cookies, ck.Name+"="+ck.Value)
+	}
+	return shot{method: http.MethodGet, path: page.URL.RequestURI(), header: map[string]string{"Cookie": strings.Join(cookies, "; "), "Accept": "text/html"}}
+}
+
+// raceFirstLogins logs each of three people in for the first time from 20 browsers at once: all are let in, as one person.
+func (c *cluster) raceFirstLogins(t *testing.T) {
+	people := []string{"he-jiaming", "ayiguli-maimaiti", "liu-yang"}
+	before := count(t, c.db, `SELECT COUNT(*) FROM identity_persons`)
+	r := &result{name: "first login"}
+	c.race(t, r, len(people), rule{winners: copies,
+		won:  func(a answer) bool { return a.err == nil && a.status == http.StatusSeeOther },
+		lost: func(answer) bool { return false },
+	}, func(i int) []shot {
+		shots := make([]shot, copies)
+		for k := range shots {
+			shots[k] = c.callback(t, apptest.Person{Slug: people[i], Province: provinceCode})
+		}
+		return shots
+	})
+	r.report(t)
+	if n := count(t, c.db, `SELECT COUNT(*) FROM identity_persons`) - before; n != int64(len(people)) {
+		t.Errorf("%d people logged in and became %d persons", len(people), n)
+	}
+}
+
 // raceStates brings the answer of a province back 20 times at once. The province would take its code every time.
 func (c *cluster) raceStates(t *testing.T) {
 	var shots []shot
 	for range things {
-		b := c.browser(t, origin+"/callback/")
-		page := b.Get(authorizeURL("state")).LogIn(liXiuying)
-		var cookies []string
-		for _, ck := range b.Cookies(page.URL.String()) {
-			cookies = append(cookies, ck.Name+"="+ck.Value)
-		}
-		shots = append(shots, shot{method: http.MethodGet, path: page.URL.RequestURI(), header: map[string]string{"Cookie": strings.Join(cookies, "; "), "Accept": "text/html"}})
+		shots = append(shots, c.callback(t, liXiuying))
 	}
 	sessions := count(t, c.db, `SELECT COUNT(*) FROM oidc_sessions`)
 	r := &result{name: "upstream state"}
