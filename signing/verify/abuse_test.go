@@ -295,6 +295,11 @@ func TestWithdrawnKeys(t *testing.T) {
 	expect(t, w.edited(revoked(key.Thumbprint(), now.Add(-48*time.Hour))).verify(p), Invalid, "key_compromised")
 	// It says that it is older than the theft: so would a forgery.
 	expect(t, w.edited(revoked(key.Thumbprint(), now.Add(-time.Hour))).verify(p), CannotTell, "key_compromised")
+	// Another authority's word about this key counts for nothing.
+	expect(t, w.edited(func(c *bundle.Contents) {
+		c.Issuers = append(c.Issuers, bundle.Issuer{ID: "https://hufu.example/i/other", Code: "1199440000TRY0011H",
+			Revoked: []bundle.RevokedKey{{Thumbprint: key.Thumbprint(), CompromisedAt: now.Add(-48 * time.Hour)}}})
+	}).verify(p), Valid, "ok")
 	undated := w.present(w.issue(set("iat", nil)))
 	expect(t, w.verify(undated), Valid, "ok")
 	expect(t, w.edited(revoked(key.Thumbprint(), now.Add(-time.Hour))).verify(undated), Invalid, "key_compromised")

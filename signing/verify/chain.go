@@ -245,7 +245,7 @@ func (r *run) checkChain() Check {
 	if r.iss == "" || !slices.Contains(names, r.iss) {
 		return fail(report.ReasonUntrusted, "the certificate is another issuer's than the credential says")
 	}
-	if since, withdrawn := r.v.withdrawn[r.chain.key.Thumbprint()]; withdrawn {
+	if since, withdrawn := r.v.withdrawn[withdrawnKey{r.iss, r.chain.key.Thumbprint()}]; withdrawn {
 		detail := "the issuer withdrew this key as of " + report.Stamp(since)
 		if r.issued.IsZero() || !r.issued.Before(since) {
 			return fail(report.ReasonKeyWithdrawn, detail).AsAt(since)

@@ -17,7 +17,7 @@ type Verifier struct {
 	policy    Policy
 	anchors   anchors
 	issuers   map[string]*bundle.Issuer
-	withdrawn map[string]time.Time // compromised keys by thumbprint; the earliest date
+	withdrawn map[withdrawnKey]time.Time // compromised keys; the earliest date
 
 	mu     sync.Mutex
 	chains map[chainKey]*chain
@@ -28,6 +28,10 @@ type Verifier struct {
 	fault func(Check) Check
 }
 
+// withdrawnKey is an issuer's word about a key of its own. Each authority signs its own part of the bundle: what it says of another's key
+// counts for nothing, or one authority could end all licences of another.
+type withdrawnKey struct{ issuer, thumbprint string }
+
 // New makes a verifier for a bundle, which must not be changed afterwards. A nil bundle is allowed: nothing is trusted
 // then, and every verdict is "cannot tell" or "invalid".
 func New(b *bundle.Contents, p Policy) *Verifier {
@@ -35,7 +39,7 @@ func New(b *bundle.Contents, p Policy) *Verifier {
 		contents:  b,
 		policy:    p,
 		issuers:   map[string]*bundle.Issuer{},
-		withdrawn: map[string]time.Time{},
+		withdrawn: map[withdrawnKey]time.Time{},
 		chains:    map[chainKey]*chain{},
 		lists:     map[string]*statusList{},
 		types:     map[string]*typeMetadata{},
@@ -47,8 +51,9 @@ func New(b *bundle.Contents, p Policy) *Verifier {
 	for i := range b.Issuers {
 		v.issuers[b.Issuers[i].ID] = &b.Issuers[i]
 		for _, k := range b.Issuers[i].Revoked {
-			if at, known := v.withdrawn[k.Thumbprint]; !known || k.CompromisedAt.Before(at) {
-				v.withdrawn[k.Thumbprint] = k.CompromisedAt
+			name := withdrawnKey{b.Issuers[i].ID, k.Thumbprint}
+			if at, known := v.withdrawn[name]; !known || k.CompromisedAt.Before(at) {
+				v.withdrawn[name] = k.CompromisedAt
 			}
 		}
 	}
