@@ -22,6 +22,8 @@ func TestForeignWalletTakesTheLicence(t *testing.T) {
 	t.Parallel()
 	eachEngine(t, func(t *testing.T, app *apptest.App) {
 		person, desk := newPerson(t, app), newDesk(t, app)
+		mirrored := filepath.Join(t.TempDir(), "mirror")
+		version := mirror(t, app, mirrored, 1, "anchors", "authorities", "issuers", "types")
 		script(t, "wallet.mjs", map[string]any{
 			"issuer": app.Ready.Issuer, "credential_issuer": app.Ready.CredentialIssuers[0], "wallet_client_id": app.Ready.WalletClientID,
 			"redirect_uri": redirectURI(t), "anchor": desk.anchor(),
@@ -31,6 +33,10 @@ func TestForeignWalletTakesTheLicence(t *testing.T) {
 			}
 			return person.do(request)
 		})
+		t.Run("tuf updates its mirror", func(t *testing.T) {
+			mirror(t, app, mirrored, version+1, "anchors", "authorities", "issuers", "types", "status")
+		})
+		t.Run("hufu verify is offline", func(t *testing.T) { offline(t, desk, desk.shown) })
 	})
 }
 
@@ -41,7 +47,8 @@ type desk struct {
 	dir       string
 	root      string
 	bundle    string // newest
-	oldBundle string // from before the first revocation
+	oldBundle string // from before the revocation
+	shown     shown  // what was valid before the revocation
 }
 
 func newDesk(t *testing.T, app *apptest.App) *desk {
@@ -122,6 +129,9 @@ func (d *desk) do(request json.RawMessage) (answer any, mine bool) {
 			return d.judge(d.oldBundle, *r.Verify), true
 		case r.Fresh:
 			return d.judgeUntil(*r.Verify, "invalid"), true
+		}
+		if d.shown.Nonce == "" {
+			d.shown = *r.Verify
 		}
 		return d.judgeUntil(*r.Verify, ""), true
 	}
