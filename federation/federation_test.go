@@ -72,7 +72,7 @@ func TestRefusesAnswers(t *testing.T) {
 			{"I01/iss-parameter-missing", sample.NoIssParam}, {"I01/iss-parameter-of-another", sample.WrongIssParam},
 			{"I02/aud-other", sample.WrongAudience}, {"I02/aud-list", sample.AudienceList}, {"I02/aud-missing", sample.NoAudience},
 			{"I02/exp-missing", sample.NoExp}, {"I02/iat-missing", sample.NoIat}, {"I02/azp-other", sample.WrongAzp}, {"I02/old", sample.OldIat},
-			{"I02/expired", sample.Expired}, {"I02/iss-other", sample.WrongIssuer}, {"I02/signature", sample.BadSignature},
+			{"I02/expired", sample.Expired}, {"I02/acr-with-nul", sample.OddACR}, {"I02/iss-other", sample.WrongIssuer}, {"I02/signature", sample.BadSignature},
 			{"I02/typ-of-an-access-token", sample.WrongType}, {"I02/at-hash", sample.WrongAtHash}, {"I02/userinfo-of-another-subject", sample.ForeignUserinfo},
 			{"I03/nonce-missing", sample.NoNonce}, {"I03/nonce-other", sample.WrongNonce},
 		} {

@@ -35,6 +35,7 @@ const (
 	WrongType         Fault = "wrong-type"
 	OldAuthTime       Fault = "old-auth-time"
 	UnknownACR        Fault = "unknown-acr"
+	OddACR            Fault = "odd-acr"        // text that PostgreSQL doesn't keep
 	RaisedACR         Fault = "raised-acr"     // asserts its highest level for everybody
 	ForeignUserinfo   Fault = "other-userinfo" // userinfo of another subject
 	NoIssParam        Fault = "no-iss-param"
@@ -64,7 +65,7 @@ var faultText = []struct {
 }
 
 var allFaults = []Fault{NoFault, WrongNonce, WrongIssuer, BadSignature, Expired, Slow, Down, NoNonce, WrongAudience, AudienceList,
-	NoAudience, NoExp, NoIat, OldIat, WrongAzp, WrongAtHash, WrongType, OldAuthTime, UnknownACR, RaisedACR, ForeignUserinfo, NoIssParam,
+	NoAudience, NoExp, NoIat, OldIat, WrongAzp, WrongAtHash, WrongType, OldAuthTime, UnknownACR, OddACR, RaisedACR, ForeignUserinfo, NoIssParam,
 	WrongIssParam, OtherIssuer, ForeignToken, PlainHTTP, MovedKeys, HugeKeys, ManyKeys, RedirectKeys, TokenEndpointBusy}
 
 // mangle spoils the claims of an id_token; header and signature faults are dealt with where it is signed.
@@ -96,6 +97,8 @@ func (f Fault) mangle(claims map[string]any, now time.Time, highest string) {
 		claims["at_hash"] = "AAAAAAAAAAAAAAAAAAAAAA"
 	case OldAuthTime:
 		claims["auth_time"] = now.Add(-3 * time.Hour).Unix()
+	case OddACR:
+		claims["acr"] = "loa3\x00"
 	case UnknownACR:
 		claims["acr"] = "loa4" // our own word, which this province never agreed on
 	case RaisedACR:

@@ -7,6 +7,9 @@ import (
 	"encoding/base64"
 	"errors"
 	"fmt"
+	"slices"
+	"strings"
+	"unicode"
 
 	"github.com/hufu-id/hufu/federation/upstream"
 	"github.com/hufu-id/hufu/internal/jose"
@@ -97,6 +100,11 @@ func checkAtHash(claims jose.Claims, alg jose.Alg, accessToken string) error {
 	return nil
 }
 
+// word says whether an acr or amr value can be kept as it is: control characters are in none, and PostgreSQL refuses NUL.
+func word(s string) bool {
+	return len(s) <= maxSubject && !strings.ContainsFunc(s, unicode.IsControl)
+}
+
 // assertion reads who, how and when from checked claims.
 func (c *Connector) assertion(a upstream.Attempt, claims jose.Claims) (upstream.Assertion, error) {
 	out := upstream.Assertion{Province: c.cfg.Province, Level: upstream.Level1}
@@ -105,7 +113,7 @@ func (c *Connector) assertion(a upstream.Attempt, claims jose.Claims) (upstream.
 		return out, fmt.Errorf("%w: sub", upstream.ErrAnswer)
 	}
 	if v, sent := claims["acr"]; sent {
-		if out.ACR, sent = v.(string); !sent || len(out.ACR) > maxSubject {
+		if out.ACR, sent = v.(string); !sent || !word(out.ACR) {
 			return out, fmt.Errorf("%w: acr", upstream.ErrAnswer)
 		}
 	}
@@ -113,7 +121,7 @@ func (c *Connector) assertion(a upstream.Attempt, claims jose.Claims) (upstream.
 		out.Level = level
 	}
 	if _, sent := claims["amr"]; sent {
-		if out.AMR, err = claims.StringList("amr"); err != nil || len(out.AMR) > maxAMR {
+		if out.AMR, err = claims.StringList("amr"); err != nil || len(out.AMR) > maxAMR || slices.ContainsFunc(out.AMR, func(m string) bool { return !word(m) }) {
 			return out, fmt.Errorf("%w: amr", upstream.ErrAnswer)
 		}
 	}
