@@ -2,6 +2,7 @@ package node
 
 import (
 	"errors"
+	"net/http/httptest"
 	"testing"
 
 	"github.com/hufu-id/hufu/wallet/issuer"
@@ -20,6 +21,17 @@ func TestOfferOfAnImpossibleTypeOrLicenceIsNoFault(t *testing.T) {
 	for _, id := range []string{"1.2.3", "\x00", "a\x00b", "\xff"} {
 		if _, err := l.Licence(t.Context(), id); !errors.Is(err, issuer.ErrNoLicence) {
 			t.Errorf("%q: %v", id, err)
+		}
+	}
+}
+
+// X01: the origin decides about HSTS, also when a proxy in front ends TLS. On plain loopback it would lock the person out of other programs.
+func TestX01HSTSFollowsTheOrigin(t *testing.T) {
+	for origin, want := range map[string]bool{"https://id.example": true, testOrigin: false} {
+		rec := httptest.NewRecorder()
+		openAt(t, origin).Handler().ServeHTTP(rec, httptest.NewRequest("GET", origin+"/", nil))
+		if got := rec.Header().Get("Strict-Transport-Security") != ""; got != want {
+			t.Errorf("%s: HSTS %v", origin, got)
 		}
 	}
 }

@@ -19,9 +19,14 @@ const testOrigin = "http://localhost:8080"
 
 func open(t *testing.T) *Node {
 	t.Helper()
+	return openAt(t, testOrigin)
+}
+
+func openAt(t *testing.T, origin string) *Node {
+	t.Helper()
 	kek, _ := keys.NewKEK()
 	n, err := Open(t.Context(), Options{KEK: kek, Migrate: true, AllowHTTP: true, Config: Config{
-		Origin: testOrigin, Database: "sqlite:" + filepath.Join(t.TempDir(), "hufu.db"),
+		Origin: origin, Database: "sqlite:" + filepath.Join(t.TempDir(), "hufu.db"),
 		Authorities: []AuthorityConfig{{Code: "1199440000TRY002X9", NameZH: "沙箱省公安厅交通管理局", NameEN: "Sandbox Traffic Police", Types: []string{"driving-licence"}}},
 	}})
 	if err != nil {
