@@ -4,13 +4,12 @@ package faults_test
 
 import (
 	"context"
-	"errors"
-	"fmt"
 	"math/rand/v2"
 	"os"
 	"path/filepath"
 	"strconv"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -21,6 +20,7 @@ import (
 	"github.com/hufu-id/hufu/internal/sqlstore"
 	"github.com/hufu-id/hufu/internal/sqlstore/sqltest"
 	"github.com/hufu-id/hufu/signing/bundle"
+	"github.com/hufu-id/hufu/signing/statuslist"
 	"github.com/hufu-id/hufu/signing/verify"
 )
 
@@ -104,28 +104,28 @@ func (k *killWorld) round(round int) {
 	time.Sleep(time.Duration(20+rand.IntN(300)) * time.Millisecond)
 	k.app.Kill()
 	stop()
-	k.check()
 	k.app.Restart()
+	k.check() // not before: PostgreSQL may still be committing what the dead process had sent
 	k.checkBundle(round)
 }
 
-// work starts the workers; the returned function stops them and waits.
+// work starts the workers; the returned function lets them end their step and waits.
 func (k *killWorld) work() (stop func()) {
-	ctx, cancel := context.WithCancel(context.Background())
+	var stopped atomic.Bool
 	var all sync.WaitGroup
 	for _, w := range k.workers {
 		all.Add(1)
 		go func() {
 			defer all.Done()
-			for ctx.Err() == nil {
-				if err := w.step(ctx); err != nil {
+			for !stopped.Load() {
+				if err := w.step(context.Background()); err != nil {
 					return // the server is gone; the same step comes again in the next round
 				}
 			}
 		}()
 	}
 	return func() {
-		cancel()
+		stopped.Store(true)
 		all.Wait()
 		for i, w := range k.workers {
 			if w.refused != nil {
@@ -194,9 +194,9 @@ func (k *killWorld) check() {
 	}
 }
 
-func (k *killWorld) column(query string) map[string]bool {
+func (k *killWorld) column(query string, args ...any) map[string]bool {
 	k.t.Helper()
-	rows, err := k.db.Query(context.Background(), query)
+	rows, err := k.db.Query(context.Background(), query, args...)
 	if err != nil {
 		k.t.Fatal(err)
 	}
@@ -236,7 +236,38 @@ func (k *killWorld) checkBundle(round int) {
 		if v := verify.Verify(newest, contents, verify.Challenge{HolderAny: true}, now, verify.Policy{}); v.Outcome() != verify.Valid {
 			k.t.Errorf("a credential after kill %d: %s: %s", round, v.Outcome(), v.JSON())
 		}
+		// The list as it is served, beside the one in the bundle.
+		place := readIssued(k.t, newest).Status.List
+		if value, err := k.status(place.URI, place.Index); err != nil || value != statuslist.Valid {
+			k.t.Errorf("the status list %s after kill %d says %v: %v", place.URI, round, value, err)
+		}
 	}
+}
+
+// status reads a status list from the server, and one entry of it.
+func (k *killWorld) status(uri string, index int64) (statuslist.Status, error) {
+	parsed, err := statuslist.ParseToken(string(k.fetch(uri)))
+	if err != nil {
+		return 0, err
+	}
+	token, err := parsed.Verify(uri, k.keys("status")...)
+	if err != nil {
+		return 0, err
+	}
+	return token.Status(index, time.Now())
+}
+
+// keys are the public keys of a purpose.
+func (k *killWorld) keys(purpose string) (out []jose.JWK) {
+	k.t.Helper()
+	for text := range k.column(`SELECT public_jwk FROM key_records WHERE purpose = $1`, purpose) {
+		key, err := jose.ParseJWK([]byte(text))
+		if err != nil {
+			k.t.Fatal(err)
+		}
+		out = append(out, key)
+	}
+	return out
 }
 
 // last is what must still work after the last kill: a revocation is published in time, every worker gets more licences, and the audit
@@ -270,12 +301,16 @@ func (k *killWorld) issued() (n int) {
 	return n
 }
 
-// checkTrail walks the chain of audit events. That the heads are signed by us is the business of others; here it matters that no kill left a gap.
+// checkTrail walks the chain of audit events and its signed heads: no kill left a gap.
 func (k *killWorld) checkTrail() {
 	k.t.Helper()
+	keys := k.keys("audit")
 	n, err := audit.Verify(context.Background(), sqlstore.AuditChain{DB: k.db}, func(jws string) ([]byte, error) {
-		u, err := jose.ParseUnverified(jws, jose.Policy{Typ: []string{"audit-head+jwt"}, Algs: []jose.Alg{jose.ES256}})
-		return u.Payload, err
+		v, err := jose.Verify(jws, jose.Policy{Typ: []string{"audit-head+jwt"}, Algs: []jose.Alg{jose.ES256}}, keys...)
+		if err != nil {
+			return nil, err
+		}
+		return v.Payload(), nil
 	})
 	if err != nil || n == 0 {
 		k.t.Errorf("the audit trail: %d events hold: %v", n, err)
@@ -327,118 +362,4 @@ func (k *killWorld) fetch(url string) []byte {
 		k.t.Fatalf("%s: %d", url, page.Status)
 	}
 	return page.Body
-}
-
-var errRefused = errors.New("refused")
-
-// taken is a credential and the hash of the pre-authorized code that it was taken with.
-type taken struct{ text, code string }
-
-// worker takes one licence after the other. What it was told stays; a step that the kill interrupted is tried again after the restart.
-type worker struct {
-	department keyFile
-	origin     string
-	person     string
-	wallet     *wallet.Wallet
-
-	bearer      string // of the department
-	offer       *wallet.Offer
-	txCode      string
-	licence     string
-	redeeming   bool // a redemption was sent and its answer never came
-	token       *wallet.Token
-	mu          sync.Mutex // guards credentials for who counts
-	offers      []string   // hashes of codes of acknowledged offers
-	redeemed    []string   // the same of acknowledged redemptions
-	credentials []taken
-	interrupted [3]int
-	refused     error
-}
-
-// step does what comes next: department token, offer, redemption, credential. It returns an error when the server did not answer, and
-// keeps one that a living server must not answer.
-func (w *worker) step(ctx context.Context) error {
-	var err error
-	stage := 0
-	switch {
-	case w.bearer == "":
-		w.bearer, err = w.department.token(w.origin)
-	case w.offer == nil:
-		err = w.newOffer()
-	case w.token == nil:
-		stage, err = 1, w.redeem(ctx)
-	default:
-		stage, err = 2, w.take(ctx)
-	}
-	if err == nil {
-		return nil
-	}
-	var answered *wallet.ErrorResponse
-	if errors.As(err, &answered) || errors.Is(err, errRefused) || errors.Is(err, wallet.ErrIssuer) {
-		w.refused = err
-	} else {
-		w.interrupted[stage]++
-	}
-	return err
-}
-
-func (w *worker) newOffer() error {
-	person := w.person
-	if person == "" {
-		person = "li-xiuying"
-	}
-	made, err := w.department.offer(w.origin, w.bearer, person)
-	if errors.Is(err, errExpired) {
-		w.bearer = ""
-		return nil
-	}
-	if err != nil {
-		return err
-	}
-	// By value: the wallet reads it without asking.
-	o, err := w.wallet.ReadOffer(context.Background(), made.Value)
-	if err != nil || o.Grants.PreAuthorized == nil {
-		return fmt.Errorf("%w: offer %q: %v", errRefused, made.Value, err)
-	}
-	w.offer, w.txCode, w.licence, w.redeeming = &o, made.TxCode, made.Licence, false
-	w.offers = append(w.offers, digest(o.Grants.PreAuthorized.Code))
-	return nil
-}
-
-func (w *worker) redeem(ctx context.Context) error {
-	i, err := w.wallet.Discover(ctx, w.offer.Issuer)
-	if err != nil {
-		return err
-	}
-	again := w.redeeming
-	w.redeeming = true
-	t, err := w.wallet.Redeem(ctx, i, *w.offer, w.txCode)
-	var answered *wallet.ErrorResponse
-	if again && errors.As(err, &answered) && answered.Code == "invalid_grant" {
-		// It was redeemed, and the kill kept the answer from us: the person asks for another offer.
-		w.offer = nil
-		return nil
-	}
-	if err != nil {
-		return err
-	}
-	w.token = &t
-	w.redeemed = append(w.redeemed, digest(w.offer.Grants.PreAuthorized.Code))
-	return nil
-}
-
-func (w *worker) take(ctx context.Context) error {
-	i, err := w.wallet.Discover(ctx, w.offer.Issuer)
-	if err != nil {
-		return err
-	}
-	c, err := w.wallet.Request(ctx, i, w.offer.ConfigurationIDs[0], *w.token)
-	if err != nil {
-		return err
-	}
-	w.mu.Lock()
-	w.credentials = append(w.credentials, taken{c.Text, digest(w.offer.Grants.PreAuthorized.Code)})
-	w.mu.Unlock()
-	w.offer, w.token = nil, nil
-	return nil
 }
