@@ -314,7 +314,7 @@ func TestT05RetiredKeySignsAFreshToken(t *testing.T) {
 	}
 }
 
-// TestCertificatesOfAnIssuer: trust.md section 2, and what RFC 5280 and independent checkers ask for.
+// TestCertificatesOfAnIssuer: docs/trust.md section 2, and what RFC 5280 and independent checkers ask for.
 func TestCertificatesOfAnIssuer(t *testing.T) {
 	c := newClock()
 	s := keystest.New(t, c.now)

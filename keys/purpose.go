@@ -68,7 +68,7 @@ type Spec struct {
 	Certificate *CertificateSpec
 }
 
-// CertificateSpec says what an end-entity certificate names (trust.md section 2).
+// CertificateSpec says what an end-entity certificate names (docs/trust.md section 2).
 type CertificateSpec struct {
 	// Kind names the intermediate that issues it.
 	Kind Kind `json:"kind"`

@@ -5,7 +5,7 @@ import (
 	"fmt"
 )
 
-// Exit codes that scripts rely on (trust.md 5).
+// Exit codes that scripts rely on (docs/trust.md 5).
 const (
 	exitOK         = 0
 	exitUsage      = 1 // wrong usage, or a file that can't be opened

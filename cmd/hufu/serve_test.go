@@ -19,6 +19,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/hufu-id/hufu/cmd/hufu/internal/node"
 	"github.com/hufu-id/hufu/keys"
 )
 
@@ -85,6 +86,31 @@ func serveConfig(t *testing.T) (file, addr string, pool *x509.CertPool) {
 	return file, addr, pool
 }
 
+// waitTLS waits until the server answers a handshake.
+func waitTLS(t *testing.T, addr string, pool *x509.CertPool) {
+	t.Helper()
+	for deadline := time.Now().Add(20 * time.Second); ; time.Sleep(20 * time.Millisecond) {
+		c, err := tls.Dial("tcp", addr, &tls.Config{RootCAs: pool, ServerName: "localhost"})
+		if err == nil {
+			_ = c.Close()
+			return
+		}
+		if time.Now().After(deadline) {
+			t.Fatalf("not listening: %v", err)
+		}
+	}
+}
+
+// databaseOf reads the database's name back from a configuration file.
+func databaseOf(t *testing.T, file string) string {
+	t.Helper()
+	cfg, err := node.ReadConfig(file)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return cfg.Database
+}
+
 func TestServeRefusesAnUnmigratedDatabaseAndStartsAfterMigrate(t *testing.T) {
 	file, addr, pool := serveConfig(t)
 	if code, _, errOut := hufu(t, t.Context(), "serve", "--config", file); code != 1 || !strings.Contains(errOut, "hufu migrate") {
@@ -110,11 +136,7 @@ func TestServeRefusesAnUnmigratedDatabaseAndStartsAfterMigrate(t *testing.T) {
 		}
 		return err
 	}
-	for deadline := time.Now().Add(10 * time.Second); dial(tls.VersionTLS13) != nil; time.Sleep(20 * time.Millisecond) {
-		if time.Now().After(deadline) {
-			t.Fatalf("not listening: %v", dial(tls.VersionTLS13))
-		}
-	}
+	waitTLS(t, addr, pool)
 	if err := dial(tls.VersionTLS12, tls.TLS_ECDHE_ECDSA_WITH_AES_128_GCM_SHA256); err != nil {
 		t.Errorf("X02: TLS 1.2 with an AEAD suite: %v", err)
 	}

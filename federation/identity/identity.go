@@ -3,7 +3,7 @@
 //
 // A person is found by (province, subject) and by nothing else. No claim is ever a key: not an e-mail address, not a phone
 // number, not the id number. Two provinces that assert the same id number give two persons and a reported conflict, because
-// otherwise the laxest province would decide who you are; joining them is a later, explicit act of the person (trust.md 7).
+// otherwise the laxest province would decide who you are; joining them is a later, explicit act of the person (docs/trust.md 7).
 //
 // At rest claims are sealed to the person's id, subjects and document numbers are stored as keyed hashes only.
 package identity

@@ -18,7 +18,7 @@ import (
 	"github.com/hufu-id/hufu/internal/audit"
 )
 
-// provenFrom is the level from which an asserted document number stands for a real person (trust.md 7).
+// provenFrom is the level from which an asserted document number stands for a real person (docs/trust.md 7).
 const provenFrom = upstream.Level3
 
 // New checks the configuration.

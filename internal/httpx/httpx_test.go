@@ -222,16 +222,29 @@ func TestClientFollowsNoRedirectsAndBoundsAnswers(t *testing.T) { // E01, E03
 
 func FuzzSealerOpen(f *testing.F) {
 	s := httpx.NewSealer(key(3))
-	good, err := s.Seal("p", "v")
-	if err != nil {
-		f.Fatal(err)
-	}
-	f.Add(good)
-	f.Add(good[:len(good)-1])
-	f.Add("")
-	f.Fuzz(func(t *testing.T, text string) {
-		var v string
-		if err := s.Open("p", text, &v); err == nil && text != good {
+	f.Add([]byte("v"), 0)
+	f.Add([]byte("a longer value"), 17)
+	f.Add([]byte{}, 3)
+	f.Fuzz(func(t *testing.T, plain []byte, at int) {
+		good, err := s.Seal("p", plain)
+		if err != nil {
+			t.Fatal(err)
+		}
+		var v []byte
+		if err := s.Open("p", good, &v); err != nil || !bytes.Equal(v, plain) {
+			t.Fatalf("what was sealed does not open: %v", err)
+		}
+		altered := []byte(good)
+		i := ((at % len(altered)) + len(altered)) % len(altered)
+		if altered[i] == 'A' {
+			altered[i] = 'B'
+		} else {
+			altered[i] = 'A'
+		}
+		if err := s.Open("p", string(altered), &v); err == nil {
+			t.Fatal("an altered value opened")
+		}
+		if err := s.Open("p", string(plain), &v); err == nil {
 			t.Fatal("opened something that was not sealed")
 		}
 	})

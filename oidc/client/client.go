@@ -80,7 +80,7 @@ func HashSecret(secret string) string {
 	return base64.RawURLEncoding.EncodeToString(sum[:])
 }
 
-// Policy is a security profile as values, read in one place (architecture.md section 6).
+// Policy is a security profile as values, read in one place (ARCHITECTURE.md).
 type Policy struct {
 	// RequirePKCE makes PKCE mandatory for confidential clients too. Public clients always need it.
 	RequirePKCE bool

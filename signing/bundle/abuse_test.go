@@ -16,7 +16,7 @@ import (
 	"github.com/hufu-id/hufu/signing/bundle/internal/wire"
 )
 
-// Tests of abuse-cases.md group R. Each attack stands beside its twin: the same thing without the one wrong detail.
+// Tests of abuse cases of group R. Each attack stands beside its twin: the same thing without the one wrong detail.
 
 // refusedAs runs Verify and demands an error of the kind, without contents.
 func refusedAs(t *testing.T, want error, root []byte, f Files, at time.Time) {

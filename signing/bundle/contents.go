@@ -30,7 +30,7 @@ var (
 	// ClockLeeway: the clock is wrong. The contents are returned beside this error.
 	ErrClockBehind = errors.New("bundle: the clock is earlier than the bundle")
 	// ErrRollback: an older bundle than the last one seen, or another one of
-	// the same version. Only installing compares (trust.md 4).
+	// the same version. Only installing compares (docs/trust.md 4).
 	ErrRollback = errors.New("bundle: older than the bundle seen last")
 )
 

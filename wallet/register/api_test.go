@@ -205,7 +205,7 @@ func TestTypeMetadataAreServedAsPinned(t *testing.T) {
 		for _, c := range doc.Claims {
 			sd[c.Path[0]] = c.SD
 		}
-		for _, name := range []string{"licence_id", "licence_number", "id_number", "name", "address"} { // trust.md 1
+		for _, name := range []string{"licence_id", "licence_number", "id_number", "name", "address"} { // docs/trust.md 1
 			if sd[name] != "always" {
 				t.Errorf("%s is %q", name, sd[name])
 			}

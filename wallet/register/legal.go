@@ -26,7 +26,7 @@ type StatusInfo struct {
 	Status LegalStatus
 	// Name is the stable word of our API; ZH and EN are for people.
 	Name, ZH, EN string
-	// Token is the value in a token status list: 0 valid, 1 invalid, 2 suspended. Other values would tell why (trust.md 3).
+	// Token is the value in a token status list: 0 valid, 1 invalid, 2 suspended. Other values would tell why (docs/trust.md 3).
 	Token uint8
 }
 

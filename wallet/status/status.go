@@ -20,7 +20,7 @@ import (
 	"github.com/hufu-id/hufu/internal/jose"
 )
 
-// Values of an entry. Only these are published: others would tell why (trust.md 3).
+// Values of an entry. Only these are published: others would tell why (docs/trust.md 3).
 const (
 	Valid     uint8 = 0
 	Invalid   uint8 = 1

@@ -60,7 +60,17 @@ func (n *Node) openKeys(ctx context.Context) (err error) {
 }
 
 func (n *Node) ensurePurposes(ctx context.Context) error {
-	name := n.cfg.Name
+	for purpose, spec := range n.cfg.specs() {
+		if err := n.keys.Ensure(ctx, purpose, spec); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// specs are all purposes of a configuration and how their keys are made.
+func (c Config) specs() map[keys.Purpose]keys.Spec {
+	name := c.Name
 	if name == "" {
 		name = "Hufu"
 	}
@@ -75,21 +85,16 @@ func (n *Node) ensurePurposes(ctx context.Context) error {
 		keys.BundleTimestamp: {RotateEvery: 180 * day, PublishAhead: 7 * day, Keep: 40 * day},
 		bundleStatus:         {RotateEvery: 180 * day, PublishAhead: 7 * day, Keep: 40 * day},
 	}
-	for _, a := range n.cfg.Authorities {
+	for _, a := range c.Authorities {
 		specs[keys.Credential(a.Code)] = keys.Spec{RotateEvery: 180 * day, PublishAhead: day, Keep: credentialKeep,
 			Certificate: &keys.CertificateSpec{Kind: keys.KindCredential, Organization: a.NameZH, OrganizationIdentifier: a.Code,
-				URI: n.cfg.Origin + "/i/" + a.Code}}
+				URI: c.Origin + "/i/" + a.Code}}
 		specs[keys.BundleIssuer(a.Code)] = keys.Spec{RotateEvery: 180 * day, PublishAhead: 7 * day, Keep: 40 * day}
 	}
-	for _, p := range n.cfg.Provinces {
+	for _, p := range c.Provinces {
 		specs[keys.Province(p.Code)] = keys.Spec{RotateEvery: 90 * day, PublishAhead: day, Keep: 2 * day}
 	}
-	for purpose, spec := range specs {
-		if err := n.keys.Ensure(ctx, purpose, spec); err != nil {
-			return err
-		}
-	}
-	return nil
+	return specs
 }
 
 // members opens a connector for every province that joined.
