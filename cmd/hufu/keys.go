@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"text/tabwriter"
 	"time"
 
@@ -61,7 +62,7 @@ func withKeys(ctx context.Context, config string, do func(*node.KeyRoom) error) 
 
 func listKeys(cmd *cobra.Command, k *node.KeyRoom) error {
 	w := tabwriter.NewWriter(cmd.OutOrStdout(), 0, 4, 2, ' ', 0)
-	fmt.Fprintln(w, "PURPOSE\tSTATE\tSINCE (UTC)\tKEY")
+	fmt.Fprintln(w, "PURPOSE\tSTATE\tPUBLISHED (UTC)\tKEY")
 	for _, p := range k.Purposes() {
 		all, err := k.Keys.Keys(cmd.Context(), p)
 		if errors.Is(err, keys.ErrNoPurpose) {
@@ -72,14 +73,7 @@ func listKeys(cmd *cobra.Command, k *node.KeyRoom) error {
 			return err
 		}
 		for _, key := range all {
-			since := key.CreatedAt
-			switch key.State {
-			case keys.Active:
-				since = key.ActivatedAt
-			case keys.Retired:
-				since = key.RetiredAt
-			}
-			fmt.Fprintf(w, "%s\t%s\t%s\t%s\n", p, key.State, since.UTC().Format(time.DateTime), key.ID)
+			fmt.Fprintf(w, "%s\t%s\t%s\t%s\n", p, key.State, key.CreatedAt.UTC().Format(time.DateTime), key.ID)
 		}
 	}
 	return w.Flush()
@@ -95,13 +89,11 @@ func rotateKey(cmd *cobra.Command, k *node.KeyRoom, p keys.Purpose, yes, force b
 	}
 	if !yes {
 		next := "publish a new key; it signs from the next rotation on"
-		for _, key := range all {
-			if key.State == keys.Next {
-				next = "make the published key " + key.ID + " the one that signs, if it was published long enough"
-			}
+		if slices.ContainsFunc(all, func(k keys.Key) bool { return k.State == keys.Next }) {
+			next = "make the published key the one that signs, if it was published long enough"
 		}
-		_, err := fmt.Fprintf(cmd.OutOrStdout(), "Would %s. Nothing was changed; add --yes to do it.\n", next)
-		return err
+		fmt.Fprintf(cmd.OutOrStdout(), "Would %s. Nothing was changed; add --yes to do it.\n", next)
+		return nil
 	}
 	r, err := k.Keys.Rotate(cmd.Context(), p, keys.RotateOptions{Force: force, Actor: "operator"})
 	if errors.Is(err, keys.ErrTooEarly) {
@@ -114,9 +106,6 @@ func rotateKey(cmd *cobra.Command, k *node.KeyRoom, p keys.Purpose, yes, force b
 		if id != "" {
 			fmt.Fprintf(cmd.OutOrStdout(), "%s %s\n", word, id)
 		}
-	}
-	if !r.ReadyAt.IsZero() {
-		fmt.Fprintf(cmd.OutOrStdout(), "It can be used from %s on: run this again then, or leave it to the schedule.\n", r.ReadyAt.UTC().Format(time.RFC3339))
 	}
 	return nil
 }
@@ -138,8 +127,8 @@ func newAuditCmd() *cobra.Command {
 				if err != nil {
 					return err
 				}
-				_, err = fmt.Fprintf(cmd.OutOrStdout(), "The trail is whole: %d events, each linked to the one before, the last head signed by us.\n", n)
-				return err
+				fmt.Fprintf(cmd.OutOrStdout(), "The trail is whole: %d events, each linked to the one before, the last head signed by us.\n", n)
+				return nil
 			})
 		},
 	}

@@ -3,7 +3,6 @@ package sqlstore
 import (
 	"context"
 	"crypto/sha256"
-	"database/sql"
 	"encoding/hex"
 	"errors"
 	"fmt"
@@ -137,13 +136,6 @@ func (db *DB) applied(ctx context.Context) (map[int]string, error) {
 		out[n] = sum
 	}
 	return out, rows.Err()
-}
-
-// SchemaVersion returns the number of the newest applied migration, 0 for an empty database.
-func (db *DB) SchemaVersion(ctx context.Context) (int, error) {
-	var n sql.NullInt64
-	err := db.QueryRow(ctx, `SELECT MAX(number) FROM schema_migrations`).Scan(&n)
-	return int(n.Int64), err
 }
 
 func load(files fs.FS) ([]migration, error) {
