@@ -103,8 +103,15 @@ func prefixes(texts ...string) (out []netip.Prefix) {
 	return out
 }
 
+// globalUnicast6 is all of IPv6 that is given out for the public network (RFC 4291, IANA). What lies outside, such as ::127.0.0.1,
+// ::ffff:0:10.0.0.1 or fec0::1, goes nowhere at best.
+var globalUnicast6 = netip.MustParsePrefix("2000::/3")
+
 func public(a netip.Addr) bool {
 	a = a.Unmap() // ::ffff:127.0.0.1 is 127.0.0.1
+	if a.Is6() && !globalUnicast6.Contains(a) {
+		return false
+	}
 	if a.Zone() != "" || !a.IsGlobalUnicast() || a.IsPrivate() || a.IsLoopback() || a.IsLinkLocalUnicast() {
 		return false
 	}
