@@ -8,12 +8,21 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"maps"
+	"strings"
 	"time"
 
 	"github.com/hufu-id/hufu/internal/audit"
 )
 
 type txKey struct{}
+
+// transaction is what travels in the context.
+type transaction struct {
+	*sql.Tx
+	// events wait for the end of the transaction, to be written by one statement: a login has four.
+	events []audit.Event
+}
 
 // querier is what *sql.DB and *sql.Tx share.
 type querier interface {
@@ -23,7 +32,7 @@ type querier interface {
 }
 
 func (db *DB) q(ctx context.Context) querier {
-	if tx, ok := ctx.Value(txKey{}).(*sql.Tx); ok {
+	if tx, ok := ctx.Value(txKey{}).(*transaction); ok {
 		return tx
 	}
 	return db.sql
@@ -33,7 +42,7 @@ func (db *DB) q(ctx context.Context) querier {
 // returned by the outer function too, or what fn did half is committed. A transaction that PostgreSQL gives up for a
 // conflict is run again, up to four times: fn must not have effects other than on the database.
 func (db *DB) InTx(ctx context.Context, fn func(ctx context.Context) error) error {
-	if _, ok := ctx.Value(txKey{}).(*sql.Tx); ok {
+	if _, ok := ctx.Value(txKey{}).(*transaction); ok {
 		return fn(ctx)
 	}
 	var err error
@@ -63,7 +72,13 @@ func (db *DB) once(ctx context.Context, fn func(ctx context.Context) error) (err
 			panic(p)
 		}
 	}()
-	if err := fn(context.WithValue(ctx, txKey{}, tx)); err != nil {
+	state := &transaction{Tx: tx}
+	ctx = context.WithValue(ctx, txKey{}, state)
+	err = fn(ctx)
+	if err == nil {
+		err = db.writeEvents(ctx, state.events)
+	}
+	if err != nil {
 		if rb := tx.Rollback(); rb != nil && !errors.Is(rb, sql.ErrTxDone) {
 			return errors.Join(err, fmt.Errorf("sqlstore: rolling back: %w", rb))
 		}
@@ -123,7 +138,10 @@ func (db *DB) DeleteExpiredClaims(ctx context.Context, now time.Time, limit int)
 		(SELECT kind, id FROM claims WHERE expires_at < $1 ORDER BY expires_at LIMIT $2)`, Micros(now), limit)
 }
 
-// Audit writes an event, in the transaction that ctx carries if there is one.
+// maxEvents is how many audit events wait in a transaction before they are written.
+const maxEvents = 16
+
+// Audit writes an event. In a transaction that ctx carries, it is written with the others of that transaction when it ends, or never.
 func (db *DB) Audit(ctx context.Context, ev audit.Event) error {
 	if ev.At.IsZero() {
 		ev.At = time.Now()
@@ -134,17 +152,44 @@ func (db *DB) Audit(ctx context.Context, ev audit.Event) error {
 	if ev.TraceID == "" {
 		ev.TraceID = audit.Trace(ctx)
 	}
-	detail := []byte("{}")
-	if len(ev.Detail) > 0 {
-		var err error
-		if detail, err = json.Marshal(ev.Detail); err != nil {
-			return fmt.Errorf("sqlstore: audit detail: %w", err)
-		}
+	ev.Detail = maps.Clone(ev.Detail) // the caller's map may change before the transaction ends
+	tx, ok := ctx.Value(txKey{}).(*transaction)
+	if !ok {
+		return db.writeEvents(ctx, []audit.Event{ev})
 	}
-	_, err := db.Exec(ctx, `INSERT INTO audit_events (id, at, kind, actor, subject, client, trace_id, detail)
-		VALUES ($1, $2, $3, $4, $5, $6, $7, $8)`,
-		ev.ID, Micros(ev.At), string(ev.Kind), ev.Actor, ev.Subject, ev.Client, ev.TraceID, string(detail))
-	if err != nil {
+	if tx.events = append(tx.events, ev); len(tx.events) < maxEvents {
+		return nil
+	}
+	events := tx.events
+	tx.events = nil
+	return db.writeEvents(ctx, events)
+}
+
+// writeEvents writes events, if any, by one statement.
+func (db *DB) writeEvents(ctx context.Context, events []audit.Event) error {
+	if len(events) == 0 {
+		return nil
+	}
+	const columns = 8
+	var q strings.Builder
+	q.WriteString(`INSERT INTO audit_events (id, at, kind, actor, subject, client, trace_id, detail) VALUES `)
+	args := make([]any, 0, columns*len(events))
+	for i, ev := range events {
+		detail := []byte("{}")
+		if len(ev.Detail) > 0 {
+			var err error
+			if detail, err = json.Marshal(ev.Detail); err != nil {
+				return fmt.Errorf("sqlstore: audit detail: %w", err)
+			}
+		}
+		if i > 0 {
+			q.WriteByte(',')
+		}
+		n := columns * i
+		fmt.Fprintf(&q, "($%d, $%d, $%d, $%d, $%d, $%d, $%d, $%d)", n+1, n+2, n+3, n+4, n+5, n+6, n+7, n+8)
+		args = append(args, ev.ID, Micros(ev.At), string(ev.Kind), ev.Actor, ev.Subject, ev.Client, ev.TraceID, string(detail))
+	}
+	if _, err := db.Exec(ctx, q.String(), args...); err != nil {
 		return fmt.Errorf("sqlstore: writing audit event: %w", err)
 	}
 	return nil
