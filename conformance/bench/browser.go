@@ -115,7 +115,7 @@ func (w *browser) code(ctx context.Context, clientID, scope, verifier string) (s
 			if token == nil {
 				return "", errors.New("the consent page has no form token")
 			}
-			form := url.Values{"csrf": {html.UnescapeString(token[1])}, "decision": {"allow"}}
+			form := url.Values{"csrf": {html.UnescapeString(token[1])}, "decision": {"allow"}, "term": {"standing"}}
 			p, err = w.do(ctx, http.MethodPost, address, form.Encode())
 		default:
 			return "", fmt.Errorf("unexpected page %s", address)
