@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"io"
 	"maps"
 	"slices"
 
@@ -43,15 +44,9 @@ func ParseImport(b []byte) ([]ImportItem, error) {
 	case len(trimmed) == 0:
 		return nil, fmt.Errorf("%w: the file is empty", ErrInvalid)
 	case trimmed[0] == '[':
-		var raws []json.RawMessage
-		if err := json.Unmarshal(trimmed, &raws); err != nil {
-			return nil, fmt.Errorf("%w: the file starts like a JSON array, but isn't one", ErrInvalid)
-		}
-		if len(raws) > MaxImportRecords { // before each becomes an item: a few bytes would become some hundred
-			return nil, errTooMany
-		}
-		for i, raw := range raws {
-			items = append(items, parseRecord(i+1, raw))
+		var err error
+		if items, err = parseArray(trimmed); err != nil {
+			return nil, err
 		}
 	default:
 		line := 0
@@ -67,6 +62,33 @@ func ParseImport(b []byte) ([]ImportItem, error) {
 	}
 	if len(items) == 0 {
 		return nil, fmt.Errorf("%w: the file holds no record", ErrInvalid)
+	}
+	return items, nil
+}
+
+// parseArray reads one element after the other: an array of a few million tiny ones would become some hundred megabytes at once.
+func parseArray(b []byte) ([]ImportItem, error) {
+	broken := fmt.Errorf("%w: the file starts like a JSON array, but isn't one", ErrInvalid)
+	d := json.NewDecoder(bytes.NewReader(b))
+	if _, err := d.Token(); err != nil {
+		return nil, broken
+	}
+	var items []ImportItem
+	for d.More() {
+		if len(items) == MaxImportRecords {
+			return nil, errTooMany
+		}
+		var raw json.RawMessage
+		if err := d.Decode(&raw); err != nil {
+			return nil, broken
+		}
+		items = append(items, parseRecord(len(items)+1, raw))
+	}
+	if _, err := d.Token(); err != nil {
+		return nil, broken
+	}
+	if _, err := d.Token(); !errors.Is(err, io.EOF) {
+		return nil, broken
 	}
 	return items, nil
 }

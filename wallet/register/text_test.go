@@ -63,3 +63,15 @@ func TestTooManyRecordsAreRefusedEarly(t *testing.T) {
 		}
 	}
 }
+
+// Reading element by element must not accept what is no array.
+func TestArrayOfRecordsIsOneJSONValue(t *testing.T) {
+	if items, err := register.ParseImport([]byte(" [ {} , {} ] ")); err != nil || len(items) != 2 {
+		t.Errorf("twin: %d items, %v", len(items), err)
+	}
+	for _, text := range []string{"[", "[{}", "[{},", "[{},]", "[{} {}]", "[{}]x", "[{}][{}]", "[{}],", "[}", "[{]", "[{}}", "[{\"a\":1]", "[,]"} {
+		if items, err := register.ParseImport([]byte(text)); !errors.Is(err, register.ErrInvalid) {
+			t.Errorf("%s: %d items, %v", text, len(items), err)
+		}
+	}
+}
