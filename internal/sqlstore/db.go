@@ -10,6 +10,7 @@ import (
 	"database/sql"
 	"errors"
 	"fmt"
+	"os"
 	"strings"
 	"time"
 
@@ -49,7 +50,21 @@ func Open(ctx context.Context, dsn string) (*DB, error) {
 	return nil, errors.New(`sqlstore: the database must be "sqlite:PATH" or "postgres://..."`)
 }
 
+// private makes a new database file that only its owner can read; SQLite gives its side files the same mode. An old file keeps its own.
+func private(path string) error {
+	f, err := os.OpenFile(path, os.O_RDWR|os.O_CREATE, 0o600)
+	if err != nil {
+		return fmt.Errorf("sqlstore: opening SQLite: %w", err)
+	}
+	return f.Close()
+}
+
 func openSQLite(ctx context.Context, path string) (*DB, error) {
+	if !strings.ContainsAny(path, "?:") { // a plain file
+		if err := private(path); err != nil {
+			return nil, err
+		}
+	}
 	// immediate: a deferred transaction that reads and then writes fails with SQLITE_BUSY in spite of the timeout.
 	// FULL: an acknowledged code or issuance survives a power cut.
 	dsn := "file:" + path + "?_txlock=immediate&_pragma=busy_timeout(10000)&_pragma=journal_mode(WAL)" +
