@@ -197,7 +197,7 @@ func sealPurpose(personID string) string { return "identity.claims/" + personID 
 
 // Person returns a person, or ErrUnknownPerson, or ErrDisabled.
 func (s *Service) Person(ctx context.Context, id string) (Person, error) {
-	l, disabled, err := s.cfg.Store.LinkOf(ctx, id)
+	l, owner, disabled, err := s.cfg.Store.LinkOf(ctx, id)
 	switch {
 	case errors.Is(err, ErrNotFound):
 		return Person{}, ErrUnknownPerson
@@ -210,15 +210,10 @@ func (s *Service) Person(ctx context.Context, id string) (Person, error) {
 	if err := s.cfg.Sealer.Open(sealPurpose(id), l.Claims, &p.Claims); err != nil {
 		return Person{}, fmt.Errorf("identity: claims of %s: %w", id, err)
 	}
-	if l.Document == "" {
-		return p, nil
-	}
-	owner, err := s.cfg.Store.DocumentOwner(ctx, l.Document)
 	switch {
-	case errors.Is(err, ErrNotFound) || err == nil && owner.PersonID != id:
+	case l.Document == "":
+	case owner.PersonID != id:
 		p.Document = DocumentConflict
-	case err != nil:
-		return Person{}, err
 	case owner.Level >= provenFrom:
 		p.Document = DocumentProven
 	default:

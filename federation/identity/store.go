@@ -44,8 +44,9 @@ type Store interface {
 	InTx(ctx context.Context, fn func(ctx context.Context) error) error
 	// Link finds a link, or ErrNotFound. disabled tells whether its person is.
 	Link(ctx context.Context, province, subject string) (l Link, disabled bool, err error)
-	// LinkOf finds the link of a person, or ErrNotFound.
-	LinkOf(ctx context.Context, personID string) (l Link, disabled bool, err error)
+	// LinkOf finds the link of a person, or ErrNotFound, and in the same question whose the asserted number is: the zero Owner if
+	// it is nobody's.
+	LinkOf(ctx context.Context, personID string) (l Link, owner Owner, disabled bool, err error)
 	// PutPerson makes a person together with the first link, or ErrLinkTaken and nothing is made.
 	PutPerson(ctx context.Context, l Link) error
 	// SetLink replaces claims, digest, document, acr, level and update time of a link; ErrNotFound when there is none.

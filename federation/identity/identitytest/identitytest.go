@@ -41,7 +41,7 @@ func links(t *testing.T, s identity.Store) {
 	if err := s.PutPerson(ctx, link("p2", "s1")); !errors.Is(err, identity.ErrLinkTaken) {
 		t.Errorf("taken link: %v", err)
 	}
-	if _, _, err := s.LinkOf(ctx, "p2"); !errors.Is(err, identity.ErrNotFound) {
+	if _, _, _, err := s.LinkOf(ctx, "p2"); !errors.Is(err, identity.ErrNotFound) {
 		t.Errorf("the loser exists: %v", err)
 	}
 	got, disabled, err := s.Link(ctx, "440000", "s1")
@@ -58,7 +58,7 @@ func links(t *testing.T, s identity.Store) {
 	if err := s.SetLink(ctx, got); err != nil {
 		t.Error(err)
 	}
-	if again, _, err := s.LinkOf(ctx, "p1"); err != nil || again != got {
+	if again, o, _, err := s.LinkOf(ctx, "p1"); err != nil || again != got || o != (identity.Owner{}) {
 		t.Errorf("%+v %v", again, err)
 	}
 	if err := s.SetLink(ctx, link("p1", "nobody")); !errors.Is(err, identity.ErrNotFound) {
@@ -67,7 +67,7 @@ func links(t *testing.T, s identity.Store) {
 	if err := s.SetDisabled(ctx, "p1", true, at); err != nil {
 		t.Error(err)
 	}
-	if _, disabled, _ := s.LinkOf(ctx, "p1"); !disabled {
+	if _, _, disabled, _ := s.LinkOf(ctx, "p1"); !disabled {
 		t.Error("not disabled")
 	}
 	if err := s.SetDisabled(ctx, "nobody", true, at); !errors.Is(err, identity.ErrNotFound) {
@@ -127,6 +127,17 @@ func documents(t *testing.T, s identity.Store) {
 	}
 	if won, err := s.RaiseDocument(ctx, "x", owner("b", upstream.Level4), upstream.Level3, at); err != nil || !won {
 		t.Errorf("own level must rise: %v %v", won, err)
+	}
+	// A person's link is read with the owner of the number that it asserts, whoever that is.
+	for _, p := range []string{"a", "b"} {
+		l := link(p, "doc-"+p)
+		l.Document = "x"
+		if err := s.SetLink(ctx, l); err != nil {
+			t.Error(err)
+		}
+		if got, o, _, err := s.LinkOf(ctx, p); err != nil || got != l || o != owner("b", upstream.Level4) {
+			t.Errorf("%+v %+v %v", got, o, err)
+		}
 	}
 	if err := s.ReleaseDocument(ctx, "x", "a"); err != nil {
 		t.Error(err)

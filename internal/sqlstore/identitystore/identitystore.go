@@ -32,23 +32,30 @@ func (s *Store) InTx(ctx context.Context, fn func(ctx context.Context) error) er
 // Audit implements identity.Store.
 func (s *Store) Audit(ctx context.Context, ev audit.Event) error { return s.db.Audit(ctx, ev) }
 
-const selectLink = `SELECT l.province, l.subject, l.person_id, l.claims, l.digest, l.document, l.acr, l.level, l.created_at, l.updated_at, p.disabled_at
-	FROM identity_links l JOIN identity_persons p ON p.id = l.person_id `
+const (
+	linkColumns = `l.province, l.subject, l.person_id, l.claims, l.digest, l.document, l.acr, l.level, l.created_at, l.updated_at, p.disabled_at`
+	linkTables  = `identity_links l JOIN identity_persons p ON p.id = l.person_id `
+)
 
 // Link implements identity.Store.
 func (s *Store) Link(ctx context.Context, province, subject string) (identity.Link, bool, error) {
-	return scanLink(s.db.QueryRow(ctx, selectLink+`WHERE l.province = $1 AND l.subject = $2`, province, subject))
+	return scanLink(s.db.QueryRow(ctx, `SELECT `+linkColumns+` FROM `+linkTables+`WHERE l.province = $1 AND l.subject = $2`, province, subject))
 }
 
 // LinkOf implements identity.Store.
-func (s *Store) LinkOf(ctx context.Context, personID string) (identity.Link, bool, error) {
-	return scanLink(s.db.QueryRow(ctx, selectLink+`WHERE l.person_id = $1 ORDER BY l.created_at, l.province LIMIT 1`, personID))
+func (s *Store) LinkOf(ctx context.Context, personID string) (l identity.Link, o identity.Owner, disabled bool, err error) {
+	var owner, province sql.NullString
+	var level sql.NullInt64
+	l, disabled, err = scanLink(s.db.QueryRow(ctx, `SELECT `+linkColumns+`, d.person_id, d.province, d.level FROM `+linkTables+`
+		LEFT JOIN identity_documents d ON d.document = l.document
+		WHERE l.person_id = $1 ORDER BY l.created_at, l.province LIMIT 1`, personID), &owner, &province, &level)
+	return l, identity.Owner{PersonID: owner.String, Province: province.String, Level: upstream.Level(level.Int64)}, disabled, err
 }
 
-func scanLink(row *sql.Row) (l identity.Link, disabled bool, err error) {
+func scanLink(row *sql.Row, more ...any) (l identity.Link, disabled bool, err error) {
 	var level, created, updated int64
 	var disabledAt sql.NullInt64
-	err = row.Scan(&l.Province, &l.Subject, &l.PersonID, &l.Claims, &l.Digest, &l.Document, &l.ACR, &level, &created, &updated, &disabledAt)
+	err = row.Scan(append([]any{&l.Province, &l.Subject, &l.PersonID, &l.Claims, &l.Digest, &l.Document, &l.ACR, &level, &created, &updated, &disabledAt}, more...)...)
 	if errors.Is(err, sql.ErrNoRows) {
 		return l, false, identity.ErrNotFound
 	}
