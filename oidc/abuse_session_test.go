@@ -253,8 +253,8 @@ func TestH01H02Logout(t *testing.T) {
 		if a := b.post("/logout/confirm", with(confirm, "csrf", "x")); a.status != 403 || !alive() {
 			t.Error("G01: a form without its token logged out")
 		}
-		if a := b.post("/logout/confirm", confirm, "Sec-Fetch-Site", "same-origin"); a.status != 200 || alive() {
-			t.Errorf("confirmed: %d", a.status)
+		if a := b.post("/logout/confirm", confirm, "Sec-Fetch-Site", "same-origin"); a.status != 200 || a.at.Path != "/logout" || alive() {
+			t.Errorf("confirmed: %d at %s", a.status, a.at)
 		}
 		for name, v := range map[string]url.Values{
 			"unregistered": {"post_logout_redirect_uri": {"https://evil.example/"}}, "query added": {"post_logout_redirect_uri": {"https://rp.example/out?x=1"}},

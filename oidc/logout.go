@@ -156,6 +156,11 @@ func (p *Provider) endSession(w http.ResponseWriter, r *http.Request, sess Sessi
 
 func (p *Provider) loggedOut(w http.ResponseWriter, r *http.Request, req logoutRequest) {
 	session.ClearCookie(w)
+	if req.Next == "" && r.Method == http.MethodPost {
+		// The page that says so has an address of its own: a reload, or the other language, must not end in "wrong method".
+		http.Redirect(w, r, "/logout", http.StatusSeeOther)
+		return
+	}
 	if req.Next == "" {
 		p.cfg.Pages.LoggedOut(w, r, web.LoggedOutPage{})
 		return

@@ -158,6 +158,31 @@ async function others(browser) {
   await w.look('logout-without-hint')
   await w.go(config.provinces['440000'] + '/faults')
   await w.look('province-faults', ['zh'])
+
+  // A login for the national server's own page, and the way out from there.
+  await w.go(config.issuer + '/licences?mode=senior')
+  await w.look('licences-chooser-senior')
+  await w.go(config.issuer + '/licences?mode=standard') // the senior chooser asks for the region first
+  await w.click('province-440000')
+  await w.click('person-li-xiuying')
+  await w.go(config.issuer + '/?mode=standard')
+  await w.look('start-after-login')
+  await w.go(config.issuer + '/licences')
+  await w.click('logout')
+  check('others: log out asks first', await w.has('logout-confirm'), w.at())
+  await w.look('logout-confirm')
+  await w.click('logout-confirm')
+  equal('others: the page after logging out can be opened again', w.at(), config.issuer + '/logout')
+  await w.look('logged-out-national')
+  await w.go(config.issuer + '/licences')
+  check('others: licences ask for a login again', await w.has('province-440000'), w.at())
+
+  // Consent as the elderly see it.
+  await w.go(market + '/login')
+  await w.click('province-440000')
+  await w.click('person-li-xiuying')
+  await w.go(w.at() + '?mode=senior')
+  await w.look('consent-senior')
   await w.end()
 }
 
