@@ -165,7 +165,8 @@ func (a accessTokens) Validate(ctx context.Context, bearer, audience string) (is
 	if errors.Is(err, oidc.ErrInvalidToken) {
 		return issuer.AccessToken{}, issuer.ErrInvalidToken
 	}
-	return issuer.AccessToken{GrantID: t.GrantID, PersonID: t.PersonID, OfferID: t.OfferID, ClientID: t.ClientID, Scopes: t.Scopes, ACR: t.ACR}, err
+	return issuer.AccessToken{GrantID: t.GrantID, PersonID: t.PersonID, OfferID: t.OfferID, ClientID: t.ClientID, Scopes: t.Scopes, ACR: t.ACR,
+		IssuerState: t.IssuerState}, err
 }
 
 // registerScope is what a department's token needs, registerAudience completes the origin to its audience.

@@ -3,10 +3,71 @@ package node
 import (
 	"errors"
 	"net/http/httptest"
+	"reflect"
 	"testing"
+	"time"
 
+	"github.com/hufu-id/hufu/internal/audit"
+	"github.com/hufu-id/hufu/internal/jose"
+	"github.com/hufu-id/hufu/internal/sqlstore/oidcstore"
+	"github.com/hufu-id/hufu/keys"
+	"github.com/hufu-id/hufu/oidc"
+	"github.com/hufu-id/hufu/oidc/client"
+	"github.com/hufu-id/hufu/oidc/grant"
 	"github.com/hufu-id/hufu/wallet/issuer"
+	"github.com/hufu-id/hufu/wallet/register"
+	"github.com/hufu-id/hufu/web"
 )
+
+// bearer records a grant and signs an access token of it.
+func bearer(t *testing.T, n *Node, g grant.Grant) string {
+	t.Helper()
+	now := time.Now()
+	g.ID, g.CreatedAt, g.ExpiresAt = "g-"+g.Subject, now, now.Add(time.Minute)
+	if err := oidcstore.New(n.db, nil).PutGrant(t.Context(), g, audit.Event{Kind: "oidc.test"}); err != nil {
+		t.Fatal(err)
+	}
+	key, err := signingKey(t.Context(), n.keys, keys.OIDC)
+	if err != nil {
+		t.Fatal(err)
+	}
+	token, err := jose.SignJSON(key, jose.Header{Typ: grant.Type}, map[string]any{"iss": testOrigin, "aud": g.Audience, "sub": g.Subject, "client_id": g.ClientID,
+		"gid": g.ID, "jti": g.ID, "scope": g.Scopes[0], "iat": now.Unix(), "exp": g.ExpiresAt.Unix()})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return token
+}
+
+// P12: everything that the credential issuer decides by reaches it: a field that an adapter forgets is a check that never fails. issuer_state
+// forgotten gave the person another licence than the one offered.
+func TestP12NothingOfATokenIsLostOnTheWayToTheIssuer(t *testing.T) {
+	n := open(t)
+	w := oidc.Client{ID: "w", Name: web.Plain("w"), Service: web.Plain("w"), RedirectURIs: []string{"http://localhost/cb"}, AuthMethod: client.None, Public: true,
+		GrantTypes: []string{client.AuthorizationCode}, Scopes: []string{"driving-licence"}}
+	if err := n.provider.Clients().Put(t.Context(), w); err != nil {
+		t.Fatal(err)
+	}
+	const aud = testOrigin + "/i/1199440000TRY002X9"
+	token := bearer(t, n, grant.Grant{Type: client.AuthorizationCode, ClientID: "w", Subject: "s", PersonID: "p", OfferID: "o", ACR: "loa3", IssuerState: "state",
+		Scopes: []string{"driving-licence"}, Audience: []string{aud}})
+	got, err := accessTokens{n}.Validate(t.Context(), token, aud)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for v, i := reflect.ValueOf(got), 0; i < v.NumField(); i++ {
+		if v.Field(i).IsZero() {
+			t.Errorf("%s is lost", v.Type().Field(i).Name)
+		}
+	}
+	// N01: the same token is nothing elsewhere.
+	if _, err := (accessTokens{n}).Validate(t.Context(), token, aud+"x"); !errors.Is(err, issuer.ErrInvalidToken) {
+		t.Errorf("another issuer: %v", err)
+	}
+	if _, err := (departments{n}).Authenticate(t.Context(), token); !errors.Is(err, register.ErrUnauthenticated) {
+		t.Errorf("department API: %v", err)
+	}
+}
 
 // What a department sends in the body of an offer request reaches the register as it is: a mistake of hers is an answer and never a
 // fault of ours.
