@@ -68,6 +68,9 @@ func subjectsDiffer(t *testing.T, app *apptest.App, other string) {
 	if page.Has("logout-confirm") {
 		page = page.Click("logout-confirm")
 	}
+	if page.Status != http.StatusOK {
+		t.Errorf("after logging out: %s", page)
+	}
 	if page := browser.Get(d.URL + "/me"); page.Status != http.StatusUnauthorized {
 		t.Errorf("/me after logout: %s", page)
 	}

@@ -28,7 +28,7 @@ var (
 		}
 		return os.Getenv("HUFU_TEST_DATABASE_URL") != ""
 	}, []string{"postgresql"}}
-	node = tool{"Node.js 18 or later and npm", func() bool {
+	node = tool{"Node.js 20 or later and npm", func() bool {
 		out, err := exec.Command("node", "--version").Output()
 		if err != nil {
 			return false
@@ -36,7 +36,7 @@ var (
 		major, _, _ := strings.Cut(strings.TrimPrefix(strings.TrimSpace(string(out)), "v"), ".")
 		n, err := strconv.Atoi(major)
 		_, npm := exec.LookPath("npm")
-		return err == nil && n >= 18 && npm == nil
+		return err == nil && n >= 20 && npm == nil
 	}, []string{"nodejs", "npm"}}
 	python = tool{"Python 3 with venv", func() bool {
 		return exec.Command("python3", "-c", "import venv, ensurepip").Run() == nil
