@@ -253,7 +253,7 @@ func TestEndedOfferAndFaults(t *testing.T) {
 	if status, page, _ := s.do("GET", "/licences/offers/gone", "li", nil); status != 410 || strings.Contains(page, "999999") {
 		t.Errorf("ended: %d", status)
 	}
-	for err, want := range map[error]int{holder.ErrTooMany: 503, errors.New("database: host=10.0.0.1"): 500, holder.ErrNotFound: 404} {
+	for err, want := range map[error]int{holder.ErrTooMany: 429, errors.New("database: host=10.0.0.1"): 500, holder.ErrNotFound: 404} {
 		s.b.err = err
 		status, page, _ := s.do("POST", "/licences/offers", "li", form(own, httpx.FormToken(formKey, "s-li")))
 		if status != want || strings.Contains(page, "10.0.0.1") {

@@ -123,7 +123,9 @@ func (h *Holder) refuse(w http.ResponseWriter, r *http.Request, c Citizen, l Lic
 	case errors.Is(err, ErrLevelTooLow):
 		h.problem(w, r, web.NewProblem(web.ProblemLevel, levelArgs(c, l.RequiredACR)))
 	case errors.Is(err, ErrTooMany):
-		h.problem(w, r, web.NewProblem(web.ProblemBusy, nil))
+		page := web.NewProblem(web.ProblemBusy, nil)
+		page.Status = http.StatusTooManyRequests // the person's doing: a 5xx would wake whoever watches the server
+		h.problem(w, r, page)
 	default:
 		h.fault(w, r, err)
 	}
