@@ -100,6 +100,21 @@ func race(t *testing.T, s identity.Store) {
 	}
 }
 
+// owned checks that a person's link is read with the owner of the number "x" that it asserts, whoever that is.
+func owned(t *testing.T, s identity.Store, owner identity.Owner, people ...string) {
+	t.Helper()
+	for _, p := range people {
+		l := link(p, "doc-"+p)
+		l.Document = "x"
+		if err := s.SetLink(t.Context(), l); err != nil {
+			t.Error(err)
+		}
+		if got, o, _, err := s.LinkOf(t.Context(), p); err != nil || got != l || o != owner {
+			t.Errorf("%+v %+v %v", got, o, err)
+		}
+	}
+}
+
 func documents(t *testing.T, s identity.Store) {
 	ctx := context.Background()
 	for _, p := range []string{"a", "b"} {
@@ -128,17 +143,7 @@ func documents(t *testing.T, s identity.Store) {
 	if won, err := s.RaiseDocument(ctx, "x", owner("b", upstream.Level4), upstream.Level3, at); err != nil || !won {
 		t.Errorf("own level must rise: %v %v", won, err)
 	}
-	// A person's link is read with the owner of the number that it asserts, whoever that is.
-	for _, p := range []string{"a", "b"} {
-		l := link(p, "doc-"+p)
-		l.Document = "x"
-		if err := s.SetLink(ctx, l); err != nil {
-			t.Error(err)
-		}
-		if got, o, _, err := s.LinkOf(ctx, p); err != nil || got != l || o != owner("b", upstream.Level4) {
-			t.Errorf("%+v %+v %v", got, o, err)
-		}
-	}
+	owned(t, s, owner("b", upstream.Level4), "a", "b")
 	if err := s.ReleaseDocument(ctx, "x", "a"); err != nil {
 		t.Error(err)
 	}
