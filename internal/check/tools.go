@@ -17,18 +17,20 @@ type tool struct {
 	name     string
 	present  func() bool
 	packages []string // Debian's names
+	// more brings what Debian's package is too old for; nil when there is nothing more to try.
+	more func(ctx context.Context) error
 }
 
 var (
-	postgres = tool{"PostgreSQL", func() bool {
+	postgres = tool{name: "PostgreSQL", packages: []string{"postgresql"}, present: func() bool {
 		for _, pattern := range []string{"/usr/lib/postgresql/*/bin/postgres", "/usr/local/bin/postgres", "/opt/homebrew/bin/postgres", "/usr/bin/postgres"} {
 			if found, _ := filepath.Glob(pattern); len(found) > 0 {
 				return true
 			}
 		}
 		return os.Getenv("HUFU_TEST_DATABASE_URL") != ""
-	}, []string{"postgresql"}}
-	node = tool{"Node.js 20 or later and npm", func() bool {
+	}}
+	node = tool{name: "Node.js 20 or later and npm", packages: []string{"nodejs", "npm"}, more: newerNode, present: func() bool {
 		out, err := exec.Command("node", "--version").Output()
 		if err != nil {
 			return false
@@ -37,15 +39,15 @@ var (
 		n, err := strconv.Atoi(major)
 		_, npm := exec.LookPath("npm")
 		return err == nil && n >= 20 && npm == nil
-	}, []string{"nodejs", "npm"}}
-	python = tool{"Python 3 with venv", func() bool {
+	}}
+	python = tool{name: "Python 3 with venv", packages: []string{"python3", "python3-venv"}, present: func() bool {
 		return exec.Command("python3", "-c", "import venv, ensurepip").Run() == nil
-	}, []string{"python3", "python3-venv"}}
-	chromium = tool{"Chromium and a Chinese font", func() bool {
+	}}
+	chromium = tool{name: "Chromium and a Chinese font", packages: []string{"chromium", "fonts-noto-cjk"}, present: func() bool {
 		_, err := exec.LookPath("chromium")
 		fonts, _ := filepath.Glob("/usr/share/fonts/opentype/noto/NotoSansCJK*")
 		return err == nil && len(fonts) > 0
-	}, []string{"chromium", "fonts-noto-cjk"}}
+	}}
 )
 
 // provide installs what is missing, where that can be done without asking: as root on a Debian system.
@@ -73,9 +75,32 @@ func provide(ctx context.Context, tools []tool) error {
 		return fmt.Errorf("%s: %w", what, err)
 	}
 	for _, t := range tools {
+		if !t.present() && t.more != nil {
+			if err := t.more(ctx); err != nil {
+				return err
+			}
+		}
 		if !t.present() {
 			return fmt.Errorf("%s is still missing after installing %s", t.name, strings.Join(t.packages, " "))
 		}
 	}
 	return nil
+}
+
+// newerNode puts a Node.js that is new enough first on the path: the distribution's may be older than the clients need, but its npm can bring one, as a
+// package that carries the binary.
+func newerNode(ctx context.Context) error {
+	cache, err := os.UserCacheDir()
+	if err != nil {
+		return err
+	}
+	arch := map[string]string{"amd64": "x64", "arm64": "arm64"}[runtime.GOARCH]
+	dir, name := filepath.Join(cache, "hufu", "node"), "node-linux-"+arch
+	if err := os.MkdirAll(dir, 0o755); err != nil {
+		return err
+	}
+	if err := run(ctx, dir, "npm", "install", "--silent", "--no-fund", "--no-audit", "--prefix", dir, name+"@22.23.3"); err != nil {
+		return fmt.Errorf("bringing a newer Node.js: %w", err)
+	}
+	return os.Setenv("PATH", filepath.Join(dir, "node_modules", name, "bin")+string(os.PathListSeparator)+os.Getenv("PATH"))
 }

@@ -19,7 +19,9 @@ func TestAuditEventsAreOfTheirTransaction(t *testing.T) {
 				detail := map[string]string{}
 				for i := range n {
 					detail["n"] = fmt.Sprint(i)
-					if err := db.InTx(ctx, func(ctx context.Context) error { return db.Audit(ctx, audit.Event{Kind: "test.event", Actor: "a", Detail: detail}) }); err != nil {
+					if err := db.InTx(ctx, func(ctx context.Context) error {
+						return db.Audit(ctx, audit.Event{Kind: "test.event", Actor: "a", Detail: detail})
+					}); err != nil {
 						return err
 					}
 				}
