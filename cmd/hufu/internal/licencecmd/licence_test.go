@@ -64,7 +64,7 @@ func (s *server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	if s.expires--; r.Header.Get("Authorization") != "Bearer t" || s.expires == 0 {
-		http.Error(w, `{"status":401,"code":"unauthenticated","title":"no"}`, 401)
+		http.Error(w, `{"status":http.StatusUnauthorized,"code":"unauthenticated","title":"no"}`, 401)
 		return
 	}
 	b, _ := io.ReadAll(r.Body)
@@ -94,7 +94,7 @@ func (s *server) token(w http.ResponseWriter, r *http.Request) {
 		_, err = v.Claims(jose.ClaimPolicy{Issuer: "police", Audience: s.URL, At: time.Now(), MaxLifetime: 2 * time.Minute, RequireJTI: true})
 	}
 	if err != nil || r.PostFormValue("scope") != "register" || r.PostFormValue("grant_type") != "client_credentials" {
-		http.Error(w, `{"error":"invalid_client","error_description":"no"}`, 401)
+		http.Error(w, `{"error":"invalid_client","error_description":"no"}`, http.StatusUnauthorized)
 		return
 	}
 	fmt.Fprint(w, `{"access_token":"t","token_type":"Bearer"}`)
