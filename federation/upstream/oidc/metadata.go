@@ -101,7 +101,11 @@ func (c *Connector) getJSON(ctx context.Context, address, bearer string) ([]byte
 
 // do sends a request through the breaker. Status 5xx and 429 are ErrUnavailable, like no answer or one that is too large:
 // whatever it means, the province can't be used at the moment.
+//
+// A browser that hangs up doesn't end the request, which has a time limit of its own: it would count as a province that doesn't
+// answer, and three callers who do so on purpose would close the province for everybody.
 func (c *Connector) do(req *http.Request) (*httpx.Response, error) {
+	req = req.WithContext(context.WithoutCancel(req.Context()))
 	var resp *httpx.Response
 	err := c.breaker.run(func() (err error) {
 		if resp, err = c.cfg.HTTP.Do(req); err != nil {
