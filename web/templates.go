@@ -26,7 +26,8 @@ func parseTemplates(a *assets) (map[string]*template.Template, error) {
 	}
 	all := map[string]*template.Template{}
 	for _, l := range messages.Langs {
-		base, err := template.New("base").Funcs(language{l, a}.funcs()).ParseFS(templateFiles, "templates/layout.html", "templates/parts.html")
+		made := &tiles{}
+		base, err := template.New("base").Funcs(language{l, a}.funcs()).Funcs(template.FuncMap{"tile": made.html}).ParseFS(templateFiles, "templates/layout.html", "templates/parts.html")
 		if err != nil {
 			return nil, fmt.Errorf("web: %w", err)
 		}
@@ -41,6 +42,11 @@ func parseTemplates(a *assets) (map[string]*template.Template, error) {
 			}
 			if err != nil {
 				return nil, fmt.Errorf("web: %w", err)
+			}
+			if name == "chooser" {
+				if made.set, err = t.Clone(); err != nil {
+					return nil, fmt.Errorf("web: %w", err)
+				}
 			}
 			all[string(l)+"/"+name] = t
 		}
