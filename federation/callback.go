@@ -123,7 +123,8 @@ func (f *Federation) unasked(r *http.Request, code province.Code, reason string)
 // refused leaves one audit event for an answer that was not accepted. It is written on its own: there is no transaction that
 // it could belong to.
 func (f *Federation) refused(r *http.Request, code province.Code, reason string) {
-	err := f.cfg.Audit(r.Context(), audit.Event{Kind: "federation.answer_refused", Actor: string(code),
+	// Also when the browser has hung up: who tries wrong answers would do so and leave no trace.
+	err := f.cfg.Audit(context.WithoutCancel(r.Context()), audit.Event{Kind: "federation.answer_refused", Actor: string(code),
 		Detail: map[string]string{"province": string(code), "reason": reason}})
 	if err != nil {
 		f.cfg.Log.ErrorContext(r.Context(), "audit", "trace", audit.Trace(r.Context()), "err", err)

@@ -1,7 +1,10 @@
 package federation_test
 
 import (
+	"context"
 	"net/http"
+	"net/http/httptest"
+	"net/url"
 	"testing"
 
 	"github.com/hufu-id/hufu/internal/sample"
@@ -26,6 +29,32 @@ func TestI04UnaskedAnswersWriteNothing(t *testing.T) {
 		h.login(newBrowser(t), "440000", "li-xiuying")
 		if n := h.count(all); n != before+1 {
 			t.Errorf("twin: %d events, want 1", n-before)
+		}
+	})
+}
+
+// U06: hanging up is no way around the event.
+func TestU06RefusedAnswerLeavesAnEventAlsoWhenTheBrowserHangsUp(t *testing.T) {
+	eachEngine(t, func(t *testing.T, h *hub) {
+		const refused = `SELECT count(*) FROM audit_events WHERE kind = 'federation.answer_refused'`
+		b := newBrowser(t)
+		callback, err := url.Parse(h.toCallback(b, "440000", "li-xiuying"))
+		if err != nil {
+			t.Fatal(err)
+		}
+		q := callback.Query()
+		q.Set("code", "junk")
+		callback.RawQuery = q.Encode()
+		before := h.count(refused)
+		ctx, hangUp := context.WithCancel(t.Context())
+		req := httptest.NewRequest(http.MethodGet, callback.String(), nil).WithContext(ctx)
+		for _, c := range b.http.Jar.Cookies(callback) {
+			req.AddCookie(c)
+		}
+		hangUp()
+		h.handler.ServeHTTP(httptest.NewRecorder(), req)
+		if n := h.count(refused); n != before+1 {
+			t.Errorf("%d events, want 1", n-before)
 		}
 	})
 }
