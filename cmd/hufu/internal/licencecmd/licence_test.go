@@ -64,7 +64,7 @@ func (s *server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	if s.expires--; r.Header.Get("Authorization") != "Bearer t" || s.expires == 0 {
-		http.Error(w, `{"status":http.StatusUnauthorized,"code":"unauthenticated","title":"no"}`, 401)
+		http.Error(w, `{"status":http.StatusUnauthorized,"code":"unauthenticated","title":"no"}`, http.StatusUnauthorized)
 		return
 	}
 	b, _ := io.ReadAll(r.Body)
