@@ -25,7 +25,9 @@ type Ready struct {
 	Departments       []ReadyDept     `json:"departments"`
 	People            []ReadyPerson   `json:"people"`
 	WalletClientID    string          `json:"wallet_client_id"`
-	Clients           []ReadyClient   `json:"clients"`
+	// WalletRedirectURIs and those of Clients are loopback addresses whose port is free.
+	WalletRedirectURIs []string      `json:"wallet_redirect_uris"`
+	Clients            []ReadyClient `json:"clients"`
 }
 
 // ReadyProvince is one sample province.
@@ -59,8 +61,8 @@ type ReadyClient struct {
 // Ready describes the running world.
 func (w *World) Ready() Ready {
 	r := Ready{Issuer: w.origin(0), BundleURL: w.origin(0) + "/bundle.zip", RootURL: w.origin(0) + "/bundle/root.json", WalletClientID: WalletClientID,
-		Clients: []ReadyClient{{ClientID: experimentClientID, ClientSecret: w.experimentSecret,
-			RedirectURIs: []string{"http://localhost/callback", "http://127.0.0.1/callback"}}}}
+		WalletRedirectURIs: loopbackRedirects(),
+		Clients:            []ReadyClient{{ClientID: experimentClientID, ClientSecret: w.experimentSecret, RedirectURIs: loopbackRedirects()}}}
 	for _, a := range w.authorities() {
 		r.CredentialIssuers = append(r.CredentialIssuers, w.node.Identifier(a.Code))
 	}
@@ -125,7 +127,7 @@ func (w *World) home(pages *web.Pages) http.HandlerFunc {
 		page := web.StartPage{Department: w.origin(dep.Port), DepartmentName: web.Text{ZH: dep.Name, EN: dep.English},
 			Province: web.Text{ZH: "广东", EN: "Guangdong"}, Person: web.Text{ZH: "李秀英", EN: "Li Xiuying"}, Licences: "/licences", Commands: w.commands(),
 			Client: &web.StartClient{Issuer: w.origin(0), ID: experimentClientID, Secret: w.experimentSecret,
-				RedirectURIs: []string{"http://localhost/callback", "http://127.0.0.1/callback"}}}
+				RedirectURIs: loopbackRedirects()[:2]}}
 		for _, p := range w.sample.People {
 			page.People = append(page.People, web.StartPerson{Name: web.Text{ZH: p.Name, EN: p.English}, Note: p.Story})
 		}

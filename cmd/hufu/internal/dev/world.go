@@ -164,16 +164,27 @@ func (w *World) authorityConfigs() (out []node.AuthorityConfig) {
 	return out
 }
 
+// loopbackRedirects are the redirect addresses of the two clients that strangers' programs use: any port of this machine, at the paths that they
+// usually have. Exact matching stays exact: only the port is free.
+func loopbackRedirects() (out []string) {
+	for _, path := range []string{"/callback", "", "/", "/cb", "/redirect", "/auth/callback", "/oauth/callback", "/oauth2/callback", "/login/callback"} {
+		for _, host := range []string{"localhost", "127.0.0.1", "[::1]"} {
+			out = append(out, "http://"+host+path)
+		}
+	}
+	return out
+}
+
 // clients are the registered clients of the world. Their secrets are new at every start: the samples get them from this process.
 func (w *World) clients() ([]oidc.Client, error) {
 	w.experimentSecret = newSecret()
 	out := []oidc.Client{
 		{ID: WalletClientID, Name: web.Text{ZH: "样本钱包", EN: "Sample wallet"}, Service: web.Text{ZH: "存放电子证照", EN: "Keep e-licences"},
-			RedirectURIs: []string{"http://localhost/callback", "http://127.0.0.1/callback"}, AuthMethod: client.None, Public: true,
+			RedirectURIs: loopbackRedirects(), AuthMethod: client.None, Public: true,
 			GrantTypes: []string{client.AuthorizationCode, client.PreAuthorizedCode}, Scopes: []string{"openid", "driving-licence"}},
 		{ID: experimentClientID, Name: web.Text{ZH: "开发者试验应用", EN: "Developer's experiment"}, Service: web.Text{ZH: "试验登录", EN: "Trying a login"},
-			RedirectURIs:           []string{"http://localhost/callback", "http://127.0.0.1/callback"},
-			PostLogoutRedirectURIs: []string{"http://localhost/", "http://127.0.0.1/"},
+			RedirectURIs:           loopbackRedirects(),
+			PostLogoutRedirectURIs: loopbackRedirects(),
 			AuthMethod:             client.SecretBasic, SecretHash: client.HashSecret(w.experimentSecret),
 			GrantTypes: []string{client.AuthorizationCode, client.ClientCredentials}, Scopes: []string{"openid", "profile", "phone"}, OptionalClaims: []string{"phone_number"}},
 	}
