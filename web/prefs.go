@@ -24,18 +24,6 @@ type View struct {
 
 type viewKey struct{}
 
-// localesKey carries ui_locales of an OpenID request.
-type localesKey struct{}
-
-// WithUILocales returns r with the languages that a client asked for (ui_locales, OpenID Connect Core 3.1.2.1). They count less than
-// the person's own choice and more than the browser's Accept-Language.
-func WithUILocales(r *http.Request, locales string) *http.Request {
-	if locales == "" {
-		return r
-	}
-	return r.WithContext(context.WithValue(r.Context(), localesKey{}, locales))
-}
-
 // Preferences reads ?lang=zh|en and ?mode=senior|standard, keeps a choice in a cookie for a year, and serves the page in it. Other
 // values are ignored. It must stand outside every handler that shows a page.
 func (p *Pages) Preferences(next http.Handler) http.Handler {
@@ -107,11 +95,7 @@ func cookieOr(r *http.Request, name, now string) string {
 
 // wanted picks a language by ui_locales, then Accept-Language, then Chinese.
 func wanted(r *http.Request) Lang {
-	locales, _ := r.Context().Value(localesKey{}).(string)
-	if locales == "" {
-		locales = r.URL.Query().Get("ui_locales")
-	}
-	for _, tag := range strings.Fields(locales) {
+	for _, tag := range strings.Fields(r.URL.Query().Get("ui_locales")) {
 		if l, ok := langOf(tag); ok {
 			return l
 		}

@@ -21,7 +21,7 @@ type Leases interface {
 type Job struct {
 	// Name is stable: it names the lease.
 	Name string
-	// Every is how long the pause between two runs is. Kick cuts it short.
+	// Every is how long the pause between two runs is.
 	Every time.Duration
 	// Run does what is due and returns. It must be safe to run twice, also at the same time on two nodes.
 	Run func(ctx context.Context) error
@@ -33,7 +33,6 @@ type Runner struct {
 	log    *slog.Logger
 	holder string
 	jobs   []Job
-	kicks  map[string]chan struct{}
 	cancel context.CancelFunc
 	done   sync.WaitGroup
 }
@@ -49,10 +48,7 @@ func New(leases Leases, log *slog.Logger, jobs ...Job) *Runner {
 	}
 	var b [8]byte
 	_, _ = rand.Read(b[:])
-	r := &Runner{leases: leases, log: log, holder: hex.EncodeToString(b[:]), jobs: jobs, kicks: map[string]chan struct{}{}}
-	for _, j := range jobs {
-		r.kicks[j.Name] = make(chan struct{}, 1)
-	}
+	r := &Runner{leases: leases, log: log, holder: hex.EncodeToString(b[:]), jobs: jobs}
 	return r
 }
 
@@ -62,14 +58,6 @@ func (r *Runner) Start(ctx context.Context) {
 	for _, j := range r.jobs {
 		r.done.Add(1)
 		go r.loop(ctx, j)
-	}
-}
-
-// Kick runs a job soon, on this node, without waiting for its turn. It never blocks; kicks that come together are one.
-func (r *Runner) Kick(name string) {
-	select {
-	case r.kicks[name] <- struct{}{}:
-	default:
 	}
 }
 
@@ -86,20 +74,17 @@ func (r *Runner) loop(ctx context.Context, j Job) {
 	timer := time.NewTimer(0)
 	defer timer.Stop()
 	for {
-		kicked := false
 		select {
 		case <-ctx.Done():
 			return
 		case <-timer.C:
-		case <-r.kicks[j.Name]:
-			kicked = true
 		}
-		r.once(ctx, j, kicked)
+		r.once(ctx, j)
 		timer.Reset(j.Every)
 	}
 }
 
-func (r *Runner) once(ctx context.Context, j Job, kicked bool) {
+func (r *Runner) once(ctx context.Context, j Job) {
 	defer func() {
 		if p := recover(); p != nil {
 			r.log.ErrorContext(ctx, "job panicked", "job", j.Name, "panic", p)
@@ -107,7 +92,7 @@ func (r *Runner) once(ctx context.Context, j Job, kicked bool) {
 	}()
 	now := time.Now()
 	mine, err := r.leases.Hold(ctx, j.Name, r.holder, now, now.Add(2*j.Every+grace))
-	if err == nil && (mine || kicked) {
+	if err == nil && mine {
 		err = j.Run(ctx)
 	}
 	if err != nil && ctx.Err() == nil {

@@ -16,7 +16,7 @@ import (
 	"github.com/hufu-id/hufu/web"
 )
 
-// statusLists tells the status lists of a legal act, and the publisher that there is something to publish.
+// statusLists tells the status lists of a legal act, in the transaction of the act.
 type statusLists struct{ n *Node }
 
 func (s statusLists) SetForLicence(ctx context.Context, licenceID string, value uint8) error {

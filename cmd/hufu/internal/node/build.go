@@ -193,7 +193,7 @@ func (n *Node) openCitizenRooms(context.Context) (err error) {
 }
 
 func (n *Node) openBundle(context.Context) (err error) {
-	n.bundle, err = bundlepub.New(bundlepub.Config{Store: bundlestore.Store{DB: n.db}, Inputs: bundleInputs{n}, Keys: bundleKeys{n.keys}, Now: time.Now})
+	n.bundle, err = bundlepub.New(bundlepub.Config{Store: bundlestore.New(n.db), Inputs: bundleInputs{n}, Keys: bundleKeys{n.keys}, Now: time.Now})
 	return err
 }
 
