@@ -9,6 +9,9 @@
 // never enters the database. Purposes with a [CertificateSpec] get an X.509 end-entity certificate with each key, below
 // one intermediate per kind and one national root.
 //
+// A single key ([Service.EnsureSingle]) belongs to one thing, such as a seal or a copy in the hosted wallet, is never rotated,
+// and is destroyed with it.
+//
 // No private key appears in a log, an error, a String or a JSON text of this package.
 package keys
 
@@ -30,6 +33,8 @@ var (
 	ErrWrongKEK = errors.New("keys: sealed by another key-encryption key")
 	// ErrSealBroken: sealed bytes were changed, or moved from another purpose, key or name.
 	ErrSealBroken = errors.New("keys: sealed value is damaged")
+	// ErrDestroyed: the single key existed and its private half was destroyed.
+	ErrDestroyed = errors.New("keys: key was destroyed")
 	// ErrSpec: a purpose or its specification can't be used.
 	ErrSpec = errors.New("keys: specification can't be used")
 )

@@ -648,3 +648,48 @@ func BenchmarkSignerCached(b *testing.B) {
 		}
 	}
 }
+
+func TestSingleKeysBelongToOneThingAndEndWithIt(t *testing.T) {
+	clock := time.Date(2026, 11, 26, 8, 0, 0, 0, time.UTC)
+	s := keystest.New(t, func() time.Time { return clock })
+	ctx := t.Context()
+	spec := keys.SingleSpec{Life: 365 * 24 * time.Hour, Certificate: &keys.CertificateSpec{Kind: keys.KindSealSigner, Organization: "沙箱省公安厅", OrganizationIdentifier: "1199440000TRY002X9"}}
+	if _, err := s.SignerOf(ctx, keys.ClassSeal, "S-1"); !errors.Is(err, keys.ErrNotFound) {
+		t.Fatalf("no key yet: %v", err)
+	}
+	first, err := s.EnsureSingle(ctx, keys.ClassSeal, "S-1", spec)
+	if err != nil {
+		t.Fatal(err)
+	}
+	again, err := s.EnsureSingle(ctx, keys.ClassSeal, "S-1", spec)
+	if err != nil || again.Key().ID != first.Key().ID {
+		t.Fatalf("a second key for one thing: %v", err)
+	}
+	leaf, err := x509.ParseCertificate(first.Chain()[0])
+	if err != nil || len(first.Chain()) != 2 || leaf.NotAfter.Before(clock.Add(spec.Life)) {
+		t.Fatalf("certificate until %v, chain of %d, %v", leaf.NotAfter, len(first.Chain()), err)
+	}
+	if _, err := s.EnsureSingle(ctx, keys.ClassHolder, "S-1", keys.SingleSpec{}); err != nil {
+		t.Fatalf("another class: %v", err)
+	}
+	for _, bad := range []struct {
+		class keys.Class
+		thing string
+	}{{"oidc", "x"}, {keys.ClassSeal, ""}, {keys.ClassSeal, "a/b"}, {keys.ClassSeal, strings.Repeat("x", 65)}} {
+		if _, err := s.EnsureSingle(ctx, bad.class, bad.thing, keys.SingleSpec{}); !errors.Is(err, keys.ErrSpec) {
+			t.Errorf("%q %q: %v", bad.class, bad.thing, err)
+		}
+	}
+	if err := s.DestroySingle(ctx, keys.ClassSeal, "S-1"); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := s.EnsureSingle(ctx, keys.ClassSeal, "S-1", spec); !errors.Is(err, keys.ErrDestroyed) {
+		t.Fatalf("a destroyed key came back: %v", err)
+	}
+	if err := s.DestroySingle(ctx, keys.ClassSeal, "never"); err != nil {
+		t.Fatalf("destroying nothing: %v", err)
+	}
+	if fmt.Sprintf("%+v", first) != first.String() {
+		t.Error("a signer prints more than its name")
+	}
+}

@@ -32,6 +32,7 @@ const (
 	credentialPrefix = "credential/"
 	bundlePrefix     = "bundle/"
 	provincePrefix   = "province/"
+	sealMakerPrefix  = "seal-maker/"
 )
 
 // Credential is the purpose of the credentials of one issuing authority, named by its credit code.
@@ -39,6 +40,9 @@ func Credential(creditCode string) Purpose { return Purpose(credentialPrefix + c
 
 // BundleIssuer is the purpose of one issuing authority's delegated part of the trust bundle.
 func BundleIssuer(creditCode string) Purpose { return Purpose(bundlePrefix + creditCode) }
+
+// SealMaker is the purpose of the seals of one seal maker, named by its credit code.
+func SealMaker(creditCode string) Purpose { return Purpose(sealMakerPrefix + creditCode) }
 
 // Province is the purpose of our client authentication towards one province, named by its six-digit code.
 func Province(code string) Purpose { return Purpose(provincePrefix + code) }
@@ -112,7 +116,7 @@ func (s Spec) check(p Purpose) error {
 		utf8.RuneCountInString(c.OrganizationIdentifier) > 64 {
 		return fmt.Errorf("%w: %s: names of the certificate need 1 to 64 characters", ErrSpec, p)
 	}
-	if c.Kind != KindCredential && c.Kind != KindStatus {
+	if titles[c.Kind] == "" {
 		return fmt.Errorf("%w: %s: certificate kind %q", ErrSpec, p, c.Kind)
 	}
 	if u, err := url.Parse(c.URI); c.URI != "" && (err != nil || !u.IsAbs() || u.Host == "") {

@@ -62,6 +62,8 @@ type Store interface {
 	// next. Of any number of concurrent callers with one version, exactly one gets nil.
 	Apply(ctx context.Context, p Purpose, version int64, c Change) error
 
+	Singles
+
 	// InsertAuthority stores a as the current authority of its kind; ErrLost when the kind has one.
 	InsertAuthority(ctx context.Context, a Authority) error
 	// Authority returns the current authority of a kind, or ErrNotFound.

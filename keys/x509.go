@@ -27,9 +27,14 @@ type Kind string
 // The kinds of authorities.
 const (
 	KindRoot       Kind = "root"
-	KindCredential Kind = "credential" // issues to credential issuers
-	KindStatus     Kind = "status"     // issues to the signers of status lists
+	KindCredential Kind = "credential"  // issues to credential issuers
+	KindStatus     Kind = "status"      // issues to the signers of status lists
+	KindSealMaker  Kind = "seal-maker"  // issues to seal makers, who sign seals
+	KindSealSigner Kind = "seal-signer" // issues to the keys that seal documents
 )
+
+// titles name the intermediates.
+var titles = map[Kind]string{KindCredential: "Credential CA", KindStatus: "Status CA", KindSealMaker: "Seal maker CA", KindSealSigner: "Seal signer CA"}
 
 // Lives of the authorities, and how far a certificate's start is set back for verifiers whose clock is slow.
 const (
@@ -75,7 +80,7 @@ func (s *Service) EnsureIntermediate(ctx context.Context, kind Kind) (Certificat
 }
 
 func (s *Service) intermediate(ctx context.Context, kind Kind) (Authority, error) {
-	title, ok := map[Kind]string{KindCredential: "Credential CA", KindStatus: "Status CA"}[kind]
+	title, ok := titles[kind]
 	if !ok {
 		return Authority{}, fmt.Errorf("%w: certificate kind %q", ErrSpec, kind)
 	}
@@ -229,7 +234,7 @@ func keyID(pub crypto.PublicKey) []byte {
 // Anchors returns the root and the intermediates that exist, for the trust bundle.
 func (s *Service) Anchors(ctx context.Context) ([]Certificate, error) {
 	var out []Certificate
-	for _, kind := range []Kind{KindRoot, KindCredential, KindStatus} {
+	for _, kind := range []Kind{KindRoot, KindCredential, KindStatus, KindSealMaker, KindSealSigner} {
 		a, err := s.cfg.Store.Authority(ctx, kind)
 		if errors.Is(err, ErrNotFound) {
 			continue

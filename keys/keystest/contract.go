@@ -21,6 +21,7 @@ func Contract(t *testing.T, open func(t *testing.T) keys.Store) {
 	t.Run("conditions", func(t *testing.T) { contractConditions(t, open(t)) })
 	t.Run("one_winner", func(t *testing.T) { contractOneWinner(t, open(t)) })
 	t.Run("authorities", func(t *testing.T) { contractAuthorities(t, open(t)) })
+	t.Run("singles", func(t *testing.T) { contractSingles(t, open(t)) })
 	t.Run("secrets", func(t *testing.T) { contractSecrets(t, open(t)) })
 }
 
@@ -200,6 +201,41 @@ func contractAuthorities(t *testing.T, s keys.Store) {
 	must(t, err)
 	if !reflect.DeepEqual(got, a) {
 		t.Fatalf("got %+v", got)
+	}
+}
+
+func contractSingles(t *testing.T, s keys.Store) {
+	ctx := t.Context()
+	if _, err := s.Single(ctx, keys.ClassSeal, "one"); !errors.Is(err, keys.ErrNotFound) {
+		t.Fatalf("unknown single key: %v", err)
+	}
+	if err := s.DestroySingle(ctx, keys.ClassSeal, "one", start); !errors.Is(err, keys.ErrNotFound) {
+		t.Fatalf("destroying an unknown single key: %v", err)
+	}
+	made := NewKey(t, "seal/one", keys.Active, start)
+	k := keys.Single{Class: keys.ClassSeal, Thing: "one", ID: made.ID, Alg: made.Alg, Public: made.Public, Handle: made.Handle, Chain: made.Chain, CreatedAt: start}
+	must(t, s.InsertSingle(ctx, k))
+	second := NewKey(t, "seal/one", keys.Active, start)
+	other := k
+	other.ID, other.Public = second.ID, second.Public
+	if err := s.InsertSingle(ctx, other); !errors.Is(err, keys.ErrLost) {
+		t.Fatalf("second key of a thing: %v", err)
+	}
+	other.Class = keys.ClassHolder // the same name in another class is another thing
+	must(t, s.InsertSingle(ctx, other))
+	got, err := s.Single(ctx, keys.ClassSeal, "one")
+	must(t, err)
+	if !reflect.DeepEqual(got, k) {
+		t.Fatalf("got %+v, want %+v", got, k)
+	}
+	must(t, s.DestroySingle(ctx, keys.ClassSeal, "one", start.Add(time.Hour)))
+	must(t, s.DestroySingle(ctx, keys.ClassSeal, "one", start.Add(2*time.Hour)))
+	got, err = s.Single(ctx, keys.ClassSeal, "one")
+	if err != nil || got.Handle != "" || !got.DestroyedAt.Equal(start.Add(time.Hour)) || len(got.Chain) == 0 {
+		t.Fatalf("destroyed key: %+v, %v", got, err)
+	}
+	if err := s.InsertSingle(ctx, k); !errors.Is(err, keys.ErrLost) {
+		t.Fatalf("a destroyed key's thing got another: %v", err)
 	}
 }
 

@@ -29,11 +29,13 @@ type Memory struct {
 	purposes    map[keys.Purpose]*keys.Record // with keys that are gone
 	authorities map[keys.Kind]keys.Authority
 	secrets     map[string]string
+	singles     map[string]keys.Single // by class and thing
 }
 
 // NewMemory returns an empty store.
 func NewMemory() *Memory {
-	return &Memory{purposes: map[keys.Purpose]*keys.Record{}, authorities: map[keys.Kind]keys.Authority{}, secrets: map[string]string{}}
+	return &Memory{purposes: map[keys.Purpose]*keys.Record{}, authorities: map[keys.Kind]keys.Authority{}, secrets: map[string]string{},
+		singles: map[string]keys.Single{}}
 }
 
 var _ keys.Store = (*Memory)(nil)
@@ -193,4 +195,43 @@ func (m *Memory) Secret(_ context.Context, name string) (string, error) {
 		return "", keys.ErrNotFound
 	}
 	return s, nil
+}
+
+// InsertSingle implements keys.Singles.
+func (m *Memory) InsertSingle(_ context.Context, k keys.Single) error {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	name := string(k.Class) + "/" + k.Thing
+	if _, taken := m.singles[name]; taken {
+		return keys.ErrLost
+	}
+	m.singles[name] = k
+	return nil
+}
+
+// Single implements keys.Singles.
+func (m *Memory) Single(_ context.Context, class keys.Class, thing string) (keys.Single, error) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	k, ok := m.singles[string(class)+"/"+thing]
+	if !ok {
+		return keys.Single{}, keys.ErrNotFound
+	}
+	return k, nil
+}
+
+// DestroySingle implements keys.Singles.
+func (m *Memory) DestroySingle(_ context.Context, class keys.Class, thing string, at time.Time) error {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	name := string(class) + "/" + thing
+	k, ok := m.singles[name]
+	switch {
+	case !ok:
+		return keys.ErrNotFound
+	case k.DestroyedAt.IsZero():
+		k.Handle, k.DestroyedAt = "", at
+		m.singles[name] = k
+	}
+	return nil
 }
