@@ -4,9 +4,12 @@ import (
 	"embed"
 	"encoding/json"
 	"fmt"
+	"io/fs"
 )
 
-//go:embed zh.json en.json
+// One pair of files for what all pages share (zh.json, en.json), and one for each area of pages ("wallet.zh.json").
+//
+//go:embed *.json
 var files embed.FS
 
 // catalogue maps a key to its parsed pattern, one map per language.
@@ -25,23 +28,38 @@ func mustLoad() map[Lang]map[string]pattern {
 }
 
 func load(l Lang) (map[string]pattern, error) {
-	b, err := files.ReadFile(string(l) + ".json")
+	names, err := fs.Glob(files, "*"+string(l)+".json")
 	if err != nil {
 		return nil, err
 	}
-	var raw map[string]string
-	if err := json.Unmarshal(b, &raw); err != nil {
-		return nil, fmt.Errorf("messages: %s.json: %w", l, err)
-	}
-	m := make(map[string]pattern, len(raw))
-	for k, v := range raw {
-		p, err := parse(v)
-		if err != nil {
-			return nil, fmt.Errorf("messages: %s.json: %s: %w", l, k, err)
+	m := map[string]pattern{}
+	for _, name := range names {
+		if err := add(m, name); err != nil {
+			return nil, fmt.Errorf("messages: %s: %w", name, err)
 		}
-		m[k] = p
 	}
 	return m, nil
+}
+
+// add reads one file. A key that another file has too is a mistake: which one was shown would depend on their names.
+func add(m map[string]pattern, name string) error {
+	b, err := files.ReadFile(name)
+	if err != nil {
+		return err
+	}
+	var raw map[string]string
+	if err := json.Unmarshal(b, &raw); err != nil {
+		return err
+	}
+	for k, v := range raw {
+		if _, twice := m[k]; twice {
+			return fmt.Errorf("%s is in another file too", k)
+		}
+		if m[k], err = parse(v); err != nil {
+			return fmt.Errorf("%s: %w", k, err)
+		}
+	}
+	return nil
 }
 
 // Has reports whether key exists in every language.
