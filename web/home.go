@@ -50,7 +50,7 @@ type Command struct {
 
 // Start shows the home page of the dev world.
 func (p *Pages) Start(w http.ResponseWriter, r *http.Request, page StartPage) {
-	p.render(w, r, http.StatusOK, "start", page)
+	p.Render(w, r, http.StatusOK, "start", page)
 }
 
 // HomePage is the home page of a production server.
@@ -62,5 +62,5 @@ type HomePage struct {
 
 // Home shows the home page of a production server.
 func (p *Pages) Home(w http.ResponseWriter, r *http.Request, page HomePage) {
-	p.render(w, r, http.StatusOK, "home", page)
+	p.Render(w, r, http.StatusOK, "home", page)
 }

@@ -45,7 +45,7 @@ type LicencesPage struct {
 
 // Licences shows "my licences". Controls: offer-<type>; a second licence of the same type gets offer-<type>-2 and so on.
 func (p *Pages) Licences(w http.ResponseWriter, r *http.Request, page LicencesPage) {
-	p.render(w, r, http.StatusOK, "licences", newLicencesView(page))
+	p.Render(w, r, http.StatusOK, "licences", newLicencesView(page))
 }
 
 // OfferPage shows a credential offer to be taken by a wallet.
@@ -66,5 +66,5 @@ func (p *Pages) Offer(w http.ResponseWriter, r *http.Request, page OfferPage) {
 		p.fail(w, r, err)
 		return
 	}
-	p.render(w, r, http.StatusOK, "offer", view)
+	p.Render(w, r, http.StatusOK, "offer", view)
 }

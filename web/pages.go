@@ -90,7 +90,7 @@ type ChooserPage struct {
 
 // Chooser shows the province chooser. Controls: province-<six digits>, each once per page.
 func (p *Pages) Chooser(w http.ResponseWriter, r *http.Request, page ChooserPage) {
-	p.render(w, r, http.StatusOK, "chooser", newChooserView(page, r.URL.Query().Get("region")))
+	p.Render(w, r, http.StatusOK, "chooser", newChooserView(page, r.URL.Query().Get("region")))
 }
 
 // GivenItem is one piece of data that the client would receive.
@@ -123,7 +123,7 @@ type ConsentPage struct {
 
 // Consent shows the consent page. Controls: consent-allow, consent-deny.
 func (p *Pages) Consent(w http.ResponseWriter, r *http.Request, page ConsentPage) {
-	p.render(w, r, http.StatusOK, "consent", newConsentView(page))
+	p.Render(w, r, http.StatusOK, "consent", newConsentView(page))
 }
 
 // LogoutPage asks whether to end the session. The form posts Hidden and csrf to Action.
@@ -137,7 +137,7 @@ type LogoutPage struct {
 
 // LogoutConfirm asks for confirmation before logging out. Control: logout-confirm.
 func (p *Pages) LogoutConfirm(w http.ResponseWriter, r *http.Request, page LogoutPage) {
-	p.render(w, r, http.StatusOK, "logout", page)
+	p.Render(w, r, http.StatusOK, "logout", page)
 }
 
 // LoggedOutPage says that the session has ended.
@@ -148,5 +148,5 @@ type LoggedOutPage struct {
 
 // LoggedOut shows the end of a session.
 func (p *Pages) LoggedOut(w http.ResponseWriter, r *http.Request, page LoggedOutPage) {
-	p.render(w, r, http.StatusOK, "loggedout", page)
+	p.Render(w, r, http.StatusOK, "loggedout", page)
 }

@@ -267,7 +267,7 @@ func TestRenderFaultIsNoHalfPage(t *testing.T) {
 		want int
 	}{{"fault", struct{ Client Text }{traffic}, 500}, {"twin", newConsentView(testConsent()), 200}} {
 		w := httptest.NewRecorder()
-		testPages(t).render(w, httptest.NewRequest(http.MethodGet, "/x", nil), http.StatusOK, "consent", x.page)
+		testPages(t).Render(w, httptest.NewRequest(http.MethodGet, "/x", nil), http.StatusOK, "consent", x.page)
 		if w.Code != x.want || (x.want == 500) == strings.Contains(w.Body.String(), "<html") {
 			t.Errorf("%s: status %d, body %.60q", x.name, w.Code, w.Body)
 		}

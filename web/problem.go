@@ -85,7 +85,7 @@ func (p *Pages) Problem(w http.ResponseWriter, r *http.Request, page ProblemPage
 	if page.Next == nil {
 		page.Next = Next(NextHome, "/")
 	}
-	p.render(w, r, page.Status, "problem", page)
+	p.Render(w, r, page.Status, "problem", page)
 }
 
 // NextStep names the wording of a way on.

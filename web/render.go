@@ -40,8 +40,9 @@ func (f frame) Sandbox() bool { return f.cfg.Sandbox }
 // Version is the version in the foot.
 func (f frame) Version() string { return f.cfg.Version }
 
-// render executes the page's template for the reader's language and mode into memory and sends it.
-func (p *Pages) render(w http.ResponseWriter, r *http.Request, status int, name string, page any) {
+// Render executes the page's template (templates/<name>.html) for the reader's language and mode into memory and sends it. The views of an area of pages
+// may live in a package of their own below this one; modules call the method that is named after the page.
+func (p *Pages) Render(w http.ResponseWriter, r *http.Request, status int, name string, page any) {
 	view := viewOf(r)
 	t := p.templates[string(view.Lang)+"/"+name]
 	if senior, ok := p.templates[string(view.Lang)+"/"+name+".senior"]; ok && view.Senior {
