@@ -1,73 +1,9 @@
-// A real browser (Chromium by playwright-core) walks step 1 and the licences page, with and without JavaScript. With config.shots set it also keeps
-// a picture of every page in both languages at both widths. On every page: nothing from elsewhere, no error in the console, no sideways scrolling.
-import { mkdir } from 'node:fs/promises'
-import { join } from 'node:path'
-import { chromium } from 'playwright-core'
+// A real browser (Chromium by playwright-core) walks step 1 and the licences page, with and without JavaScript. On every page: nothing from elsewhere, no
+// error in the console, no sideways scrolling, nothing found by axe-core; with config.shots set, pictures.
 import { check, config, equal, main } from './lib.mjs'
+import { launch, walker } from './window.mjs'
 
-const flags = ['--no-sandbox', '--disable-gpu', '--disable-quic', '--no-first-run', '--disable-background-networking', '--disable-component-update', '--disable-sync']
 const [traffic, market] = config.departments
-const own = (url) => new URL(url).hostname === 'localhost' || url.startsWith('data:') || url === 'about:blank'
-
-// a walker is one browser window with its own cookies.
-async function walker(browser, name, javaScriptEnabled) {
-  const context = await browser.newContext({ javaScriptEnabled, locale: 'zh-CN', viewport: { width: 390, height: 844 } })
-  const page = await context.newPage()
-  const wrong = []
-  page.setDefaultTimeout(15_000)
-  page.on('request', (r) => { if (!own(r.url())) wrong.push(`request ${r.url()}`) })
-  page.on('pageerror', (e) => wrong.push(`script: ${e}`))
-  page.on('console', (m) => {
-    // A page that answers 4xx is reported here too; those are asked for below.
-    if (m.type() === 'error' && !/status of 40[0-9]/.test(m.text())) wrong.push(`console: ${m.text()}`)
-  })
-  const w = {
-    page,
-    click: (id) => page.locator(`#${id}`).click().then(() => page.waitForLoadState()),
-    go: (url) => page.goto(url),
-    has: async (id) => (await page.locator(`#${id}`).count()) === 1,
-    at: () => page.url(),
-    me: async (origin) => {
-      const res = await context.request.get(origin + '/me')
-      return res.status() === 200 ? res.json() : { status: res.status() }
-    },
-    // look judges the page that is shown, and keeps pictures of it.
-    async look(what, languages = ['zh', 'en']) {
-      const sideways = await page.evaluate(() => document.documentElement.scrollWidth - document.documentElement.clientWidth)
-      check(`${name}: ${what} fits 390 px`, sideways <= 0, sideways)
-      const ids = await page.evaluate(() => [...document.querySelectorAll('[id]')].map((e) => e.id))
-      equal(`${name}: ${what} has each id once`, ids.filter((id, i) => ids.indexOf(id) !== i), [])
-      if (!config.shots || !javaScriptEnabled) return
-      const here = page.url()
-      for (const language of languages) {
-        if (languages.length > 1) {
-          const url = new URL(here)
-          url.searchParams.set('lang', language)
-          await page.goto(url.href)
-          const tag = await page.evaluate(() => document.documentElement.lang)
-          check(`${name}: ${what} in ${language}`, tag.startsWith(language), tag)
-        }
-        for (const width of [390, 1280]) {
-          await page.setViewportSize({ width, height: width === 390 ? 844 : 900 })
-          const over = await page.evaluate(() => document.documentElement.scrollWidth - document.documentElement.clientWidth)
-          check(`${name}: ${what} in ${language} fits ${width} px`, over <= 0, over)
-          await page.screenshot({ path: join(config.shots, `${what}.${language}.${width}.png`), fullPage: true })
-        }
-      }
-      await page.setViewportSize({ width: 390, height: 844 })
-      if (languages.length > 1) {
-        const url = new URL(here)
-        url.searchParams.set('lang', 'zh')
-        await page.goto(url.href)
-      }
-    },
-    async end() {
-      equal(`${name}: nothing from elsewhere, no error`, wrong, [])
-      await context.close()
-    },
-  }
-  return w
-}
 
 async function walk(browser, name, javaScriptEnabled) {
   const w = await walker(browser, name, javaScriptEnabled)
@@ -187,8 +123,7 @@ async function others(browser) {
 }
 
 await main(async () => {
-  if (config.shots) await mkdir(config.shots, { recursive: true })
-  const browser = await chromium.launch({ executablePath: config.chromium, headless: true, args: flags })
+  const browser = await launch()
   try {
     for (const [name, js] of [['with JavaScript', true], ['without JavaScript', false]]) await walk(browser, name, js)
     if (config.shots) await others(browser)
