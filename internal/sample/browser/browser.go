@@ -91,6 +91,22 @@ func (p *Page) missing(id string) error {
 	return fmt.Errorf("the page %s (status %d, %q) has no control %q", p.URL.Redacted(), p.Status, title, id)
 }
 
+// Fill types a value into the field with this id.
+func (p *Page) Fill(id, value string) error {
+	n := find(p.root, id)
+	if n == nil {
+		return p.missing(id)
+	}
+	for i := range n.Attr {
+		if n.Attr[i].Key == "value" {
+			n.Attr[i].Val = value
+			return nil
+		}
+	}
+	n.Attr = append(n.Attr, html.Attribute{Key: "value", Val: value})
+	return nil
+}
+
 // Click follows the link or presses the button with this id.
 func (p *Page) Click(ctx context.Context, id string) (*Page, error) {
 	n := find(p.root, id)
@@ -135,7 +151,7 @@ func (p *Page) Click(ctx context.Context, id string) (*Page, error) {
 func fields(n *html.Node, into url.Values) url.Values {
 	if n.Type == html.ElementNode && n.Data == "input" && attr(n, "name") != "" {
 		switch attr(n, "type") {
-		case "submit", "button":
+		case "submit", "button", "file":
 		case "checkbox", "radio":
 			if has(n, "checked") {
 				into.Add(attr(n, "name"), attr(n, "value"))
