@@ -1,7 +1,6 @@
 package main
 
 import (
-	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
@@ -12,6 +11,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/hufu-id/hufu/internal/bundlecopy"
 	"github.com/hufu-id/hufu/signing/bundle"
 	"github.com/hufu-id/hufu/signing/verify"
 )
@@ -188,15 +188,7 @@ func newestSeen(bundlePath string) int64 {
 	if bundlePath == "" {
 		return 0
 	}
-	raw, err := os.ReadFile(filepath.Join(filepath.Dir(bundlePath), seenFile))
-	if err != nil {
-		return 0
-	}
-	var seen bundle.Seen
-	if json.Unmarshal(raw, &seen) != nil {
-		return 0
-	}
-	return seen.Version
+	return bundlecopy.Dir(filepath.Dir(bundlePath)).NewestSeen()
 }
 
 // language picks zh or en: the flag, else the environment as every Unix tool reads it.

@@ -41,6 +41,11 @@ type (
 	Issuer = report.Issuer
 	// Certificate is one link of the trust path.
 	Certificate = report.Certificate
+	// Status is what the status list said, Bundle which bundle was used.
+	Status = report.Status
+	Bundle = report.Bundle
+	// Sheet is a verdict in one language and in parts.
+	Sheet = report.Sheet
 )
 
 // The outcomes, the results, and the checks in the order of reports.
@@ -68,6 +73,8 @@ const (
 type Challenge struct {
 	// Nonce and Audience are what the key binding proof must carry.
 	Nonce, Audience string
+	// Used says that whoever gave this challenge out has accepted an answer to it before: one that fits is a replay.
+	Used bool
 	// HolderAny asks for the document alone: who shows it is not judged. A proof that came along must still be whole.
 	HolderAny bool
 }

@@ -44,6 +44,9 @@ func (r *run) checkHolder() Check {
 	case err != nil:
 		return fail(report.ReasonOtherAnswer, "the holder's proof answers another challenge")
 	}
+	if r.challenge.Used {
+		return fail(report.ReasonUsed, "an answer to this challenge was accepted before").AsAt(proof.IssuedAt())
+	}
 	r.holder = proof.Key().Thumbprint()
 	return pass("the holder's key answered this challenge").AsAt(proof.IssuedAt())
 }

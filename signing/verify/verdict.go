@@ -57,6 +57,25 @@ func (v Verdict) NotDisclosed() []string { return v.r.NotDisclosed() }
 // TrustPath is the chain of certificates from the root, or the anchor, to the issuer's.
 func (v Verdict) TrustPath() []Certificate { return slices.Clone(v.r.Path) }
 
+// Status is what the status list said; false when nothing is known.
+func (v Verdict) Status() (Status, bool) {
+	if v.r.Status == nil {
+		return Status{}, false
+	}
+	return *v.r.Status, true
+}
+
+// Bundle is which bundle was used; false when there was none.
+func (v Verdict) Bundle() (Bundle, bool) {
+	if v.r.Bundle == nil {
+		return Bundle{}, false
+	}
+	return *v.r.Bundle, true
+}
+
+// Sheet is the verdict in one language and in parts, for pages: the words of Text, set by somebody else.
+func (v Verdict) Sheet(lang string) Sheet { return v.r.Sheet(lang) }
+
 // At is the time of the judgement.
 func (v Verdict) At() time.Time { return v.r.At }
 
@@ -131,5 +150,10 @@ func (r *run) describe(v *report.Report) {
 	}
 	if r.meta != nil {
 		v.Labels = r.meta.labels
+		for _, c := range r.meta.claims {
+			if name, ok := c.path[0].(string); ok && len(c.path) == 1 {
+				v.TypeOrder = append(v.TypeOrder, name)
+			}
+		}
 	}
 }

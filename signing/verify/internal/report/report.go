@@ -83,11 +83,13 @@ type Report struct {
 	Claims   map[string]any
 	Hidden   []Hidden
 	Labels   map[string]map[string]string // of claims that were shown, by name and language
-	Path     []Certificate
-	Status   *Status
-	Bundle   *Bundle
-	Holder   string
-	Notes    []string
+	// TypeOrder are the type's claims in its own order, for people; the JSON is sorted by name.
+	TypeOrder []string
+	Path      []Certificate
+	Status    *Status
+	Bundle    *Bundle
+	Holder    string
+	Notes     []string
 }
 
 // Word is the outcome; "cannot tell" when none was set.

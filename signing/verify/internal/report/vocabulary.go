@@ -89,4 +89,5 @@ const (
 	ReasonWrongProof   = "wrong_holder_proof"
 	ReasonOtherAnswer  = "wrong_challenge"
 	ReasonProofNotFrom = "holder_proof_not_from_now"
+	ReasonUsed         = "challenge_used"
 )
