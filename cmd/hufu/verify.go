@@ -26,6 +26,7 @@ const maxRoot = 4 << 20
 type verifyOptions struct {
 	root, bundle    string
 	nonce, audience string
+	purposes        []string
 	holder          string
 	at              string
 	maxAge          time.Duration
@@ -58,6 +59,7 @@ Exit codes: 0 valid, 2 invalid, 3 cannot tell, 1 wrong usage or a file that can'
 	f.StringVar(&o.bundle, "bundle", "", "trust bundle (bundle.zip)")
 	f.StringVar(&o.nonce, "nonce", "", "the nonce that the holder had to answer")
 	f.StringVar(&o.audience, "audience", "", "whom the holder had to answer")
+	f.StringArrayVar(&o.purposes, "purpose", nil, "also accept what the holder showed for this purpose (https://id.example/purposes/...) without being asked, for ten minutes; repeatable")
 	f.StringVar(&o.holder, "holder", "", `"any": judge the document alone, not who shows it`)
 	f.StringVar(&o.at, "at", "", "judge as of this time (RFC 3339) instead of now")
 	f.DurationVar(&o.maxAge, "holder-max-age", 0, "how long ago the holder may have answered (default 9m); raise it for a recorded presentation")
@@ -101,12 +103,12 @@ func runVerify(cmd *cobra.Command, o verifyOptions, file string) error {
 
 // parse checks the flags against each other.
 func (o verifyOptions) parse() (verify.Challenge, time.Time, error) {
-	c := verify.Challenge{Nonce: o.nonce, Audience: o.audience}
+	c := verify.Challenge{Nonce: o.nonce, Audience: o.audience, Purposes: o.purposes}
 	switch {
 	case o.holder != "" && o.holder != "any":
 		return c, time.Time{}, exitf(exitUsage, "--holder takes only the word any, not %q", o.holder)
-	case o.holder == "any" && (o.nonce != "" || o.audience != ""):
-		return c, time.Time{}, exitf(exitUsage, "--holder any and --nonce/--audience exclude each other: is the holder asked or not?")
+	case o.holder == "any" && (o.nonce != "" || o.audience != "" || len(o.purposes) > 0):
+		return c, time.Time{}, exitf(exitUsage, "--holder any and --nonce/--audience/--purpose exclude each other: is the holder asked or not?")
 	case (o.nonce == "") != (o.audience == ""):
 		return c, time.Time{}, exitf(exitUsage, "--nonce and --audience belong together")
 	}

@@ -108,6 +108,12 @@ func (p Parsed) UnverifiedBinding() (UnverifiedBinding, bool) {
 	return b, true
 }
 
+// Audience is whom or what the holder answered, Nonce with which value.
+func (k KeyBinding) Audience() string { return k.audience }
+
+// Nonce is the value that the holder answered.
+func (k KeyBinding) Nonce() string { return k.nonce }
+
 // Key is the holder's key.
 func (k KeyBinding) Key() jose.JWK { return k.key }
 

@@ -171,8 +171,11 @@ func (v Report) nextSteps() []string {
 	switch v.Word() {
 	case Valid:
 		steps := []string{"step_compare_person"}
-		if v.Check(CheckHolder).Reason == ReasonNotAsked {
+		switch v.Check(CheckHolder).Reason {
+		case ReasonNotAsked:
 			steps = append(steps, "step_document_only")
+		case ReasonUnasked:
+			steps = append(steps, "step_shown_unasked")
 		}
 		return steps
 	case Invalid:

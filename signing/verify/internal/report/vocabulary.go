@@ -83,6 +83,7 @@ const (
 	ReasonTypeRules    = "type_rules_broken"
 
 	ReasonNotAsked     = "holder_not_asked"
+	ReasonUnasked      = "holder_shown_unasked"
 	ReasonUnbound      = "no_holder_key"
 	ReasonNoProof      = "no_holder_proof"
 	ReasonNoChallenge  = "no_challenge"
