@@ -37,6 +37,8 @@ type (
 	CheckName = report.CheckName
 	// Check is the outcome of one check.
 	Check = report.Check
+	// Verdict is the judgement on one presentation or sealed file.
+	Verdict = report.Verdict
 	// Issuer is who issued the credential, as the bundle knows it.
 	Issuer = report.Issuer
 	// Certificate is one link of the trust path.

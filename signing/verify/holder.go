@@ -61,7 +61,7 @@ func (r *run) checkUnasked(proof sdjwt.KeyBinding) Check {
 // refusedProof says why a proof doesn't answer, or is answered twice. The zero Check means that it does.
 func (r *run) refusedProof(err error, proof sdjwt.KeyBinding) Check {
 	switch {
-	case errors.Is(err, sdjwt.ErrKeyBindingTime) && !r.clock.sure:
+	case errors.Is(err, sdjwt.ErrKeyBindingTime) && !r.clock.Sure:
 		return unknown(report.ReasonClockUnsure, "the holder's proof is from another time than this clock's, which nothing confirms")
 	case errors.Is(err, sdjwt.ErrKeyBindingTime):
 		return fail(report.ReasonProofNotFrom, "the holder's proof wasn't made just now").AsAt(proof.IssuedAt())

@@ -23,6 +23,17 @@ func (c Check) AsAt(t time.Time) Check {
 	return c
 }
 
+// Yes makes a check that passed.
+func Yes(detail string) Check { return Check{Result: Pass, Reason: ReasonOK, Detail: detail} }
+
+// No makes a check that failed.
+func No(reason, detail string) Check { return Check{Result: Fail, Reason: reason, Detail: detail} }
+
+// Unclear makes a check that can't be decided.
+func Unclear(reason, detail string) Check {
+	return Check{Result: Unknown, Reason: reason, Detail: detail}
+}
+
 // Issuer is who issued the credential, as the bundle knows it.
 type Issuer struct {
 	ID   string            `json:"id"`
