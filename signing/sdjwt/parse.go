@@ -126,6 +126,9 @@ func seconds(v any) (int64, bool) {
 // Header is the header of the issuer-signed JWT, not proven.
 func (p Parsed) Header() jose.ParsedHeader { return p.issuer.Header }
 
+// Payload is the payload of the issuer-signed JWT, byte for byte, not proven. Don't change it.
+func (p Parsed) Payload() []byte { return p.issuer.Payload }
+
 // UnverifiedClaims is the processed payload (RFC 9901 section 7.1): disclosed claims in their places, the mechanism's
 // own members removed. Nobody has vouched for it yet. Read only.
 func (p Parsed) UnverifiedClaims() map[string]any { return p.claims }

@@ -12,7 +12,12 @@ func (r *run) checkBundle() Check { return r.clock.Check }
 
 // date reads a NumericDate claim; sdjwt has checked its form.
 func (r *run) date(name string) (time.Time, bool) {
-	n, ok := r.claims[name].(json.Number)
+	return Date(r.claims, name)
+}
+
+// Date reads a NumericDate of processed claims; false when there is none.
+func Date(claims map[string]any, name string) (time.Time, bool) {
+	n, ok := claims[name].(json.Number)
 	if !ok {
 		return time.Time{}, false
 	}

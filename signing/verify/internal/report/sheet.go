@@ -73,7 +73,7 @@ func (t *textWriter) judged(v Report, c Check) Judged {
 		j.Label = t.w["check_"+string(c.Name)]
 	}
 	if c.Reason == ReasonOK {
-		j.Said = t.w["ok_"+string(c.Name)]
+		j.Said = t.fine(v, c.Name)
 	}
 	if !c.AsOf.IsZero() && !c.AsOf.Equal(v.At.UTC()) {
 		j.Age = t.age(v.At.Sub(c.AsOf))

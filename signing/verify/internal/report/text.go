@@ -69,12 +69,22 @@ func (t *textWriter) headline(v Report) {
 }
 
 func (t *textWriter) facts(v Report) {
+	if v.Sealed {
+		t.sealFacts(v)
+		t.ages(v)
+		return
+	}
 	if v.Issuer != nil {
 		t.row(t.w["issuer"], printable(t.local(v.Issuer.Name))+"  "+printable(v.Issuer.Code))
 	} else {
 		t.row(t.w["issuer"], t.w["issuer_unproven"])
 	}
 	t.row(t.w["status"], t.status(v))
+	t.ages(v)
+}
+
+// ages says how old the knowledge is.
+func (t *textWriter) ages(v Report) {
 	t.row(t.w["bundle"], t.bundle(v))
 	t.row(t.w["checked"], t.clock(v.At)+t.w["zone"])
 	for _, note := range v.Notes {
@@ -109,7 +119,7 @@ func (t *textWriter) checks(v Report) {
 		case t.lang == "en" && c.Detail != "":
 			said = printable(c.Detail)
 		case c.Reason == ReasonOK:
-			said = t.w["ok_"+string(c.Name)]
+			said = t.fine(v, c.Name)
 		}
 		text := t.w["result_"+string(c.Result)] + "  " + said
 		t.row(t.w["check_"+string(c.Name)], text)
@@ -168,6 +178,9 @@ func (t *textWriter) span(d time.Duration) string {
 
 // nextSteps is what the clerk does now, by outcome and reason. Nobody is left alone with "cannot tell".
 func (v Report) nextSteps() []string {
+	if v.Sealed {
+		return v.sealSteps()
+	}
 	switch v.Word() {
 	case Valid:
 		steps := []string{"step_compare_person"}
