@@ -2,7 +2,7 @@
 //
 // It is stricter than the specifications require, because every leniency here is somebody's attack: compact
 // serialization only, strict base64url, no duplicate JSON members, algorithms and types named by the caller, "crit"
-// refused, curve bound to algorithm, points on their curve, RSA keys between 2048 and 4096 bits, required claims of the
+// refused (but for the detached signatures of sealed files, see ParseDetached), curve bound to algorithm, points on their curve, RSA keys between 2048 and 4096 bits, required claims of the
 // right JSON type. Signatures are made and checked with the standard library directly; lestrrat-go/jwx turns JSON Web
 // Keys into keys and back, behind our own checks, and no other package may import it.
 //
@@ -15,17 +15,19 @@ package jose
 import (
 	"errors"
 	"fmt"
+
+	"github.com/hufu-id/hufu/internal/strictjson"
 )
 
 // Errors of this package. They are wrapped with detail; test with errors.Is. None of them carries a token, a key or a
 // claim value, so they may be logged.
 var (
 	// ErrMalformed: the bytes are not what they claim to be (base64, JSON, number of parts, type of a member).
-	ErrMalformed = errors.New("jose: malformed")
+	ErrMalformed = strictjson.ErrMalformed
 	// ErrTooLarge: above the caller's or the package's size, count or depth limit.
-	ErrTooLarge = errors.New("jose: too large")
+	ErrTooLarge = strictjson.ErrTooLarge
 	// ErrDuplicateMember: a JSON object names a member twice (RFC 8259 section 4 leaves the meaning open; attackers use it).
-	ErrDuplicateMember = errors.New("jose: duplicate JSON member")
+	ErrDuplicateMember = strictjson.ErrDuplicateMember
 	// ErrAlgorithm: the algorithm is unknown, not allowed by the policy, or doesn't fit the key.
 	ErrAlgorithm = errors.New("jose: algorithm not allowed")
 	// ErrType: the "typ" header isn't one the policy names (RFC 8725 section 3.11).

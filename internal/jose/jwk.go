@@ -12,6 +12,7 @@ import (
 	"fmt"
 	"slices"
 
+	"github.com/hufu-id/hufu/internal/strictjson"
 	"github.com/lestrrat-go/jwx/v2/jwk"
 )
 
@@ -82,8 +83,8 @@ func (w wireJWK) public(b []byte) (crypto.PublicKey, error) {
 		if w.Crv == "P-384" {
 			curve = elliptic.P384()
 		}
-		x, _ := decodeBase64(w.X) // checked by checkShape
-		y, _ := decodeBase64(w.Y)
+		x, _ := strictjson.DecodeBase64(w.X) // checked by checkShape
+		y, _ := strictjson.DecodeBase64(w.Y)
 		p, err := ecdsa.ParseUncompressedPublicKey(curve, slices.Concat([]byte{4}, x, y))
 		if err != nil {
 			return nil, fmt.Errorf("%w: point isn't on the curve", ErrInvalidKey)
@@ -162,7 +163,7 @@ func (w wireJWK) checkShape() error {
 		return fmt.Errorf("%w: kty %q crv %q", ErrUnsupportedKey, short(w.Kty), short(w.Crv))
 	}
 	for _, m := range members {
-		b, err := decodeBase64(m.value)
+		b, err := strictjson.DecodeBase64(m.value)
 		if err != nil || len(b) == 0 || m.size != 0 && len(b) != m.size {
 			return fmt.Errorf("%w: a value of the %s key has the wrong length or isn't base64url", ErrInvalidKey, w.Kty)
 		}

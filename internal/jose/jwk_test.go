@@ -13,6 +13,8 @@ import (
 	"math/big"
 	"strings"
 	"testing"
+
+	"github.com/hufu-id/hufu/internal/strictjson"
 )
 
 const goodEC = `{"kty":"EC","crv":"P-256","x":"MKBCTNIcKUSDii11ySs3526iDZ8AiTo7Tu6KPAqv7D4","y":"4Etl6SRW2YiLUrN5vfvVHuhp7x8PxltmWWlbbM4IFyM"}`
@@ -24,7 +26,7 @@ func TestParseJWKRefuses(t *testing.T) {
 	rsaJWK := func(bits int, e string) string {
 		n := new(big.Int).Lsh(big.NewInt(1), uint(bits-1))
 		n.SetBit(n, 0, 1)
-		return `{"kty":"RSA","n":"` + strict.EncodeToString(n.Bytes()) + `","e":"` + e + `"}`
+		return `{"kty":"RSA","n":"` + strictjson.Base64.EncodeToString(n.Bytes()) + `","e":"` + e + `"}`
 	}
 	cases := map[string]struct {
 		jwk  string
@@ -139,7 +141,7 @@ func TestFromPublicChecksToo(t *testing.T) {
 func TestParseJWKS(t *testing.T) {
 	pq := `{"kty":"AKP","alg":"ML-DSA-44","kid":"pq","pub":"AA"}`
 	sm2 := strings.Replace(goodEC, "P-256", "SM2", 1)
-	small := `{"kty":"RSA","kid":"old","n":"` + strict.EncodeToString(append([]byte{0x80}, bytes.Repeat([]byte{1}, 127)...)) + `","e":"AQAB"}`
+	small := `{"kty":"RSA","kid":"old","n":"` + strictjson.Base64.EncodeToString(append([]byte{0x80}, bytes.Repeat([]byte{1}, 127)...)) + `","e":"AQAB"}`
 	named := func(kid string) string { return `{"kid":"` + kid + `",` + goodEC[1:] }
 	many := func(n int) string {
 		list := make([]string, n)
@@ -243,7 +245,7 @@ func TestT03SigningKeyIsNeverShown(t *testing.T) {
 		}
 		j, _ := json.Marshal(map[string]any{"k": k, "p": &k})
 		out.Write(j)
-		raw, _ := decodeBase64(members["d"])
+		raw, _ := strictjson.DecodeBase64(members["d"])
 		for _, secret := range []string{members["d"], new(big.Int).SetBytes(raw).String(), fmt.Sprintf("%x", raw), strings.Trim(fmt.Sprint(raw), "[]")} {
 			if strings.Contains(out.String(), secret) {
 				t.Errorf("%s: private key shown", alg)

@@ -4,6 +4,8 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+
+	"github.com/hufu-id/hufu/internal/strictjson"
 )
 
 // Limits of a key set.
@@ -22,7 +24,7 @@ func ParseJWKS(b []byte) (keys []JWK, err error) {
 		return nil, fmt.Errorf("%w: key set above %d bytes", ErrTooLarge, MaxKeySetBytes)
 	}
 	var set map[string]json.RawMessage
-	if err := checkJSON(b, false); err != nil {
+	if err := strictjson.Check(b, false); err != nil {
 		return nil, err
 	}
 	if err := json.Unmarshal(b, &set); err != nil {

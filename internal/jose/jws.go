@@ -6,6 +6,8 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+
+	"github.com/hufu-id/hufu/internal/strictjson"
 )
 
 // DefaultMaxBytes is the longest compact token that a Policy without MaxBytes accepts.
@@ -25,7 +27,7 @@ type Policy struct {
 	// Algs lists the accepted algorithms. An empty list accepts none.
 	Algs []Alg
 	// Crit lists the "crit" extensions that the caller handles itself. "b64" can't be among them: unencoded payloads are
-	// not read here.
+	// not read here; see ParseDetached.
 	Crit []string
 	// MaxBytes limits the length of the compact token; 0 means DefaultMaxBytes.
 	MaxBytes int
@@ -89,15 +91,15 @@ func ParseUnverified(compact string, p Policy) (u Unverified, err error) {
 	if len(head) > maxHeaderBytes {
 		return Unverified{}, fmt.Errorf("%w: header above %d bytes", ErrTooLarge, maxHeaderBytes)
 	}
-	header, err := parseHeader(head, p)
+	header, err := parseHeader(head, p, func(raw map[string]any) error { return checkCritical(raw, p.Crit) })
 	if err != nil {
 		return Unverified{}, err
 	}
 	u = Unverified{Header: header, input: compact[:len(head)+1+len(body)]}
-	if u.Payload, err = decodeBase64(body); err != nil {
+	if u.Payload, err = strictjson.DecodeBase64(body); err != nil {
 		return Unverified{}, err
 	}
-	if u.signature, err = decodeBase64(tail); err != nil {
+	if u.signature, err = strictjson.DecodeBase64(tail); err != nil {
 		return Unverified{}, err
 	}
 	if len(u.signature) == 0 {
@@ -106,8 +108,9 @@ func ParseUnverified(compact string, p Policy) (u Unverified, err error) {
 	return u, nil
 }
 
-func parseHeader(encoded string, p Policy) (h ParsedHeader, err error) {
-	b, err := decodeBase64(encoded)
+// parseHeader reads a protected header; critical judges "crit" and "b64".
+func parseHeader(encoded string, p Policy, critical func(raw map[string]any) error) (h ParsedHeader, err error) {
+	b, err := strictjson.DecodeBase64(encoded)
 	if err != nil {
 		return h, err
 	}
@@ -141,7 +144,7 @@ func parseHeader(encoded string, p Policy) (h ParsedHeader, err error) {
 	if len(h.KeyID) > maxKeyID {
 		return h, fmt.Errorf("%w: kid above %d bytes", ErrTooLarge, maxKeyID)
 	}
-	if err := checkCritical(h.Raw, p.Crit); err != nil {
+	if err := critical(h.Raw); err != nil {
 		return h, err
 	}
 	if h.X5C, err = parseChain(h.Raw); err != nil {

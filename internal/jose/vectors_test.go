@@ -11,6 +11,7 @@ import (
 	"testing"
 
 	"github.com/hufu-id/hufu/internal/jose/roca"
+	"github.com/hufu-id/hufu/internal/strictjson"
 )
 
 // vectors reads a Wycheproof file. The data isn't in this repository: a lone clone runs without it and says so; when the
@@ -101,7 +102,7 @@ func parseVectorKeys(b []byte) ([]JWK, error) {
 // supported says, without our own parser, whether a valid vector should be accepted.
 func supported(compact string, key []byte) bool {
 	head, _, _ := strings.Cut(compact, ".")
-	b, err := decodeBase64(head)
+	b, err := strictjson.DecodeBase64(head)
 	var h struct{ Alg string }
 	if err != nil || json.Unmarshal(b, &h) != nil || strings.Contains(string(key), `"oct"`) {
 		return false
@@ -138,7 +139,7 @@ func TestWycheproofRawSignatures(t *testing.T) {
 				if alg == ES256 {
 					jwk = `{"kty":"EC","crv":"P-256","x":"` + coordinate(t, g.PublicKey.Wx) + `","y":"` + coordinate(t, g.PublicKey.Wy) + `"}`
 				} else {
-					jwk = `{"kty":"OKP","crv":"Ed25519","x":"` + strict.EncodeToString(unhex(t, g.PublicKey.Pk)) + `"}`
+					jwk = `{"kty":"OKP","crv":"Ed25519","x":"` + strictjson.Base64.EncodeToString(unhex(t, g.PublicKey.Pk)) + `"}`
 				}
 				k, err := ParseJWK([]byte(jwk))
 				if err != nil {
@@ -164,7 +165,7 @@ func coordinate(t *testing.T, s string) string {
 	if !ok {
 		t.Fatal(s)
 	}
-	return strict.EncodeToString(n.FillBytes(make([]byte, elliptic.P256().Params().BitSize/8)))
+	return strictjson.Base64.EncodeToString(n.FillBytes(make([]byte, elliptic.P256().Params().BitSize/8)))
 }
 
 func unhex(t *testing.T, s string) []byte {
@@ -188,7 +189,7 @@ func TestT07ROCA(t *testing.T) {
 		if err := json.Unmarshal(g.Public, &set); err != nil {
 			t.Fatal(err)
 		}
-		n, err := decodeBase64(set.Keys[0].N)
+		n, err := strictjson.DecodeBase64(set.Keys[0].N)
 		if err != nil {
 			t.Fatal(err)
 		}
