@@ -3,6 +3,7 @@
 package sealapi
 
 import (
+	"bytes"
 	"context"
 	"encoding/json"
 	"errors"
@@ -207,7 +208,9 @@ func read(r *http.Request, v any) error {
 	if err != nil {
 		return err
 	}
-	if err := jose.DecodeStrict(body, v); err != nil {
+	strict := json.NewDecoder(bytes.NewReader(body))
+	strict.DisallowUnknownFields()
+	if errors.Join(jose.DecodeStrict(body, v), strict.Decode(v)) != nil {
 		return fmt.Errorf("%w: the body is not the JSON that is expected here (docs/seals.md)", eseal.ErrInvalid)
 	}
 	return nil
