@@ -76,8 +76,11 @@ func (cfg Config) check() error {
 
 // machineAudience says where a client_credentials token of a scope may be used.
 func (p *Provider) machineAudience(scope string) (string, bool) {
-	if scope == claim.Register {
+	switch scope {
+	case claim.Register:
 		return p.cfg.Issuer + "/register", true
+	case claim.Seal:
+		return p.cfg.Issuer + "/seals", true
 	}
 	return "", false
 }

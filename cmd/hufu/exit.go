@@ -3,6 +3,8 @@ package main
 import (
 	"errors"
 	"fmt"
+
+	"github.com/hufu-id/hufu/cmd/hufu/internal/deptclient"
 )
 
 // Exit codes that scripts rely on (docs/trust.md 5).
@@ -40,6 +42,10 @@ func exitCode(err error) (int, string) {
 		return exitOK, ""
 	}
 	var e exitError
+	var department *deptclient.ExitError
+	if errors.As(err, &department) {
+		err = exitError{code: department.Code, err: department.Err}
+	}
 	if errors.As(err, &e) {
 		if e.err == nil {
 			return e.code, ""

@@ -37,6 +37,26 @@ type Ready struct {
 	People            []Person     `json:"people"`
 	WalletClientID    string       `json:"wallet_client_id"`
 	Clients           []Client     `json:"clients"`
+	Seals             []Seal       `json:"seals"`
+	SealMakers        []SealMaker  `json:"seal_makers"`
+}
+
+// Seal is a seal of a sample department, with the key files of two people there. The first of Ready.Seals allows one kind of document only.
+type Seal struct {
+	ID            string `json:"id"`
+	Owner         string `json:"owner"`
+	OwnerCode     string `json:"owner_code"`
+	Name          string `json:"name"`
+	KeyFile       string `json:"key_file"`
+	SecondKeyFile string `json:"second_key_file"`
+}
+
+// SealMaker is the sample seal maker, with the key files of two people there.
+type SealMaker struct {
+	Code          string `json:"code"`
+	Name          string `json:"name"`
+	KeyFile       string `json:"key_file"`
+	SecondKeyFile string `json:"second_key_file"`
 }
 
 // Province is a sample province: its code of six digits and the origin of its OpenID provider.

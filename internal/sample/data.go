@@ -10,6 +10,13 @@ const (
 	TrafficPoliceCode    = "1199440000TRY002X9" // 沙箱省公安厅交通管理局
 	MarketRegulationCode = "1199440000TRY0011H" // 沙箱省市场监督管理局
 	MinistryCode         = "1199000000TRY00383" // 沙箱民政部: defines licence types
+	SealMakerCode        = "91990000MA9TRY042P"
+)
+
+// The organisation that makes the seals of the sample departments.
+const (
+	SealMakerName    = "沙箱印章制作中心"
+	SealMakerEnglish = "Sandbox Seal Makers"
 )
 
 // NewWorld returns the sample world. People whose number shows another place than their province have moved, as many do.
@@ -85,6 +92,7 @@ func organisations() []Organisation {
 		{Code: "91993301MA2TRY023G", Name: "浙江示例科技有限公司", English: "Zhejiang Example Technology Co., Ltd.", Role: "firm"},
 		{Code: MarketRegulationCode, Name: "沙箱省市场监督管理局", English: "Sandbox Market Regulation", Role: "issuer"},
 		{Code: TrafficPoliceCode, Name: "沙箱省公安厅交通管理局", English: "Sandbox Traffic Police", Role: "issuer"},
+		{Code: SealMakerCode, Name: SealMakerName, English: SealMakerEnglish, Role: "seal maker"},
 		{Code: MinistryCode, Name: "沙箱民政部", English: "Sandbox Ministry", Role: "ministry"},
 	}
 }

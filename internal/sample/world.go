@@ -79,7 +79,7 @@ type Organisation struct {
 	Code    string // credit code
 	Name    string
 	English string
-	Role    string // "firm", "issuer", "ministry"
+	Role    string // "firm", "issuer", "ministry", "seal maker"
 }
 
 // World is the whole sample world. It is data: the caller may change its copy.

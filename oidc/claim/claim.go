@@ -45,6 +45,8 @@ const (
 	ResidentID = "resident_id"
 	// Register is the scope of the departments' register API, for client_credentials only.
 	Register = "register"
+	// Seal is the scope of the seals' API, for client_credentials only.
+	Seal = "seal"
 )
 
 // byScope is the catalogue: which claims a scope asks for, in the order of the consent page.

@@ -152,7 +152,7 @@ func (s Seal) Check() error {
 		{"seal_id", idFits(s)},
 		{"document_kinds", known(DocumentKinds(), s.DocumentKinds)},
 		{"signers", len(s.Signers) >= 1 && len(s.Signers) <= MaxSigners && distinct(s.Signers) && !slices.ContainsFunc(s.Signers, notHash)},
-		{"picture", s.Picture == nil || slices.Contains([]string{"image/png", "image/svg+xml"}, s.Picture.MediaType) && !notHash(s.Picture.SHA256)},
+		{"picture", s.Picture == nil || slices.Contains([]string{"image/png", "image/jpeg"}, s.Picture.MediaType) && !notHash(s.Picture.SHA256)},
 	} {
 		if !c.ok {
 			return fmt.Errorf("%w: %s", ErrSeal, c.name)

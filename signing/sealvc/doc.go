@@ -46,7 +46,7 @@ type Owner struct {
 
 // Picture names the seal's picture; the bytes travel elsewhere.
 type Picture struct {
-	MediaType string // image/png or image/svg+xml
+	MediaType string // image/png or image/jpeg: a drawing that is a program (SVG) is none
 	SHA256    string // base64url
 }
 

@@ -28,6 +28,9 @@ type Ready struct {
 	// WalletRedirectURIs and those of Clients are loopback addresses whose port is free.
 	WalletRedirectURIs []string      `json:"wallet_redirect_uris"`
 	Clients            []ReadyClient `json:"clients"`
+	// Seals has one seal of each department; the first allows one kind of document only.
+	Seals      []ReadySeal      `json:"seals"`
+	SealMakers []ReadySealMaker `json:"seal_makers"`
 }
 
 // ReadyProvince is one sample province.
@@ -61,8 +64,8 @@ type ReadyClient struct {
 // Ready describes the running world.
 func (w *World) Ready() Ready {
 	r := Ready{Issuer: w.origin(0), BundleURL: w.origin(0) + "/bundle.zip", RootURL: w.origin(0) + "/bundle/root.json", WalletClientID: WalletClientID,
-		WalletRedirectURIs: loopbackRedirects(),
-		Clients:            []ReadyClient{{ClientID: experimentClientID, ClientSecret: w.experimentSecret, RedirectURIs: loopbackRedirects()}}}
+		WalletRedirectURIs: loopbackRedirects(), Seals: w.seals, SealMakers: w.readySealMakers(),
+		Clients: []ReadyClient{{ClientID: experimentClientID, ClientSecret: w.experimentSecret, RedirectURIs: loopbackRedirects()}}}
 	for _, a := range w.authorities() {
 		r.CredentialIssuers = append(r.CredentialIssuers, w.node.Identifier(a.Code))
 	}
@@ -107,17 +110,21 @@ func (w *World) printReady(out io.Writer) error {
 
 // commands are lines for a second terminal. Paths with a blank are quoted.
 func (w *World) commands() []web.Command {
-	key := w.keyFiles[sample.TrafficPolice]
-	if strings.ContainsAny(key, " '") {
-		key = strconv.Quote(key)
-	}
-	as := " --as " + key + " --url " + w.origin(0)
+	as := " --as " + quoted(w.keyFiles[sample.TrafficPolice]) + " --url " + w.origin(0)
 	return []web.Command{
 		{What: web.Text{ZH: "看交管局登记的证照", EN: "See the licences of the traffic police"}, Line: "go run ./cmd/hufu licence list" + as},
 		{What: web.Text{ZH: "给李秀英开一个领证凭据", EN: "Make an offer for Li Xiuying's wallet"}, Line: "go run ./cmd/hufu licence offer --person li-xiuying --type driving-licence" + as},
+		{What: web.Text{ZH: "给一个文件盖章", EN: "Seal a file"}, Line: "go run ./cmd/hufu seal sign --seal " + w.seals[0].ID + " --out FILE.jades FILE --as " + quoted(w.seals[0].KeyFile) + " --url " + w.origin(0)},
 		{What: web.Text{ZH: "取信任包和它的根", EN: "Fetch the trust bundle and its root"}, Line: "go run ./cmd/hufu bundle export --url " + w.origin(0) + " --out bundle.zip --root-out root.json"},
 		{What: web.Text{ZH: "断网也能验证", EN: "Verify, also without a network"}, Line: "go run ./cmd/hufu verify --root root.json --bundle bundle.zip --holder any FILE"},
 	}
+}
+
+func quoted(path string) string {
+	if strings.ContainsAny(path, " '") {
+		return strconv.Quote(path)
+	}
+	return path
 }
 
 // home is the national server's home page in the sample world.

@@ -13,10 +13,20 @@ import (
 	"github.com/hufu-id/hufu/wallet/register"
 )
 
-// departmentKey returns the public key of a department's register system; the private one lies in its key file, made at the first start.
-func (w *World) departmentKey(d sample.DepartmentInfo) (jose.JWK, error) {
-	path := filepath.Join(w.dir, d.ClientID+".key.json")
-	w.keyFiles[d.Kind] = path
+// departmentKey returns the public key of a department's register system.
+func (w *World) departmentKey(d sample.DepartmentInfo) (key jose.JWK, err error) {
+	w.keyFiles[d.Kind], key, err = w.keyFile(d.ClientID, d.ClientID+registerSuffix, d.Code, d.Name)
+	return key, err
+}
+
+// keyFile returns the key file of a client and its public key; the private one lies in the file, made at the first start.
+func (w *World) keyFile(base, clientID, code, name string) (path string, key jose.JWK, err error) {
+	path = filepath.Join(w.dir, base+".key.json")
+	key, err = readOrMakeKey(path, clientID, code, name)
+	return path, key, err
+}
+
+func readOrMakeKey(path, clientID, code, name string) (jose.JWK, error) {
 	var file struct {
 		ClientID   string          `json:"client_id"`
 		Department string          `json:"department"`
@@ -30,7 +40,7 @@ func (w *World) departmentKey(d sample.DepartmentInfo) (jose.JWK, error) {
 		if err != nil {
 			return jose.JWK{}, err
 		}
-		file.ClientID, file.Department, file.Name = d.ClientID+registerSuffix, d.Code, d.Name
+		file.ClientID, file.Department, file.Name = clientID, code, name
 		if file.Key, err = jose.MarshalPrivateJWK(key); err != nil {
 			return jose.JWK{}, err
 		}
@@ -88,6 +98,9 @@ func (w *World) seed(ctx context.Context) error {
 				return err
 			}
 		}
+	}
+	if err := w.seedSeals(ctx); err != nil {
+		return err
 	}
 	return w.node.Publish(ctx)
 }

@@ -51,6 +51,8 @@ type World struct {
 	experimentSecret string
 	departmentSecret map[sample.DepartmentKind]string
 	keyFiles         map[sample.DepartmentKind]string
+	sealPeople       map[string]sealPair // by credit code
+	seals            []ReadySeal
 }
 
 func (w *World) port(offset int) int      { return w.opts.PortBase + offset }
@@ -111,7 +113,7 @@ func (w *World) open(ctx context.Context, listeners map[int]net.Listener) (err e
 	}
 	w.node, err = node.Open(ctx, node.Options{
 		Config: node.Config{Origin: w.origin(0), Database: database, Name: "Hufu sandbox", Sandbox: true,
-			Provinces: w.provinceConfigs(), Authorities: w.authorityConfigs()},
+			Provinces: w.provinceConfigs(), Authorities: w.authorityConfigs(), SealMakers: w.sealMakerConfigs()},
 		KEK: kek, Clients: clients, Log: w.opts.Log, Migrate: true, AllowHTTP: true, Home: w.home,
 		Allow: func(ap netip.AddrPort) bool { return own[ap] },
 	})
@@ -202,7 +204,8 @@ func (w *World) clients() ([]oidc.Client, error) {
 		out = append(out, oidc.Client{ID: d.ClientID + registerSuffix, Name: web.Text{ZH: d.Name, EN: d.English}, Service: web.Text{ZH: "证照登记", EN: "Licence register"},
 			Organisation: d.Code, AuthMethod: client.PrivateKeyJWT, JWKS: []jose.JWK{key}, GrantTypes: []string{client.ClientCredentials}, Scopes: []string{"register"}})
 	}
-	return out, nil
+	people, err := w.sealClients()
+	return append(out, people...), err
 }
 
 // newSecret returns 256 random bits.

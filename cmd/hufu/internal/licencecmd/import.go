@@ -80,7 +80,7 @@ func (c *departmentClient) importRecords(ctx context.Context, records []rawRecor
 			body.WriteByte('\n')
 		}
 		var part register.ImportReport
-		if err := c.call(ctx, http.MethodPost, "/register/v1/licences", "application/x-ndjson", body.Bytes(), &part); err != nil {
+		if err := c.Call(ctx, http.MethodPost, "/register/v1/licences", "application/x-ndjson", body.Bytes(), &part); err != nil {
 			return report, err
 		}
 		report.Created += part.Created

@@ -4,7 +4,6 @@ package licencecmd
 
 import (
 	"encoding/json"
-	"errors"
 	"fmt"
 	"net/http"
 	"net/url"
@@ -14,41 +13,21 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/hufu-id/hufu/cmd/hufu/internal/deptclient"
 	"github.com/hufu-id/hufu/wallet/register"
 )
 
 // Exit codes.
 const (
-	// ExitUsage is wrong usage, or a file or server that can't be reached.
-	ExitUsage = 1
-	// ExitRefused: the server refused what was asked, or a record of an import.
-	ExitRefused = 2
+	ExitUsage   = deptclient.ExitUsage
+	ExitRefused = deptclient.ExitRefused
 )
 
 // ExitError ends the program with a code. A nil Err says that everything worth saying was said already.
-type ExitError struct {
-	Code int
-	Err  error
-}
-
-func (e *ExitError) Error() string {
-	if e.Err == nil {
-		return fmt.Sprintf("exit code %d", e.Code)
-	}
-	return e.Err.Error()
-}
-
-func (e *ExitError) Unwrap() error { return e.Err }
-
-func usage(format string, args ...any) error {
-	return &ExitError{ExitUsage, fmt.Errorf(format, args...)}
-}
+type ExitError = deptclient.ExitError
 
 // licenceFlags are shared by all commands of `hufu licence`.
-type licenceFlags struct {
-	as, url string
-	json    bool
-}
+type licenceFlags struct{ deptclient.Flags }
 
 // NewCommand is `hufu licence`. What its commands return is an *ExitError or nil, or what cobra says of wrong flags.
 func NewCommand() *cobra.Command {
@@ -64,63 +43,21 @@ A department proves who it is with a key file (--as):
 Exit codes: 0 done, 1 wrong usage, a file or server that can't be reached, 2 refused.`,
 		SilenceUsage: true, SilenceErrors: true,
 	}
-	cmd.PersistentFlags().StringVar(&f.as, "as", "", "key file of the department (required)")
-	cmd.PersistentFlags().StringVar(&f.url, "url", "", "origin of the national server, such as http://localhost:8080 (required)")
-	cmd.PersistentFlags().BoolVar(&f.json, "json", false, "print one JSON object")
+	f.Bind(cmd, "key file of the department (required)")
 	cmd.AddCommand(licenceImportCmd(f), licenceListCmd(f), licenceOfferCmd(f), licenceStatusCmd(f))
 	return cmd
 }
 
-func (f *licenceFlags) client() (*departmentClient, error) {
-	if f.as == "" || f.url == "" {
-		return nil, usage("--as KEY_FILE and --url URL are needed: who asks, and which server")
-	}
-	key, err := readDepartmentKey(f.as)
-	if err != nil {
-		return nil, &ExitError{ExitUsage, err}
-	}
-	c, err := newDepartmentClient(key, f.url)
-	if err != nil {
-		return nil, &ExitError{ExitUsage, err}
-	}
-	return c, nil
-}
-
 // run gives fn a client, prints its answer as JSON or by show, and turns what the server refused into an exit code.
 func (f *licenceFlags) run(cmd *cobra.Command, fn func(c *departmentClient) (answer any, show func(p *printer), err error)) error {
-	c, err := f.client()
-	if err != nil {
-		return f.fail(cmd, err)
-	}
-	answer, show, err := fn(c)
-	if err != nil {
-		return f.fail(cmd, err)
-	}
-	if f.json {
-		return json.NewEncoder(cmd.OutOrStdout()).Encode(answer)
-	}
-	p := &printer{out: cmd.OutOrStdout()}
-	show(p)
-	return p.err
+	return f.Run(cmd, "register", func(c *deptclient.Client) (any, func(*deptclient.Printer), error) {
+		answer, show, err := fn(&departmentClient{c})
+		return answer, func(p *deptclient.Printer) { show(&printer{p}) }, err
+	})
 }
 
-func (f *licenceFlags) fail(cmd *cobra.Command, err error) error {
-	code := ExitUsage
-	var refused *Refusal
-	if errors.As(err, &refused) {
-		code = ExitRefused
-	}
-	if !f.json {
-		return &ExitError{code, err}
-	}
-	if refused == nil {
-		refused = &Refusal{Code: "failed", Title: err.Error()}
-	}
-	if err := json.NewEncoder(cmd.OutOrStdout()).Encode(map[string]any{"error": refused}); err != nil {
-		return err
-	}
-	return &ExitError{Code: code}
-}
+// departmentClient talks to the department API.
+type departmentClient struct{ *deptclient.Client }
 
 func licenceImportCmd(f *licenceFlags) *cobra.Command {
 	return &cobra.Command{
@@ -170,7 +107,7 @@ func licenceListCmd(f *licenceFlags) *cobra.Command {
 					}
 				}
 				var page licencePage
-				err := c.call(cmd.Context(), http.MethodGet, "/register/v1/licences?"+q.Encode(), "", nil, &page)
+				err := c.Call(cmd.Context(), http.MethodGet, "/register/v1/licences?"+q.Encode(), "", nil, &page)
 				return page, func(p *printer) { p.page(page) }, err
 			})
 		},
@@ -212,14 +149,14 @@ func licenceOfferCmd(f *licenceFlags) *cobra.Command {
 				case licence == "" && person != "" && typeID != "":
 					request["person"], request["type"] = person, typeID
 				default:
-					return nil, nil, usage("give --person and --type, or --licence")
+					return nil, nil, deptclient.Usage("give --person and --type, or --licence")
 				}
 				body, err := json.Marshal(request)
 				if err != nil {
 					return nil, nil, err
 				}
 				var offer licenceOffer
-				err = c.call(cmd.Context(), http.MethodPost, "/register/v1/offers", "application/json", body, &offer)
+				err = c.Call(cmd.Context(), http.MethodPost, "/register/v1/offers", "application/json", body, &offer)
 				return offer, func(p *printer) { p.offer(offer) }, err
 			})
 		},
@@ -248,7 +185,7 @@ func licenceStatusCmd(f *licenceFlags) *cobra.Command {
 				path := "/register/v1/licences/" + url.PathEscape(args[0])
 				var l register.LicenceView
 				if len(args) == 1 {
-					err := c.call(cmd.Context(), http.MethodGet, path, "", nil, &l)
+					err := c.Call(cmd.Context(), http.MethodGet, path, "", nil, &l)
 					return l, func(p *printer) { p.licence(l) }, err
 				}
 				op, body, err := statusRequest(args[1], reason, effective)
@@ -258,7 +195,7 @@ func licenceStatusCmd(f *licenceFlags) *cobra.Command {
 				if dryRun {
 					return c.dryStatus(cmd, path, op)
 				}
-				err = c.call(cmd.Context(), http.MethodPost, path+"/status", "application/json", body, &l)
+				err = c.Call(cmd.Context(), http.MethodPost, path+"/status", "application/json", body, &l)
 				return l, func(p *printer) { p.changed(op, l) }, err
 			})
 		},
@@ -277,16 +214,16 @@ func statusRequest(word, reason, effective string) (register.Operation, []byte, 
 		}
 	}
 	if !ok {
-		return op, nil, usage("%q is no operation; see hufu licence status --help", word)
+		return op, nil, deptclient.Usage("%q is no operation; see hufu licence status --help", word)
 	}
 	if reason == "" {
-		return op, nil, usage("--reason is needed: the law asks for one, and the holder will read it")
+		return op, nil, deptclient.Usage("--reason is needed: the law asks for one, and the holder will read it")
 	}
 	req := register.StatusRequest{Operation: op.Name, Reason: reason}
 	if effective != "" {
 		at, err := time.Parse(time.RFC3339, effective)
 		if err != nil {
-			return op, nil, usage("--effective-at must look like 2026-11-23T09:00:00+08:00")
+			return op, nil, deptclient.Usage("--effective-at must look like 2026-11-23T09:00:00+08:00")
 		}
 		req.EffectiveAt = at
 	}
@@ -297,7 +234,7 @@ func statusRequest(word, reason, effective string) (register.Operation, []byte, 
 // dryStatus says what an act would do, by the licence as it is now.
 func (c *departmentClient) dryStatus(cmd *cobra.Command, path string, op register.Operation) (any, func(*printer), error) {
 	var l register.LicenceView
-	if err := c.call(cmd.Context(), http.MethodGet, path, "", nil, &l); err != nil {
+	if err := c.Call(cmd.Context(), http.MethodGet, path, "", nil, &l); err != nil {
 		return nil, nil, err
 	}
 	possible := op.Allows(l.Status.Code)

@@ -2,36 +2,19 @@ package licencecmd
 
 import (
 	"fmt"
-	"io"
 	"strings"
 	"time"
-	"unicode"
 
+	"github.com/hufu-id/hufu/cmd/hufu/internal/deptclient"
 	"github.com/hufu-id/hufu/wallet/register"
 )
 
-// clean keeps a text of others from moving the cursor, colouring the terminal or reordering the line.
-func clean(s string) string {
-	return strings.Map(func(r rune) rune {
-		if unicode.IsControl(r) || unicode.Is(unicode.Cf, r) {
-			return -1
-		}
-		return r
-	}, s)
-}
+func clean(s string) string { return deptclient.Clean(s) }
 
-// printer writes for a tired clerk: what happened first, one fact a line, the Chinese legal word beside the English one. It keeps the
-// first error of the writer.
-type printer struct {
-	out io.Writer
-	err error
-}
+// printer writes for a tired clerk: what happened first, one fact a line, the Chinese legal word beside the English one.
+type printer struct{ *deptclient.Printer }
 
-func (p *printer) line(format string, args ...any) {
-	if p.err == nil {
-		_, p.err = fmt.Fprintf(p.out, format+"\n", args...)
-	}
-}
+func (p *printer) line(format string, args ...any) { p.Line(format, args...) }
 
 func (p *printer) report(r register.ImportReport) {
 	p.line("Registered %d, already there %d, refused %d.", r.Created, r.Unchanged, r.Refused)

@@ -179,14 +179,19 @@ const (
 type departments struct{ n *Node }
 
 func (d departments) department(ctx context.Context, bearer string) (code, clientID string, err error) {
-	t, err := d.n.provider.ValidateAccessToken(ctx, bearer, d.n.cfg.Origin+registerAudience)
+	return d.authorised(ctx, bearer, registerAudience, registerScope)
+}
+
+// authorised reads an access token for one of our own APIs.
+func (d departments) authorised(ctx context.Context, bearer, audience, scope string) (code, clientID string, err error) {
+	t, err := d.n.provider.ValidateAccessToken(ctx, bearer, d.n.cfg.Origin+audience)
 	if errors.Is(err, oidc.ErrInvalidToken) {
 		return "", "", register.ErrUnauthenticated
 	}
 	if err != nil {
 		return "", "", err
 	}
-	if !slices.Contains(t.Scopes, registerScope) {
+	if !slices.Contains(t.Scopes, scope) {
 		return "", "", register.ErrInsufficientScope
 	}
 	c, err := d.n.provider.Clients().Get(ctx, t.ClientID)

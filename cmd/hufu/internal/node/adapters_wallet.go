@@ -240,6 +240,9 @@ func (b bundleInputs) Input(ctx context.Context) (bundle.Input, error) {
 	for _, t := range b.n.register.Types() {
 		in.Types[t.VCT] = t.Metadata
 	}
+	if err := b.sealMakers(ctx, &in); err != nil {
+		return in, err
+	}
 	tokens, err := b.n.status.Tokens(ctx)
 	if err != nil {
 		return in, err

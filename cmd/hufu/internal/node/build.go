@@ -29,6 +29,8 @@ import (
 	"github.com/hufu-id/hufu/internal/sweep"
 	"github.com/hufu-id/hufu/keys"
 	"github.com/hufu-id/hufu/oidc"
+	"github.com/hufu-id/hufu/signing/eseal"
+	"github.com/hufu-id/hufu/signing/eseal/sealapi"
 	"github.com/hufu-id/hufu/wallet/holder"
 	"github.com/hufu-id/hufu/wallet/issuer"
 	"github.com/hufu-id/hufu/wallet/register"
@@ -73,6 +75,7 @@ type Node struct {
 	issuer     *issuer.Issuer
 	holder     *holder.Holder
 	bundle     *bundlepub.Service
+	seals      *eseal.Service
 
 	issuerStore *issuerstore.Store
 	runner      *sweep.Runner
@@ -84,7 +87,7 @@ type Node struct {
 func Open(ctx context.Context, cfg Options) (*Node, error) {
 	n := &Node{cfg: cfg}
 	for _, step := range []func(context.Context) error{
-		n.openDatabase, n.openKeys, n.openShared, n.openWalletRooms, n.openLoginRooms, n.openCitizenRooms, n.openBundle, n.putClients,
+		n.openDatabase, n.openKeys, n.openShared, n.openSeals, n.openWalletRooms, n.openLoginRooms, n.openCitizenRooms, n.openBundle, n.putClients,
 	} {
 		if err := step(ctx); err != nil {
 			n.Close()
@@ -235,7 +238,7 @@ func (n *Node) deleteExpired(ctx context.Context) error {
 func (n *Node) routes() http.Handler {
 	r := mux.NewRouter().SkipClean(true).UseEncodedPath()
 	n.router = r
-	for _, m := range []interface{ Routes(*mux.Router) }{n.provider, n.federation, n.register, n.issuer, n.holder, n.status, n.bundle} {
+	for _, m := range []interface{ Routes(*mux.Router) }{n.provider, n.federation, sealapi.New(n.seals, sealPeople{departments{n}}, n.cfg.Log), n.register, n.issuer, n.holder, n.status, n.bundle} {
 		m.Routes(r)
 	}
 	r.PathPrefix("/assets/").Handler(n.pages.Assets())

@@ -43,6 +43,8 @@ type Config struct {
 	Provinces []ProvinceConfig `yaml:"provinces"`
 	// Authorities that issue licences.
 	Authorities []AuthorityConfig `yaml:"authorities"`
+	// SealMakers are organisations that issue e-seals. None may be an authority of the list above.
+	SealMakers []SealMakerConfig `yaml:"seal_makers"`
 	// Clients are relying parties, wallets and departments' systems. One that is missing here but was there before is not removed.
 	Clients []ClientConfig `yaml:"clients"`
 }
@@ -84,6 +86,15 @@ type AuthorityConfig struct {
 	Types []string `yaml:"types"`
 	// Region is a division code prefix, such as "44". Empty is the whole country.
 	Region string `yaml:"region"`
+}
+
+// SealMakerConfig is an organisation that issues e-seals.
+type SealMakerConfig struct {
+	// Code is its unified social credit code (GB 32100).
+	Code string `yaml:"code"`
+	// NameZH and NameEN are shown in verdicts; NameZH stands in its certificates.
+	NameZH string `yaml:"name_zh"`
+	NameEN string `yaml:"name_en"`
 }
 
 // ClientConfig is a registered client.
@@ -167,6 +178,14 @@ func (c Config) check() error {
 		}
 		if a.NameZH == "" || a.NameEN == "" || len(a.Types) == 0 {
 			bad("authorities: %s: name_zh, name_en and types are needed", a.Code)
+		}
+	}
+	for _, m := range c.SealMakers {
+		if _, err := gb.ParseCreditCode(m.Code); err != nil || m.NameZH == "" || m.NameEN == "" {
+			bad("seal_makers: %q needs a unified social credit code, name_zh and name_en", m.Code)
+		}
+		if _, both := c.authority(m.Code); both {
+			bad("seal_makers: %s is an authority too; it can't be both", m.Code)
 		}
 	}
 	for _, cl := range c.Clients {

@@ -3,10 +3,12 @@ package node
 import (
 	"context"
 	"fmt"
+	"maps"
 	"net/http"
 	"strings"
 	"time"
 
+	"github.com/hufu-id/hufu/cmd/hufu/internal/node/seals"
 	"github.com/hufu-id/hufu/federation"
 	"github.com/hufu-id/hufu/federation/province"
 	"github.com/hufu-id/hufu/federation/upstream"
@@ -16,6 +18,8 @@ import (
 	"github.com/hufu-id/hufu/keys"
 	"github.com/hufu-id/hufu/oidc"
 	"github.com/hufu-id/hufu/signing/bundle"
+	"github.com/hufu-id/hufu/signing/eseal"
+	"github.com/hufu-id/hufu/signing/eseal/sealapi"
 	"github.com/hufu-id/hufu/wallet/register"
 	"github.com/hufu-id/hufu/web"
 )
@@ -56,6 +60,11 @@ func (n *Node) openKeys(ctx context.Context) (err error) {
 			return err
 		}
 	}
+	if len(n.cfg.SealMakers) > 0 {
+		if err := seals.Intermediates(ctx, n.keys); err != nil {
+			return err
+		}
+	}
 	return n.ensurePurposes(ctx)
 }
 
@@ -90,6 +99,9 @@ func (c Config) specs() map[keys.Purpose]keys.Spec {
 			Certificate: &keys.CertificateSpec{Kind: keys.KindCredential, Organization: a.NameZH, OrganizationIdentifier: a.Code,
 				URI: c.Origin + "/i/" + a.Code}}
 		specs[keys.BundleIssuer(a.Code)] = keys.Spec{RotateEvery: 180 * day, PublishAhead: 7 * day, Keep: 40 * day}
+	}
+	for _, m := range c.SealMakers {
+		maps.Copy(specs, seals.Specs(c.Origin, eseal.Maker(m)))
 	}
 	for _, p := range c.Provinces {
 		specs[keys.Province(p.Code)] = keys.Spec{RotateEvery: 90 * day, PublishAhead: day, Keep: 2 * day}
@@ -169,6 +181,9 @@ func (c Config) Registrations() ([]oidc.Client, error) {
 func maxBody(r *http.Request) int64 {
 	if r.Method == http.MethodPost && r.URL.Path == "/register/v1/licences" {
 		return register.MaxImport + 1
+	}
+	if r.Method == http.MethodPost && r.URL.Path == sealapi.ProposalPath {
+		return sealapi.MaxProposal
 	}
 	return 0
 }

@@ -1,4 +1,5 @@
-package licencecmd
+// Package deptclient is what the commands of departments share: the key file, the client of our own APIs, flags, exit codes and texts.
+package deptclient
 
 import (
 	"bytes"
@@ -19,8 +20,8 @@ import (
 	"github.com/hufu-id/hufu/internal/jose"
 )
 
-// departmentKey is the file by which a department's system proves who it is.
-type departmentKey struct {
+// Key is the file by which a department's system proves who it is.
+type Key struct {
 	ClientID string `json:"client_id"`
 	// Key is the private JWK of the client.
 	Key json.RawMessage `json:"key"`
@@ -31,8 +32,9 @@ type departmentKey struct {
 	signing jose.SigningKey
 }
 
-func readDepartmentKey(path string) (departmentKey, error) {
-	var k departmentKey
+// ReadKey reads a key file.
+func ReadKey(path string) (Key, error) {
+	var k Key
 	b, err := os.ReadFile(path)
 	if err != nil {
 		return k, fmt.Errorf("the key file can't be read: %w", err)
@@ -46,18 +48,23 @@ func readDepartmentKey(path string) (departmentKey, error) {
 	return k, nil
 }
 
-// departmentClient talks to the department API of a national server.
-type departmentClient struct {
-	key    departmentKey
+// Client talks to an API of a national server, as a department or a person.
+type Client struct {
+	key    Key
 	issuer string
 	http   *http.Client
+	scope  string
 	token  string
 }
+
+// Organisation is the credit code that the key file names.
+func (c *Client) Organisation() string { return c.key.Department }
 
 // maxAnswer bounds what we read of an answer.
 const maxAnswer = 32 << 20
 
-func newDepartmentClient(key departmentKey, serverURL string) (*departmentClient, error) {
+// New returns a client for the API that a scope opens.
+func New(key Key, serverURL, scope string) (*Client, error) {
 	u, err := url.Parse(strings.TrimSuffix(serverURL, "/"))
 	if err != nil || u.Host == "" || u.Path != "" || u.RawQuery != "" || u.User != nil {
 		return nil, errors.New("--url must be an origin such as https://id.example or http://localhost:8080")
@@ -65,7 +72,7 @@ func newDepartmentClient(key departmentKey, serverURL string) (*departmentClient
 	if u.Scheme != "https" && (u.Scheme != "http" || !isLoopback(u.Hostname())) {
 		return nil, errors.New("--url must use https; only a server on this machine may be reached by http")
 	}
-	return &departmentClient{key: key, issuer: u.String(), http: &http.Client{Timeout: time.Minute,
+	return &Client{key: key, issuer: u.String(), scope: scope, http: &http.Client{Timeout: time.Minute,
 		// A redirect could carry the token to somebody else.
 		CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }}}, nil
 }
@@ -117,7 +124,7 @@ func parseRefusal(status int, body []byte, trace string) *Refusal {
 }
 
 // authorize gets an access token by client_credentials with private_key_jwt (RFC 7523), at the token endpoint that discovery names.
-func (c *departmentClient) authorize(ctx context.Context) error {
+func (c *Client) authorize(ctx context.Context) error {
 	var meta struct {
 		Issuer        string `json:"issuer"`
 		TokenEndpoint string `json:"token_endpoint"`
@@ -141,7 +148,7 @@ func (c *departmentClient) authorize(ctx context.Context) error {
 	if err != nil {
 		return fmt.Errorf("signing the client assertion: %w", err)
 	}
-	form := url.Values{"grant_type": {"client_credentials"}, "scope": {"register"}, "client_assertion": {assertion},
+	form := url.Values{"grant_type": {"client_credentials"}, "scope": {c.scope}, "client_assertion": {assertion},
 		"client_assertion_type": {"urn:ietf:params:oauth:client-assertion-type:jwt-bearer"}}
 	var answer struct {
 		AccessToken string `json:"access_token"`
@@ -156,8 +163,8 @@ func (c *departmentClient) authorize(ctx context.Context) error {
 	return nil
 }
 
-// call sends a request to the department API; the answer is decoded into out.
-func (c *departmentClient) call(ctx context.Context, method, path, contentType string, body []byte, out any) error {
+// Call sends a request to the API; the answer is decoded into out.
+func (c *Client) Call(ctx context.Context, method, path, contentType string, body []byte, out any) error {
 	if c.token == "" {
 		if err := c.authorize(ctx); err != nil {
 			return err
@@ -175,7 +182,7 @@ func (c *departmentClient) call(ctx context.Context, method, path, contentType s
 	return err
 }
 
-func (c *departmentClient) do(ctx context.Context, method, target, contentType string, body []byte, out any) error {
+func (c *Client) do(ctx context.Context, method, target, contentType string, body []byte, out any) error {
 	req, err := http.NewRequestWithContext(ctx, method, target, bytes.NewReader(body))
 	if err != nil {
 		return err

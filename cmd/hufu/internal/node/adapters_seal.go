@@ -1,0 +1,61 @@
+package node
+
+import (
+	"context"
+	"errors"
+
+	"github.com/hufu-id/hufu/cmd/hufu/internal/node/seals"
+	"github.com/hufu-id/hufu/internal/sqlstore/esealstore"
+	"github.com/hufu-id/hufu/signing/bundle"
+	"github.com/hufu-id/hufu/signing/eseal"
+	"github.com/hufu-id/hufu/signing/eseal/sealapi"
+	"github.com/hufu-id/hufu/wallet/register"
+)
+
+// sealScope is what a person's token needs to work with seals, sealAudience completes the origin to its audience.
+const (
+	sealScope    = "seal"
+	sealAudience = "/seals"
+)
+
+func (n *Node) openSeals(context.Context) (err error) {
+	var makers []eseal.Maker
+	for _, m := range n.cfg.SealMakers {
+		makers = append(makers, eseal.Maker(m))
+	}
+	n.seals, err = eseal.New(eseal.Config{Origin: n.cfg.Origin, Store: esealstore.New(n.db), Tx: n.db.InTx, Audit: n.db.Audit,
+		Keys: seals.Keys{Keys: n.keys}, Makers: makers})
+	return err
+}
+
+// Seals is the register of seals.
+func (n *Node) Seals() *eseal.Service { return n.seals }
+
+// sealPeople tells who works with seals: a client is one person of its organisation.
+type sealPeople struct{ departments }
+
+func (s sealPeople) Authenticate(ctx context.Context, bearer string) (eseal.Person, error) {
+	code, clientID, err := s.authorised(ctx, bearer, sealAudience, sealScope)
+	switch {
+	case errors.Is(err, register.ErrUnauthenticated):
+		err = sealapi.ErrUnauthenticated
+	case errors.Is(err, register.ErrInsufficientScope):
+		err = sealapi.ErrInsufficientScope
+	}
+	return eseal.Person{Organisation: code, ClientID: clientID}, err
+}
+
+// sealMakers adds what the bundle says of seal makers and their seals.
+func (b bundleInputs) sealMakers(ctx context.Context, in *bundle.Input) error {
+	for _, m := range b.n.cfg.SealMakers {
+		i, err := seals.Issuer(ctx, b.n.seals, b.n.cfg.Origin, eseal.Maker(m))
+		if err != nil {
+			return err
+		}
+		in.Issuers = append(in.Issuers, i)
+	}
+	if len(b.n.cfg.SealMakers) > 0 {
+		in.Types[b.n.seals.VCT()] = b.n.seals.Metadata()
+	}
+	return nil
+}
