@@ -11,6 +11,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/hufu-id/hufu/cmd/hufu/internal/countercmd"
 	"github.com/hufu-id/hufu/cmd/hufu/internal/dev"
 	"github.com/hufu-id/hufu/cmd/hufu/internal/node"
 )
@@ -31,7 +32,7 @@ func run(ctx context.Context, args []string, stdin io.Reader, stdout, stderr io.
 		SilenceUsage:  true,
 		Args:          cobra.NoArgs,
 	}
-	root.AddCommand(dev.NewCommand(), dev.NewDemoCommand(run), newServeCmd(), newMigrateCmd(), newConfigCmd(), newVerifyCmd(), newBundleCmd(), newLicenceCmd(), newKeysCmd(), newAuditCmd())
+	root.AddCommand(dev.NewCommand(), dev.NewDemoCommand(run), newServeCmd(), newMigrateCmd(), newConfigCmd(), newVerifyCmd(), newBundleCmd(), newLicenceCmd(), newKeysCmd(), newAuditCmd(), countercmd.NewCommand())
 	root.SetArgs(args)
 	root.SetIn(stdin)
 	root.SetOut(stdout)

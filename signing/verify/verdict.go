@@ -76,6 +76,12 @@ func (v Verdict) Bundle() (Bundle, bool) {
 // Sheet is the verdict in one language and in parts, for pages: the words of Text, set by somebody else.
 func (v Verdict) Sheet(lang string) Sheet { return v.r.Sheet(lang) }
 
+// Words is an outcome in Chinese and English, ReasonWords the sentence of a reason: for records that keep the codes.
+func Words(o Outcome) (zh, en string) { return report.Words(o) }
+
+// ReasonWords is a reason in Chinese and English; the code itself when there are no words for it.
+func ReasonWords(code string) (zh, en string) { return report.ReasonWords(code) }
+
 // At is the time of the judgement.
 func (v Verdict) At() time.Time { return v.r.At }
 

@@ -130,3 +130,11 @@ func (v Report) shownNames() []string {
 	})
 	return names
 }
+
+// Words is an outcome in Chinese and English.
+func Words(o Outcome) (zh, en string) { return words["zh"][string(o)], words["en"][string(o)] }
+
+// ReasonWords is a reason in Chinese and English; the code itself when there are no words for it.
+func ReasonWords(code string) (zh, en string) {
+	return writer("zh").reason(code), writer("en").reason(code)
+}
