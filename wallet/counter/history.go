@@ -53,19 +53,18 @@ func (c *Counter) receipt(w http.ResponseWriter, r *http.Request) {
 	if !ok {
 		return
 	}
-	say := func(key string) web.Text { return web.Say(key, nil) }
 	page := counterpages.ReceiptPage{Receipt: rec.Receipt, Base: Path, Reason: reasonText(rec.Reason),
-		Block: counterpages.Block{Outcome: counterpages.Outcome(rec.Verdict), Word: word(rec.Verdict), About: []web.Text{reasonText(rec.Reason)}}}
+		Block: counterpages.Block{Outcome: counterpages.Outcome(rec.Verdict), Word: word(rec.Verdict), About: []web.Text{headline(reasonText(rec.Reason))}}}
 	if !rec.Type.IsZero() {
-		page.Block.About = []web.Text{rec.Type, reasonText(rec.Reason)}
+		page.Block.About = []web.Text{rec.Type, headline(reasonText(rec.Reason))}
 	}
-	page.Record = append(page.Record, web.Fact{Label: say("counter.by"), Value: c.cfg.Department})
+	page.Record = append(page.Record, web.Fact{Label: web.Say("counter.by", nil), Value: c.cfg.Department})
 	if !rec.Issuer.IsZero() {
-		page.Record = append(page.Record, web.Fact{Label: say("counter.issuer"), Value: rec.Issuer}, web.Fact{Label: say("counter.code"), Value: web.Plain(rec.IssuerCode)})
+		page.Record = append(page.Record, web.Fact{Label: web.Say("counter.issuer", nil), Value: rec.Issuer}, web.Fact{Label: web.Say("counter.code", nil), Value: web.Plain(rec.IssuerCode)})
 	}
 	page.Record = append(page.Record, c.facts(rec, sheets{})...)
 	if rec.Person != "" {
-		page.Record = append(page.Record, web.Fact{Label: say("counter.person"), Value: personText(rec.Person)})
+		page.Record = append(page.Record, web.Fact{Label: web.Say("counter.person", nil), Value: personText(rec.Person)})
 	}
 	c.cfg.Pages.Receipt(w, r, page)
 }
@@ -143,7 +142,7 @@ func (c *Counter) history(w http.ResponseWriter, r *http.Request) {
 	}
 	for _, rec := range checks[:min(len(checks), maxRows)] {
 		page.Rows = append(page.Rows, counterpages.HistoryRow{Outcome: counterpages.Outcome(rec.Verdict), Word: word(rec.Verdict), Type: rec.Type, Issuer: rec.Issuer, At: rec.At,
-			Receipt: rec.Receipt, Href: Path + "/receipts/" + rec.Receipt, Reason: reasonText(rec.Reason), More: counterpages.Stamp(rec.At)})
+			Receipt: rec.Receipt, Href: Path + "/receipts/" + rec.Receipt, Reason: headline(reasonText(rec.Reason)), More: counterpages.Stamp(rec.At)})
 	}
 	c.cfg.Pages.History(w, r, page)
 }

@@ -29,7 +29,7 @@ func (c *Counter) verdictPage(w http.ResponseWriter, r *http.Request, v verify.V
 	}
 	for i, j := range s.zh.Checks {
 		row := counterpages.CheckRow{Result: string(j.Result), Label: web.Text{ZH: j.Label, EN: s.en.Checks[i].Label}, Said: web.Text{ZH: j.Said, EN: s.en.Checks[i].Said}}
-		if j.Name == verify.CheckStatus || j.Name == verify.CheckHolder {
+		if j.Name == verify.CheckStatus {
 			row.Age = web.Text{ZH: j.Age, EN: s.en.Checks[i].Age}
 		}
 		page.Checks = append(page.Checks, row)
@@ -63,7 +63,7 @@ func (c *Counter) block(rec Check, s sheets) counterpages.Block {
 		b.About = append(b.About, web.Say("counter.only", web.Args{"purpose": c.purposeName(rec.Purpose)}))
 	}
 	if rec.Verdict != string(verify.Valid) {
-		b.About = append(b.About, web.Text{ZH: s.zh.Reason, EN: s.en.Reason})
+		b.About = append(b.About, headline(web.Text{ZH: s.zh.Reason, EN: s.en.Reason}))
 	}
 	return b
 }
@@ -74,6 +74,11 @@ func word(verdict string) web.Text {
 	return web.Text{ZH: zh, EN: strings.ToUpper(en[:1]) + strings.ToLower(en[1:])}
 }
 
+// headline is a sentence without its full stop.
+func headline(t web.Text) web.Text {
+	return web.Text{ZH: strings.TrimSuffix(t.ZH, "。"), EN: strings.TrimSuffix(t.EN, ".")}
+}
+
 // step adds the page where something is done; the steps of the command line that make no sense here are replaced.
 func (c *Counter) step(id string, text web.Text) []counterpages.Step {
 	switch id {
@@ -81,7 +86,7 @@ func (c *Counter) step(id string, text web.Text) []counterpages.Step {
 		return []counterpages.Step{{Text: text, Href: Path + "/bundle"}}
 	case "step_ask_proof":
 		return []counterpages.Step{{Text: web.Say("counter.step.ask", nil), Href: Path}}
-	case "step_holder_any":
+	case "step_holder_any", "step_compare_person": // the page has a part of its own for the person
 		return nil
 	case "step_show_again":
 		return []counterpages.Step{{Text: text, Href: Path}}
@@ -91,25 +96,23 @@ func (c *Counter) step(id string, text web.Text) []counterpages.Step {
 
 // facts are the record as its ledger shows it; s is zero for a record that was read back.
 func (c *Counter) facts(rec Check, s sheets) []web.Fact {
-	say := func(key string) web.Text { return web.Say(key, nil) }
-	facts := []web.Fact{{Label: say("counter.at"), Value: counterpages.Stamp(rec.At)}, {Label: say("counter.how"), Value: modeText(rec.Mode)}}
+	facts := []web.Fact{{Label: web.Say("counter.at", nil), Value: counterpages.Stamp(rec.At)}, {Label: web.Say("counter.how", nil), Value: modeText(rec.Mode)}}
 	if rec.Purpose != "" {
-		facts = append(facts, web.Fact{Label: say("counter.purpose"), Value: c.purposeName(rec.Purpose)})
+		facts = append(facts, web.Fact{Label: web.Say("counter.purpose", nil), Value: c.purposeName(rec.Purpose)})
 	}
-	switch {
-	case s.zh.Bundle != "":
-		facts = append(facts, web.Fact{Label: say("counter.status"), Value: web.Text{ZH: s.zh.Status, EN: s.en.Status}},
-			web.Fact{Label: say("counter.nav.bundle"), Value: web.Text{ZH: s.zh.Bundle, EN: s.en.Bundle}})
-	default:
-		if !rec.StatusAsOf.IsZero() {
-			facts = append(facts, web.Fact{Label: say("counter.list.asof"), Value: counterpages.Stamp(rec.StatusAsOf)})
+	asOf := func(label web.Text, at time.Time, zh, en string) {
+		value := counterpages.Stamp(at)
+		if zh != "" {
+			value = web.Text{ZH: value.ZH + "，" + zh, EN: value.EN + ", " + en}
 		}
-		if rec.BundleVersion > 0 {
-			facts = append(facts, web.Fact{Label: say("counter.bundle.asof"), Value: counterpages.Stamp(rec.BundleAsOf)})
+		if !at.IsZero() {
+			facts = append(facts, web.Fact{Label: label, Value: value})
 		}
 	}
+	asOf(web.Say("counter.list.asof", nil), rec.StatusAsOf, s.zh.StatusAge, s.en.StatusAge)
+	asOf(web.Say("counter.bundle.asof", nil), rec.BundleAsOf, s.zh.BundleAge, s.en.BundleAge)
 	for i, note := range s.zh.Notes {
-		facts = append(facts, web.Fact{Label: say("counter.note"), Value: web.Text{ZH: note, EN: s.en.Notes[i]}})
+		facts = append(facts, web.Fact{Label: web.Say("counter.note", nil), Value: web.Text{ZH: note, EN: s.en.Notes[i]}})
 	}
 	return facts
 }

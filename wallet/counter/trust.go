@@ -160,25 +160,23 @@ func (c *Counter) bundlePage(w http.ResponseWriter, r *http.Request) {
 func (c *Counter) showBundle(w http.ResponseWriter, r *http.Request, status int, result web.Text, tone web.Tone) {
 	page := counterpages.BundlePage{Result: result, ResultTone: tone, Refresh: Path + "/bundle/refresh", Import: Path + "/bundle/import", CSRF: c.formToken(), Base: Path}
 	page.Tone, page.Said = c.trust.judge(c.cfg.Now())
-	fact := func(key string, value web.Text) {
-		page.Facts = append(page.Facts, web.Fact{Label: web.Say(key, nil), Value: value})
-	}
+	fact := func(label, value web.Text) { page.Facts = append(page.Facts, web.Fact{Label: label, Value: value}) }
 	if b := c.trust.contents(); b != nil {
-		fact("counter.bundle.version", web.Say("counter.bundle.version.value", web.Args{"n": plainInt(b.Version)}))
-		fact("counter.bundle.asof", counterpages.Stamp(b.AsOf))
-		fact("counter.bundle.expires", counterpages.Stamp(b.Expires))
-		fact("counter.bundle.holds", web.Say("counter.bundle.holds.value", web.Args{"issuers": plainInt(int64(len(b.Issuers))), "lists": plainInt(int64(len(b.StatusLists)))}))
-		fact("counter.bundle.root", web.Say("counter.bundle.root.value", web.Args{"n": plainInt(b.RootVersion), "fingerprint": web.Plain(b.RootFingerprint)}))
+		fact(web.Say("counter.bundle.version", nil), web.Say("counter.bundle.version.value", web.Args{"n": plainInt(b.Version)}))
+		fact(web.Say("counter.bundle.asof", nil), counterpages.Stamp(b.AsOf))
+		fact(web.Say("counter.bundle.expires", nil), counterpages.Stamp(b.Expires))
+		fact(web.Say("counter.bundle.holds", nil), web.Say("counter.bundle.holds.value", web.Args{"issuers": plainInt(int64(len(b.Issuers))), "lists": plainInt(int64(len(b.StatusLists)))}))
+		page.Fingerprint = b.RootFingerprint
 	}
-	fact("counter.bundle.from", web.Plain(c.cfg.National+"/bundle.zip"))
+	fact(web.Say("counter.bundle.from", nil), web.Plain(c.cfg.National+"/bundle.zip"))
 	if a := c.trust.last.Load(); a != nil {
 		how := web.Say("counter.fetch.ok", web.Args{"at": counterpages.Stamp(a.at)})
 		if a.trouble != "" {
 			how = web.Say("counter.fetch.failed", web.Args{"at": counterpages.Stamp(a.at), "why": troubleText(a.trouble)})
 		}
-		fact("counter.bundle.last", how)
+		fact(web.Say("counter.bundle.last", nil), how)
 	}
-	fact("counter.bundle.clock", counterpages.Stamp(c.cfg.Now()))
+	fact(web.Say("counter.bundle.clock", nil), counterpages.Stamp(c.cfg.Now()))
 	c.cfg.Pages.Bundle(w, r, status, page)
 }
 

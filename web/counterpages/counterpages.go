@@ -184,6 +184,8 @@ type BundlePage struct {
 	Tone  web.Tone
 	Said  web.Text
 	Facts []web.Fact
+	// Fingerprint is the root's, to compare out of band; "" without a bundle.
+	Fingerprint string
 	// Result is what the last action did; zero when there was none. ResultTone judges it.
 	Result     web.Text
 	ResultTone web.Tone

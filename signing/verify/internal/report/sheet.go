@@ -13,8 +13,9 @@ type Sheet struct {
 	Word, Reason, Type string
 	// Issuer is the issuer's name; empty when it isn't proven.
 	Issuer string
-	// Status, Bundle and Checked say how old the knowledge is, Notes what else to know.
+	// Status, Bundle and Checked say how old the knowledge is, StatusAge and BundleAge the age alone (empty when unknown), Notes what else to know.
 	Status, Bundle, Checked string
+	StatusAge, BundleAge    string
 	Notes                   []string
 	// Shown are the claims in the order of their type, Hidden the labels of those that weren't disclosed.
 	Shown  []Shown
@@ -49,6 +50,12 @@ func (v Report) Sheet(lang string) Sheet {
 		s.Issuer = t.local(v.Issuer.Name)
 	}
 	s.Status, s.Bundle = t.status(v), t.bundle(v)
+	if v.Status != nil {
+		s.StatusAge = t.age(v.At.Sub(v.Status.At))
+	}
+	if v.Bundle != nil {
+		s.BundleAge = t.age(v.At.Sub(v.Bundle.At))
+	}
 	for _, n := range v.Notes {
 		s.Notes = append(s.Notes, t.w[n])
 	}
