@@ -20,6 +20,9 @@ const (
 	reasonGone        = "link_gone"
 )
 
+// reasonUsed is the verifier's for an answer that was accepted before.
+const reasonUsed = "challenge_used"
+
 // check takes what the clerk put in and shows the verdict.
 func (c *Counter) check(w http.ResponseWriter, r *http.Request) {
 	fields, files, ok := c.form(w, r)

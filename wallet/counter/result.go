@@ -37,6 +37,9 @@ func (c *Counter) verdictPage(w http.ResponseWriter, r *http.Request, v verify.V
 	for i, step := range s.zh.Steps {
 		page.Steps = append(page.Steps, c.step(step.ID, web.Text{ZH: step.Text, EN: s.en.Steps[i].Text})...)
 	}
+	if v.Reason() == reasonUsed { // the most likely one did nothing worse than reload the page
+		page.Steps = append(page.Steps, counterpages.Step{Text: web.Say("counter.step.reloaded", nil), Link: web.Say("counter.nav.history", nil), Href: Path + "/history"})
+	}
 	for _, cert := range v.TrustPath() {
 		until, _ := time.Parse(time.RFC3339, cert.NotAfter)
 		page.Path = append(page.Path, counterpages.Node{Name: cert.Subject, Until: until})
@@ -83,13 +86,13 @@ func headline(t web.Text) web.Text {
 func (c *Counter) step(id string, text web.Text) []counterpages.Step {
 	switch id {
 	case "step_new_bundle", "step_usb":
-		return []counterpages.Step{{Text: text, Href: Path + "/bundle"}}
+		return []counterpages.Step{{Text: text, Link: web.Say("counter.nav.bundle", nil), Href: Path + "/bundle"}}
 	case "step_ask_proof":
-		return []counterpages.Step{{Text: web.Say("counter.step.ask", nil), Href: Path}}
+		return []counterpages.Step{{Text: web.Say("counter.step.ask", nil), Link: web.Say("counter.newcode", nil), Href: Path}}
 	case "step_holder_any", "step_compare_person": // the page has a part of its own for the person
 		return nil
 	case "step_show_again":
-		return []counterpages.Step{{Text: text, Href: Path}}
+		return []counterpages.Step{{Text: text, Link: web.Say("counter.newcode", nil), Href: Path}}
 	}
 	return []counterpages.Step{{Text: text}}
 }
@@ -163,6 +166,6 @@ func (c *Counter) unopenedPage(w http.ResponseWriter, r *http.Request, rec Check
 	for _, s := range steps {
 		page.Steps = append(page.Steps, counterpages.Step{Text: s})
 	}
-	page.Steps[0].Href = Path
+	page.Steps[0].Link, page.Steps[0].Href = web.Say("counter.newcode", nil), Path
 	c.cfg.Pages.Verdict(w, r, page)
 }

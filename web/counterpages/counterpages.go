@@ -72,10 +72,10 @@ type Block struct {
 	About   []web.Text
 }
 
-// Step is what to do next, with the page where it is done, or "".
+// Step is what to do next, with the page where it is done; Href "" is none.
 type Step struct {
-	Text web.Text
-	Href string
+	Text, Link web.Text
+	Href       string
 }
 
 // CheckRow is one check in words. Result is "pass", "fail" or "unknown".
