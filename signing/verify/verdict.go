@@ -2,6 +2,12 @@ package verify
 
 import "github.com/hufu-id/hufu/signing/verify/internal/report"
 
+// Words is an outcome in Chinese and English: for records that keep the codes.
+func Words(o Outcome) (zh, en string) { return report.Words(o) }
+
+// ReasonWords is a reason in Chinese and English; the code itself when there are no words for it.
+func ReasonWords(code string) (zh, en string) { return report.ReasonWords(code) }
+
 // conclude is the last step.
 func (r *run) conclude() Verdict {
 	return report.Conclude(report.Report{At: r.at.UTC(), Checks: r.checks, VCT: r.vct, Bundle: r.clock.Fact}, report.Order[:], r.describe)

@@ -13,8 +13,9 @@ type Sheet struct {
 	Word, Reason, Type string
 	// Issuer is the issuer's name; empty when it isn't proven.
 	Issuer string
-	// Status, Bundle and Checked say how old the knowledge is, Notes what else to know.
+	// Status, Bundle and Checked say how old the knowledge is, StatusAge and BundleAge the age alone (empty when unknown), Notes what else to know.
 	Status, Bundle, Checked string
+	StatusAge, BundleAge    string
 	Notes                   []string
 	// Shown are the claims in the order of their type, Hidden the labels of those that weren't disclosed.
 	Shown  []Shown
@@ -49,6 +50,12 @@ func (v Report) Sheet(lang string) Sheet {
 		s.Issuer = t.local(v.Issuer.Name)
 	}
 	s.Status, s.Bundle = t.status(v), t.bundle(v)
+	if v.Status != nil {
+		s.StatusAge = t.age(v.At.Sub(v.Status.At))
+	}
+	if v.Bundle != nil {
+		s.BundleAge = t.age(v.At.Sub(v.Bundle.At))
+	}
 	for _, n := range v.Notes {
 		s.Notes = append(s.Notes, t.w[n])
 	}
@@ -129,4 +136,12 @@ func (v Report) shownNames() []string {
 		return names[i] < names[j]
 	})
 	return names
+}
+
+// Words is an outcome in Chinese and English.
+func Words(o Outcome) (zh, en string) { return words["zh"][string(o)], words["en"][string(o)] }
+
+// ReasonWords is a reason in Chinese and English; the code itself when there are no words for it.
+func ReasonWords(code string) (zh, en string) {
+	return writer("zh").reason(code), writer("en").reason(code)
 }
