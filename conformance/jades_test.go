@@ -5,15 +5,20 @@ package conformance
 import (
 	"bytes"
 	"context"
-	"crypto/ecdsa"
+	"crypto"
 	"crypto/rand"
 	"crypto/sha256"
+	"crypto/x509"
+	"encoding/asn1"
 	"encoding/base64"
 	"encoding/json"
 	"fmt"
+	"maps"
+	"math/big"
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -31,6 +36,7 @@ const (
 	sealOrigin = "https://hufu.example"
 	sealOwner  = "1199440000TRY002X9"
 	sealMaker  = "1199440000TRY0011H"
+	sealedName = "行政处罚决定书 1+2.pdf"
 )
 
 // sealWorld is a seal maker, a seal and its key, with certificates as keys/ makes them.
@@ -84,7 +90,7 @@ func newSealWorld(t *testing.T) sealWorld {
 func (w sealWorld) put(t *testing.T, document []byte) []byte {
 	t.Helper()
 	protected, err := jades.LayOut(jades.Template{
-		Document: jades.Document{SHA256: sha256.Sum256(document), Name: "行政处罚决定书 1.pdf", MediaType: "application/pdf"}, Seal: w.credential,
+		Document: jades.Document{SHA256: sha256.Sum256(document), Name: sealedName, MediaType: "application/pdf"}, Seal: w.credential,
 		KindURI: sealvc.DocumentKindURI(sealOrigin, "decision"), IssuedAt: time.Now(), Chain: w.signer.Chain(),
 	})
 	if err != nil {
@@ -140,15 +146,15 @@ func (w sealWorld) resigned(t *testing.T, header map[string]any) flattened {
 	t.Helper()
 	f := flattened{}.withHeader(t, header)
 	digest := sha256.Sum256([]byte(f.Protected + "."))
-	key, ok := w.signer.Key().Key.(*ecdsa.PrivateKey)
-	if !ok {
-		t.Fatalf("the key is a %T", w.signer.Key().Key)
-	}
-	r, s, err := ecdsa.Sign(rand.Reader, key, digest[:])
+	der, err := w.signer.Key().Key.Sign(rand.Reader, digest[:], crypto.SHA256)
 	if err != nil {
 		t.Fatal(err)
 	}
-	f.Signature = base64.RawURLEncoding.EncodeToString(append(r.FillBytes(make([]byte, 32)), s.FillBytes(make([]byte, 32))...))
+	var raw struct{ R, S *big.Int }
+	if _, err := asn1.Unmarshal(der, &raw); err != nil {
+		t.Fatal(err)
+	}
+	f.Signature = base64.RawURLEncoding.EncodeToString(append(raw.R.FillBytes(make([]byte, 32)), raw.S.FillBytes(make([]byte, 32))...))
 	return f
 }
 
@@ -221,15 +227,14 @@ func askDSS(t *testing.T, cases []dssCase) map[string]dssVerdict {
 	dir := t.TempDir()
 	var in strings.Builder
 	for i, c := range cases {
-		in.WriteString(c.name)
+		var files [3]string
 		for j, b := range [][]byte{c.signature, c.document, c.anchor} {
-			file := filepath.Join(dir, fmt.Sprintf("%d-%d", i, j))
-			if err := os.WriteFile(file, b, 0o600); err != nil {
+			files[j] = filepath.Join(dir, fmt.Sprintf("%d-%d", i, j))
+			if err := os.WriteFile(files[j], b, 0o600); err != nil {
 				t.Fatal(err)
 			}
-			in.WriteString("\t" + file)
 		}
-		in.WriteString("\n")
+		fmt.Fprintf(&in, "%s\t%s\t%s\t%s\t%s\n", c.name, files[0], files[1], sealedName, files[2])
 	}
 	ctx, cancel := context.WithTimeout(context.Background(), scriptTimeout)
 	defer cancel()
@@ -254,15 +259,90 @@ func askDSS(t *testing.T, cases []dssCase) map[string]dssVerdict {
 	return verdicts
 }
 
+// TestDSSJudgesTheSealedFile: EU DSS under its own policy, in which we only leave out revocation data: seals have none, their state is in the trust bundle.
 func TestDSSJudgesTheSealedFile(t *testing.T) {
 	w, stranger := newSealWorld(t), newSealWorld(t)
 	document := []byte("%PDF-1.7 行政处罚决定书\n")
 	sig := w.put(t, document)
 	f, header := takeApart(t, sig)
-	_ = header
-	cases := []dssCase{{"sealed", sig, document, w.root}, {"other", sig, document, stranger.root}}
-	_ = f
-	for name, v := range askDSS(t, cases) {
-		t.Logf("%s: %+v", name, v)
+	change := func(edit func(h map[string]any)) map[string]any {
+		h := maps.Clone(header)
+		h["sigD"] = maps.Clone(header["sigD"].(map[string]any))
+		edit(h)
+		return h
 	}
+	later := change(func(h map[string]any) { h["iat"] = time.Now().Add(-time.Minute).Unix() })
+	flipped, err := base64.RawURLEncoding.DecodeString(f.Signature)
+	if err != nil {
+		t.Fatal(err)
+	}
+	flipped[10] ^= 1
+	otherSignature := f
+	otherSignature.Signature = base64.RawURLEncoding.EncodeToString(flipped)
+	otherHash := change(func(h map[string]any) {
+		sum := sha256.Sum256([]byte("other"))
+		h["sigD"].(map[string]any)["hashV"] = []string{base64.RawURLEncoding.EncodeToString(sum[:])}
+	})
+	otherThumbprint := change(func(h map[string]any) { h["x5t#S256"] = sealvc.SignerHash(stranger.signer.Chain()[0]) })
+	const ( // of the signing input, and of the document by sigD: found, intact
+		allIntact       = "JWS_SIGNING_INPUT_DIGEST true true, SIG_D_ENTRY true true"
+		headerChanged   = "JWS_SIGNING_INPUT_DIGEST true false, SIG_D_ENTRY true true"
+		documentChanged = "JWS_SIGNING_INPUT_DIGEST true true, SIG_D_ENTRY true false"
+	)
+	type want struct {
+		dssCase
+		indication, sub, references string
+	}
+	cases := []want{
+		{dssCase{"sealed", sig, document, w.root}, "TOTAL_PASSED", "null", allIntact},
+		{dssCase{"the header laid out again and signed by the key", mustJSON(t, w.resigned(t, later)), document, w.root}, "TOTAL_PASSED", "null", allIntact},
+		{dssCase{"a changed byte in the document", sig, bytes.Replace(document, []byte("1.7"), []byte("1.6"), 1), w.root}, "TOTAL_FAILED", "HASH_FAILURE", documentChanged},
+		{dssCase{"another document", sig, []byte("other"), w.root}, "TOTAL_FAILED", "HASH_FAILURE", documentChanged},
+		{dssCase{"a changed header", mustJSON(t, f.withHeader(t, later)), document, w.root}, "TOTAL_FAILED", "HASH_FAILURE", headerChanged},
+		{dssCase{"a changed header for the other document", mustJSON(t, f.withHeader(t, otherHash)), []byte("other"), w.root}, "TOTAL_FAILED", "HASH_FAILURE", headerChanged},
+		{dssCase{"a changed signature", mustJSON(t, otherSignature), document, w.root}, "TOTAL_FAILED", "HASH_FAILURE", headerChanged},
+		{dssCase{"another trust anchor", sig, document, stranger.root}, "INDETERMINATE", "NO_CERTIFICATE_CHAIN_FOUND", allIntact},
+		{dssCase{"x5t#S256 of another certificate", mustJSON(t, w.resigned(t, otherThumbprint)), document, w.root}, "INDETERMINATE", "NO_SIGNING_CERTIFICATE_FOUND", allIntact},
+	}
+	asked := make([]dssCase, len(cases))
+	for i, c := range cases {
+		asked[i] = c.dssCase
+	}
+	verdicts := askDSS(t, asked)
+	for _, c := range cases {
+		v := verdicts[c.name]
+		if v.Error != "" || v.Signatures != 1 || v.Indication != c.indication || v.SubIndication != c.sub || strings.Join(v.References, ", ") != c.references {
+			v.Assertions = nil // long
+			t.Errorf("%s: %+v", c.name, v)
+		}
+	}
+	v := verdicts["sealed"]
+	leaf, err := x509.ParseCertificate(w.signer.Chain()[0])
+	if err != nil {
+		t.Fatal(err)
+	}
+	switch {
+	case len(v.Schema) != 0 || !v.Structure || v.Format != "JAdES-BASELINE-B" || len(v.Errors) != 0:
+		t.Errorf("not a JAdES of level B-B by the schema of TS 119 182-1: %+v", v)
+	case !strings.Contains(v.Signer, leaf.Subject.CommonName):
+		t.Errorf("signer %s", v.Signer)
+	case !slices.Equal(v.Commitments, []string{sealvc.DocumentKindURI(sealOrigin, "decision")}) || !slices.Equal(v.Assertions, []string{w.credential}):
+		t.Errorf("kind of document %v, seal %v", v.Commitments, v.Assertions)
+	}
+	t.Logf("warnings of DSS: %s", strings.Join(v.Warnings, " "))
+}
+
+func TestForeignLibrariesReadTheSeal(t *testing.T) {
+	w := newSealWorld(t)
+	document := []byte("%PDF-1.7 行政处罚决定书\n")
+	sig := w.put(t, document)
+	_, header := takeApart(t, sig)
+	for _, name := range []string{"crit", "b64", "sigD"} {
+		delete(header, name)
+	}
+	vct := sealOrigin + sealvc.Path
+	script(t, "seal.mjs", map[string]any{
+		"root": w.root, "signature": string(sig), "twin": string(mustJSON(t, w.resigned(t, header))), "document": document, "vct": vct, "seal_id": w.seal.ID,
+		"metadata": sealvc.Metadata(vct),
+	}, func(json.RawMessage) any { return nil })
 }

@@ -125,7 +125,7 @@ func TestDefaultsOfTheDocument(t *testing.T) {
 	if err != nil || p.Document().Name != "document" || p.Document().MediaType != "application/octet-stream" {
 		t.Errorf("%+v, %v", p.Document(), err)
 	}
-	for _, name := range []string{"a b.txt", "a:b", "100%.txt", "%41", "a?b#c", "..pdf", strings.Repeat("n", MaxNameBytes)} {
+	for _, name := range []string{"a b.txt", "a:b", "a+b", "100%.txt", "%41", "a?b#c", "..pdf", strings.Repeat("n", MaxNameBytes)} {
 		tmpl.Document.Name, tmpl.Document.MediaType = name, "text/plain"
 		if p, err := Parse(s.seal(t, tmpl)); err != nil || p.Document() != tmpl.Document {
 			t.Errorf("%s: %+v, %v", name, p.Document(), err)

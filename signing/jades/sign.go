@@ -145,8 +145,10 @@ func nameFits(s string) bool {
 		!strings.ContainsFunc(s, func(r rune) bool { return !unicode.IsPrint(r) })
 }
 
-// escapeName makes the name a URI reference, which never looks like one with a scheme.
-func escapeName(s string) string { return strings.ReplaceAll(url.PathEscape(s), ":", "%3A") }
+// escapeName makes the name a URI reference, which never looks like one with a scheme, nor with a plus that some take for a space.
+func escapeName(s string) string {
+	return strings.NewReplacer(":", "%3A", "+", "%2B").Replace(url.PathEscape(s))
+}
 
 // mediaTypeFits: type and subtype in small letters, without parameters.
 func mediaTypeFits(s string) bool {

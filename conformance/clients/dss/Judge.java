@@ -1,5 +1,5 @@
-// EU DSS judges detached JAdES signatures. Run: java -cp 'lib/*' Judge.java. Each line of the input is a case, four fields with tabs between: name, signature
-// file, document file, trusted certificate (DER). Each line of the output is the verdict of one case as JSON.
+// EU DSS judges detached JAdES signatures. Run: java -cp 'lib/*' Judge.java. Each line of the input is a case, five fields with tabs between: name, signature
+// file, document file, the document's name, trusted certificate (DER). Each line of the output is the verdict of one case as JSON.
 import eu.europa.esig.dss.diagnostic.SignatureWrapper;
 import eu.europa.esig.dss.model.DSSDocument;
 import eu.europa.esig.dss.model.FileDocument;
@@ -32,7 +32,7 @@ public class Judge {
             Map<String, Object> out = new LinkedHashMap<>();
             out.put("name", f[0]);
             try {
-                judge(out, policy, new File(f[1]), new File(f[2]), new File(f[3]));
+                judge(out, policy, new File(f[1]), document(f[2], f[3]), new File(f[4]));
             } catch (Exception e) {
                 out.put("error", e.getClass().getSimpleName() + ": " + e.getMessage());
             }
@@ -55,7 +55,13 @@ public class Judge {
         }
     }
 
-    static void judge(Map<String, Object> out, String policy, File signature, File document, File trusted) {
+    static DSSDocument document(String file, String name) {
+        DSSDocument d = new FileDocument(new File(file));
+        d.setName(name);
+        return d;
+    }
+
+    static void judge(Map<String, Object> out, String policy, File signature, DSSDocument document, File trusted) {
         CommonTrustedCertificateSource anchors = new CommonTrustedCertificateSource();
         anchors.addCertificate(DSSUtils.loadCertificate(trusted));
         CommonCertificateVerifier verifier = new CommonCertificateVerifier();
@@ -66,7 +72,7 @@ public class Judge {
         out.put("schema", JAdESUtils.getInstance().validateAgainstSchema(new String(DSSUtils.toByteArray(signed), StandardCharsets.UTF_8)));
         SignedDocumentValidator validator = SignedDocumentValidator.fromDocument(signed);
         validator.setCertificateVerifier(verifier);
-        validator.setDetachedContents(List.of(new FileDocument(document)));
+        validator.setDetachedContents(List.of(document));
         ValidationPolicyLoader loader = ValidationPolicyLoader.fromValidationPolicy(new ByteArrayInputStream(policy.getBytes(StandardCharsets.UTF_8)));
         Reports reports = validator.validateDocument(loader.create());
         SimpleReport simple = reports.getSimpleReport();
