@@ -259,7 +259,7 @@ func askDSS(t *testing.T, cases []dssCase) map[string]dssVerdict {
 	return verdicts
 }
 
-// TestDSSJudgesTheSealedFile: EU DSS under its own policy, in which we only leave out revocation data: seals have none, their state is in the trust bundle.
+// TestDSSJudgesTheSealedFile (S01, S14): EU DSS under its own policy, in which we only leave out revocation data: seals have none, their state is in the trust bundle.
 func TestDSSJudgesTheSealedFile(t *testing.T) {
 	w, stranger := newSealWorld(t), newSealWorld(t)
 	document := []byte("%PDF-1.7 行政处罚决定书\n")
@@ -296,7 +296,7 @@ func TestDSSJudgesTheSealedFile(t *testing.T) {
 	cases := []want{
 		{dssCase{"sealed", sig, document, w.root}, "TOTAL_PASSED", "null", allIntact},
 		{dssCase{"the header laid out again and signed by the key", mustJSON(t, w.resigned(t, later)), document, w.root}, "TOTAL_PASSED", "null", allIntact},
-		{dssCase{"a changed byte in the document", sig, bytes.Replace(document, []byte("1.7"), []byte("1.6"), 1), w.root}, "TOTAL_FAILED", "HASH_FAILURE", documentChanged},
+		{dssCase{"S01: a changed byte in the document", sig, bytes.Replace(document, []byte("1.7"), []byte("1.6"), 1), w.root}, "TOTAL_FAILED", "HASH_FAILURE", documentChanged},
 		{dssCase{"another document", sig, []byte("other"), w.root}, "TOTAL_FAILED", "HASH_FAILURE", documentChanged},
 		{dssCase{"a changed header", mustJSON(t, f.withHeader(t, later)), document, w.root}, "TOTAL_FAILED", "HASH_FAILURE", headerChanged},
 		{dssCase{"a changed header for the other document", mustJSON(t, f.withHeader(t, otherHash)), []byte("other"), w.root}, "TOTAL_FAILED", "HASH_FAILURE", headerChanged},
