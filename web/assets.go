@@ -15,14 +15,15 @@ import (
 	"strings"
 )
 
-//go:embed style.css mark.svg
+//go:embed style.css mark.svg counter.js
 var assetFiles embed.FS
 
 // assets are the files under /assets/, each under a name that holds the hash of its content: a name never changes meaning, so
 // browsers may keep it for ever.
 type assets struct {
+	prefix string
 	byName map[string]*asset // hashed name
-	href   map[string]string // plain name -> /assets/<hashed name>
+	href   map[string]string // plain name -> <prefix><hashed name>
 }
 
 type asset struct {
@@ -32,9 +33,9 @@ type asset struct {
 	gzipped []byte // nil when not smaller
 }
 
-func loadAssets() (*assets, error) {
-	a := &assets{byName: map[string]*asset{}, href: map[string]string{}}
-	for name, mime := range map[string]string{"style.css": "text/css; charset=utf-8", "mark.svg": "image/svg+xml"} {
+func loadAssets(base string) (*assets, error) {
+	a := &assets{prefix: base + "/assets/", byName: map[string]*asset{}, href: map[string]string{}}
+	for name, mime := range map[string]string{"style.css": "text/css; charset=utf-8", "mark.svg": "image/svg+xml", "counter.js": "text/javascript; charset=utf-8"} {
 		b, err := assetFiles.ReadFile(name)
 		if err != nil {
 			return nil, fmt.Errorf("web: %w", err)
@@ -56,7 +57,7 @@ func loadAssets() (*assets, error) {
 		sum := sha256.Sum256(f.body)
 		hashed := strings.TrimSuffix(name, path.Ext(name)) + "." + hex.EncodeToString(sum[:6]) + path.Ext(name)
 		a.byName[hashed] = f
-		a.href[name] = "/assets/" + hashed
+		a.href[name] = a.prefix + hashed
 	}
 	return a, nil
 }
@@ -72,10 +73,10 @@ func minifyCSS(b []byte) []byte {
 	return bytes.TrimSpace(cssSpace.ReplaceAll(cssComment.ReplaceAll(b, nil), nil))
 }
 
-// Assets serves the stylesheet and the mark under /assets/. Mount it on that prefix, without StripPrefix.
+// Assets serves the stylesheet, the mark and the counter's script under /assets/, for a counter below its base. Mount it on that prefix, without StripPrefix.
 func (p *Pages) Assets() http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		f := p.assets.byName[strings.TrimPrefix(r.URL.Path, "/assets/")]
+		f := p.assets.byName[strings.TrimPrefix(r.URL.Path, p.assets.prefix)]
 		if f == nil {
 			p.Problem(w, r, NewProblem(ProblemNotFound, nil))
 			return

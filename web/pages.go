@@ -21,10 +21,19 @@ type Config struct {
 	Sandbox bool
 	// Version is shown in the foot, for example "0.1".
 	Version string
+	// Desk makes them the pages of a department's counter; nil for the national server.
+	Desk *Desk
 	// Now tells the time of a problem page that has none. Nil means time.Now.
 	Now func() time.Time
 	// Trace returns the trace id of a request, for problem pages that have none. Nil means audit.Trace.
 	Trace func(context.Context) string
+}
+
+// Desk is a department's counter as the frame around its pages shows it.
+type Desk struct {
+	// Base is the path of the counter, without a slash at the end: pages and assets lie below it.
+	Base       string
+	Department Text
 }
 
 // Pages renders pages and serves their assets. Make one with New.

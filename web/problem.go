@@ -83,7 +83,7 @@ func (p *Pages) Problem(w http.ResponseWriter, r *http.Request, page ProblemPage
 		page.Time = p.cfg.Now()
 	}
 	if page.Next == nil {
-		page.Next = Next(NextHome, "/")
+		page.Next = Next(NextHome, p.cfg.home())
 	}
 	p.Render(w, r, page.Status, "problem", page)
 }

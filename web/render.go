@@ -18,7 +18,7 @@ func New(cfg Config) (*Pages, error) {
 	if cfg.Trace == nil {
 		cfg.Trace = audit.Trace
 	}
-	a, err := loadAssets()
+	a, err := loadAssets(cfg.base())
 	if err != nil {
 		return nil, err
 	}
@@ -39,6 +39,27 @@ func (f frame) Sandbox() bool { return f.cfg.Sandbox }
 
 // Version is the version in the foot.
 func (f frame) Version() string { return f.cfg.Version }
+
+// Desk is the counter whose pages these are, or nil.
+func (f frame) Desk() *Desk { return f.cfg.Desk }
+
+// Home is where the mark leads.
+func (f frame) Home() string { return f.cfg.home() }
+
+// base is the path below which everything lies.
+func (c Config) base() string {
+	if c.Desk != nil {
+		return c.Desk.Base
+	}
+	return ""
+}
+
+func (c Config) home() string {
+	if c.Desk != nil {
+		return c.Desk.Base
+	}
+	return "/"
+}
 
 // Render executes the page's template (templates/<name>.html) for the reader's language and mode into memory and sends it. The views of an area of pages
 // may live in a package of their own below this one; modules call the method that is named after the page.

@@ -4,8 +4,6 @@ import (
 	"encoding/json"
 	"fmt"
 	"io"
-	"os"
-	"path/filepath"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -169,33 +167,6 @@ func timeFlag(s string) (time.Time, error) {
 		return t, exitf(exitUsage, "--at takes a time like 2026-11-23T08:00:00Z, not %q", s)
 	}
 	return t, nil
-}
-
-// writeAtomic replaces a file in one step: a reader sees the old or the new one, also when the power fails.
-func writeAtomic(path string, body []byte) (err error) {
-	f, err := os.CreateTemp(filepath.Dir(path), ".hufu-*")
-	if err != nil {
-		return err
-	}
-	defer func() {
-		if err != nil {
-			_ = os.Remove(f.Name())
-		}
-	}()
-	_, err = f.Write(body)
-	if err == nil {
-		err = f.Chmod(0o644)
-	}
-	if err == nil {
-		err = f.Sync()
-	}
-	if cerr := f.Close(); err == nil {
-		err = cerr
-	}
-	if err != nil {
-		return err
-	}
-	return os.Rename(f.Name(), path)
 }
 
 func writeJSON(w io.Writer, v any) error {

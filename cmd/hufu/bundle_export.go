@@ -11,6 +11,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/hufu-id/hufu/internal/bundlecopy"
 	"github.com/hufu-id/hufu/internal/httpx"
 	"github.com/hufu-id/hufu/signing/bundle"
 )
@@ -71,7 +72,7 @@ func runExport(cmd *cobra.Command, o exportOptions) error {
 	if l.err != nil {
 		return l.trouble(lang)
 	}
-	if err := writeAtomic(o.out, l.archive); err != nil {
+	if err := bundlecopy.WriteAtomic(o.out, l.archive); err != nil {
 		return exitError{exitUsage, err}
 	}
 	fmt.Fprintln(cmd.OutOrStdout(), say(lang, "written", o.out, l.contents.Version, stampOf(l.contents.AsOf)))
@@ -98,7 +99,7 @@ func exportRoot(cmd *cobra.Command, lang string, o exportOptions, client *httpx.
 			return l.trouble(lang)
 		}
 	}
-	if err := writeAtomic(o.rootOut, root); err != nil {
+	if err := bundlecopy.WriteAtomic(o.rootOut, root); err != nil {
 		return exitError{exitUsage, err}
 	}
 	out := cmd.OutOrStdout()

@@ -1,24 +1,14 @@
 package main
 
 import (
-	"encoding/json"
 	"errors"
 	"fmt"
-	"io/fs"
-	"os"
-	"path/filepath"
 	"time"
 
 	"github.com/spf13/cobra"
 
+	"github.com/hufu-id/hufu/internal/bundlecopy"
 	"github.com/hufu-id/hufu/signing/bundle"
-)
-
-// The files of an installation. hufu verify --root D/root.json --bundle D/bundle.zip uses them.
-const (
-	installedBundle = "bundle.zip"
-	installedRoot   = "root.json"
-	seenFile        = "seen.json"
 )
 
 func newBundleInstallCmd() *cobra.Command {
@@ -49,102 +39,30 @@ directory's own root counts too, so --root may be left out.`,
 }
 
 func runInstall(cmd *cobra.Command, lang, rootPath, dir, file string) error {
-	roots, err := installRoots(rootPath, dir)
-	if err != nil {
-		return err
-	}
-	l := loadedBundle{}
-	if l.archive, err = readLimited(nil, file, bundle.MaxArchive); err != nil {
-		return err
-	}
-	// Both the given and the remembered root must lead here: a given root that is years old
-	// might be one whose keys were stolen since.
-	for _, root := range roots {
-		if l.load(root, time.Now()); l.err != nil {
-			return l.trouble(lang)
-		}
-	}
-	seen, err := readSeen(dir)
-	if err != nil {
-		return err
-	}
-	if l.err = seen.Check(l.contents); l.err != nil {
-		return l.trouble(lang)
-	}
-	if seen.Version == l.contents.Version && sameFile(filepath.Join(dir, installedBundle), l.archive) {
-		fmt.Fprintln(cmd.OutOrStdout(), say(lang, "same"))
-		return nil
-	}
-	if err := install(dir, l); err != nil {
-		return exitError{exitUsage, err}
-	}
-	fmt.Fprintln(cmd.OutOrStdout(), say(lang, "installed", l.contents.Version, stampOf(l.contents.AsOf)))
-	return nil
-}
-
-// installRoots are the given root and the one of the directory, at least one of them.
-func installRoots(rootPath, dir string) ([][]byte, error) {
-	var roots [][]byte
+	var root []byte
+	var err error
 	if rootPath != "" {
-		raw, err := readLimited(nil, rootPath, maxRoot)
-		if err != nil {
-			return nil, err
-		}
-		roots = append(roots, raw)
-	}
-	own := filepath.Join(dir, installedRoot)
-	if _, err := os.Stat(own); err == nil {
-		raw, err := readLimited(nil, own, maxRoot)
-		if err != nil {
-			return nil, err
-		}
-		roots = append(roots, raw)
-	}
-	if len(roots) == 0 {
-		return nil, exitf(exitUsage, "--root is needed the first time")
-	}
-	return roots, nil
-}
-
-// readSeen reads what the directory remembers. A memory that can't be read stops the installation: going on without it
-// would let an old bundle in.
-func readSeen(dir string) (bundle.Seen, error) {
-	var seen bundle.Seen
-	raw, err := os.ReadFile(filepath.Join(dir, seenFile))
-	if errors.Is(err, fs.ErrNotExist) {
-		return seen, nil
-	}
-	if err == nil {
-		err = json.Unmarshal(raw, &seen)
-	}
-	if err != nil {
-		return seen, exitf(exitUsage, "reading %s: %w", filepath.Join(dir, seenFile), err)
-	}
-	return seen, nil
-}
-
-// install writes the memory first: if the power fails in between, the next run installs the same bundle again, and
-// never an older one.
-func install(dir string, l loadedBundle) error {
-	if err := os.MkdirAll(dir, 0o755); err != nil {
-		return err
-	}
-	memory, err := json.MarshalIndent(l.contents.Seen(), "", "  ")
-	if err != nil {
-		return err
-	}
-	for _, f := range []struct {
-		name string
-		body []byte
-	}{{seenFile, append(memory, '\n')}, {installedRoot, l.contents.Root}, {installedBundle, l.archive}} {
-		if err := writeAtomic(filepath.Join(dir, f.name), f.body); err != nil {
+		if root, err = readLimited(nil, rootPath, maxRoot); err != nil {
 			return err
 		}
 	}
+	archive, err := readLimited(nil, file, bundle.MaxArchive)
+	if err != nil {
+		return err
+	}
+	contents, same, err := bundlecopy.Dir(dir).Install(root, archive, time.Now())
+	var refused *bundlecopy.Refusal
+	switch {
+	case errors.As(err, &refused):
+		return loadedBundle{err: refused.Err}.trouble(lang)
+	case errors.Is(err, bundlecopy.ErrNoRoot):
+		return exitf(exitUsage, "--root is needed the first time")
+	case err != nil:
+		return exitError{exitUsage, err}
+	case same:
+		fmt.Fprintln(cmd.OutOrStdout(), say(lang, "same"))
+		return nil
+	}
+	fmt.Fprintln(cmd.OutOrStdout(), say(lang, "installed", contents.Version, stampOf(contents.AsOf)))
 	return nil
-}
-
-func sameFile(path string, body []byte) bool {
-	have, err := os.ReadFile(path)
-	return err == nil && bundle.Fingerprint(have) == bundle.Fingerprint(body)
 }

@@ -1,7 +1,6 @@
 package main
 
 import (
-	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
@@ -12,6 +11,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/hufu-id/hufu/internal/bundlecopy"
 	"github.com/hufu-id/hufu/signing/bundle"
 	"github.com/hufu-id/hufu/signing/verify"
 )
@@ -26,7 +26,9 @@ const maxRoot = 4 << 20
 type verifyOptions struct {
 	root, bundle    string
 	nonce, audience string
+	purposes        []string
 	holder          string
+	seal            string
 	at              string
 	maxAge          time.Duration
 	lang            string
@@ -37,9 +39,10 @@ type verifyOptions struct {
 func newVerifyCmd() *cobra.Command {
 	var o verifyOptions
 	cmd := &cobra.Command{
-		Use:   "verify --root ROOT --bundle BUNDLE [--nonce N --audience A | --holder any] FILE|-",
-		Short: "Check an e-licence offline against published keys",
-		Long: `Check an e-licence (an SD-JWT VC, as a wallet shows it) without any network.
+		Use:   "verify --root ROOT --bundle BUNDLE [--nonce N --audience A | --purpose P | --holder any | --seal SIGNATURE] FILE|-",
+		Short: "Check an e-licence or a sealed file offline against published keys",
+		Long: `Check an e-licence (an SD-JWT VC, as a wallet shows it) without any network; or, with --seal, a file
+that a department sealed (a detached JAdES signature).
 
 Trust comes from two files: the root of trust, which you got once and compared out of band
 (hufu bundle show prints its fingerprint), and a trust bundle. Without both nothing is trusted:
@@ -47,7 +50,8 @@ CANNOT TELL. An older bundle never gives a better answer than a newer one.
 
 Exit codes: 0 valid, 2 invalid, 3 cannot tell, 1 wrong usage or a file that can't be opened.`,
 		Example: `  hufu verify --root root.json --bundle bundle.zip --nonce "$NONCE" --audience https://counter.example presentation.txt
-  hufu verify --root root.json --bundle bundle.zip --holder any --json licence.txt`,
+  hufu verify --root root.json --bundle bundle.zip --holder any --json licence.txt
+  hufu verify --root root.json --bundle bundle.zip --seal decision.pdf.jades decision.pdf`,
 		Args:          cobra.ExactArgs(1),
 		SilenceUsage:  true,
 		SilenceErrors: true,
@@ -58,7 +62,9 @@ Exit codes: 0 valid, 2 invalid, 3 cannot tell, 1 wrong usage or a file that can'
 	f.StringVar(&o.bundle, "bundle", "", "trust bundle (bundle.zip)")
 	f.StringVar(&o.nonce, "nonce", "", "the nonce that the holder had to answer")
 	f.StringVar(&o.audience, "audience", "", "whom the holder had to answer")
+	f.StringArrayVar(&o.purposes, "purpose", nil, "also accept what the holder showed for this purpose (https://id.example/purposes/...) without being asked, for ten minutes; repeatable")
 	f.StringVar(&o.holder, "holder", "", `"any": judge the document alone, not who shows it`)
+	f.StringVar(&o.seal, "seal", "", "FILE is a document of any kind, and this is the signature that seals it (F.jades)")
 	f.StringVar(&o.at, "at", "", "judge as of this time (RFC 3339) instead of now")
 	f.DurationVar(&o.maxAge, "holder-max-age", 0, "how long ago the holder may have answered (default 9m); raise it for a recorded presentation")
 	f.BoolVar(&o.json, "json", false, "print the verdict as one line of JSON")
@@ -75,16 +81,22 @@ func runVerify(cmd *cobra.Command, o verifyOptions, file string) error {
 	if err != nil {
 		return err
 	}
-	presentation, err := readLimited(cmd.InOrStdin(), file, maxPresentation)
-	if err != nil {
-		return err
-	}
 	contents, why, err := o.trust(at)
 	if err != nil {
 		return err
 	}
 	policy := verify.Policy{NewestSeen: newestSeen(o.bundle), BindingMaxAge: o.maxAge}
-	verdict := verify.Verify(string(presentation), contents, challenge, at, policy)
+	var verdict verify.Verdict
+	if o.seal != "" {
+		verdict, err = judgeSealed(cmd.InOrStdin(), o.seal, file, contents, at, policy)
+	} else {
+		var presentation []byte
+		presentation, err = readLimited(cmd.InOrStdin(), file, maxPresentation)
+		verdict = verify.Verify(string(presentation), contents, challenge, at, policy)
+	}
+	if err != nil {
+		return err
+	}
 	if o.json {
 		fmt.Fprintf(cmd.OutOrStdout(), "%s\n", verdict.JSON())
 	} else {
@@ -101,12 +113,14 @@ func runVerify(cmd *cobra.Command, o verifyOptions, file string) error {
 
 // parse checks the flags against each other.
 func (o verifyOptions) parse() (verify.Challenge, time.Time, error) {
-	c := verify.Challenge{Nonce: o.nonce, Audience: o.audience}
+	c := verify.Challenge{Nonce: o.nonce, Audience: o.audience, Purposes: o.purposes}
 	switch {
 	case o.holder != "" && o.holder != "any":
 		return c, time.Time{}, exitf(exitUsage, "--holder takes only the word any, not %q", o.holder)
-	case o.holder == "any" && (o.nonce != "" || o.audience != ""):
-		return c, time.Time{}, exitf(exitUsage, "--holder any and --nonce/--audience exclude each other: is the holder asked or not?")
+	case o.holder == "any" && (o.nonce != "" || o.audience != "" || len(o.purposes) > 0):
+		return c, time.Time{}, exitf(exitUsage, "--holder any and --nonce/--audience/--purpose exclude each other: is the holder asked or not?")
+	case o.seal != "" && (o.holder != "" || o.nonce != "" || o.audience != "" || len(o.purposes) > 0 || o.maxAge != 0):
+		return c, time.Time{}, exitf(exitUsage, "--seal judges a document: it has no holder, so none of --holder, --nonce, --audience, --purpose and --holder-max-age go with it")
 	case (o.nonce == "") != (o.audience == ""):
 		return c, time.Time{}, exitf(exitUsage, "--nonce and --audience belong together")
 	}
@@ -188,15 +202,7 @@ func newestSeen(bundlePath string) int64 {
 	if bundlePath == "" {
 		return 0
 	}
-	raw, err := os.ReadFile(filepath.Join(filepath.Dir(bundlePath), seenFile))
-	if err != nil {
-		return 0
-	}
-	var seen bundle.Seen
-	if json.Unmarshal(raw, &seen) != nil {
-		return 0
-	}
-	return seen.Version
+	return bundlecopy.Dir(filepath.Dir(bundlePath)).NewestSeen()
 }
 
 // language picks zh or en: the flag, else the environment as every Unix tool reads it.

@@ -67,9 +67,10 @@ type Province struct {
 
 // Department is a sample department: a relying party at URL, whose key file signs for the department API.
 type Department struct {
-	Name    string `json:"name"`
-	URL     string `json:"url"`
-	KeyFile string `json:"key_file"`
+	Name       string `json:"name"`
+	URL        string `json:"url"`
+	KeyFile    string `json:"key_file"`
+	CounterURL string `json:"counter_url"`
 }
 
 // Person is a sample person; Province is the code of the province that knows her.

@@ -29,6 +29,7 @@ type DepartmentConfig struct {
 	BaseURL      string // a bare origin, e.g. http://localhost:8090; its redirect URI is BaseURL + "/callback"
 	Issuer       string // the national server
 	ClientSecret string // client_secret_basic
+	Counter      string // path of the department's counter, which is another program; "" hides the link
 
 	HTTP *http.Client // reaches the national server; default a plain client with a time limit
 	Now  func() time.Time

@@ -115,7 +115,7 @@ func (d *Department) client(ctx context.Context) (*oidc.Provider, *oauth2.Config
 
 func (d *Department) home(w http.ResponseWriter, r *http.Request) {
 	s, in := d.session(r)
-	view := map[string]any{"D": d.cfg.Info, "T": departmentText[d.cfg.Info.Kind], "In": in}
+	view := map[string]any{"D": d.cfg.Info, "T": departmentText[d.cfg.Info.Kind], "In": in, "Counter": d.cfg.Counter}
 	if in {
 		view["Facts"], view["Name"] = facts(s.Claims), s.Claims["name"]
 	}

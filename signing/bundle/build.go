@@ -11,6 +11,7 @@ import (
 
 	"github.com/theupdateframework/go-tuf/v2/metadata"
 
+	"github.com/hufu-id/hufu/signing/bundle/internal/tufkey"
 	"github.com/hufu-id/hufu/signing/bundle/internal/wire"
 )
 
@@ -142,7 +143,7 @@ func (b *builder) root() error {
 		}
 		slices.Sort(next.Signed.Roles[role].KeyIDs)
 		next.Signed.Roles[role].Threshold = keys.threshold()
-		if err := checkKeys(role, next.Signed.Roles[role].KeyIDs, next.Signed.Keys, keys.threshold()); err != nil {
+		if err := tufkey.Check(role, next.Signed.Roles[role].KeyIDs, next.Signed.Keys, keys.threshold()); err != nil {
 			return fmt.Errorf("%w: %w", ErrInput, err)
 		}
 	}
@@ -193,7 +194,7 @@ func (b *builder) targets() error {
 			role.KeyIDs = append(role.KeyIDs, id)
 		}
 		slices.Sort(role.KeyIDs)
-		if err := checkKeys(name, role.KeyIDs, delegations.Keys, role.Threshold); err != nil {
+		if err := tufkey.Check(name, role.KeyIDs, delegations.Keys, role.Threshold); err != nil {
 			return fmt.Errorf("%w: %w", ErrInput, err)
 		}
 		delegations.Roles = append(delegations.Roles, role)
@@ -288,7 +289,7 @@ func signedBy(sigs []metadata.Signature, keys RoleKeys) bool {
 		have[s.KeyID] = true
 	}
 	for _, s := range keys.Signers {
-		key, err := tufKey(s.Key.Public(), s.Holder)
+		key, err := tufkey.New(s.Key.Public(), s.Holder)
 		if err != nil {
 			return false
 		}
@@ -377,7 +378,7 @@ func acceptRoot(last, next *metadata.Metadata[metadata.RootType]) error {
 			return err
 		}
 		role := r.Signed.Roles[metadata.ROOT]
-		if err := checkHolders(metadata.ROOT, next, role.KeyIDs, r.Signed.Keys, role.Threshold); err != nil {
+		if err := tufkey.CheckHolders(metadata.ROOT, next, role.KeyIDs, r.Signed.Keys, role.Threshold); err != nil {
 			return err
 		}
 	}

@@ -91,6 +91,30 @@ type Issuer struct {
 	Certificates [][]byte
 	Authorised   []Authorisation
 	Revoked      []RevokedKey
+	// Seals are those that a seal maker made, by the maker's own word. Nobody else's list counts for them.
+	Seals []Seal
+}
+
+// Seal is what its maker says of an e-seal: which credential it is, and its states, oldest first.
+type Seal struct {
+	ID string
+	// PayloadSHA256 is the hex SHA-256 of the payload of the seal's credential: another credential of the same id isn't this seal.
+	PayloadSHA256 string
+	History       []SealState
+}
+
+// The states of a seal.
+const (
+	SealActive    = "active"
+	SealSuspended = "suspended" // 挂失
+	SealCancelled = "cancelled" // for good
+)
+
+// SealState is one state of a seal and since when.
+type SealState struct {
+	State string
+	// EffectiveAt is when it took legal effect, RecordedAt when the maker's register learnt of it.
+	EffectiveAt, RecordedAt time.Time
 }
 
 // Authorisation is one type that an issuer may issue, where and when.

@@ -117,6 +117,32 @@ func layOutIssuers(issuers []Issuer, roles map[string]map[string]part) error {
 		slices.SortFunc(own.Revoked, func(a, b wire.Revoked) int { return strings.Compare(a.Thumbprint, b.Thumbprint) })
 		roles["targets"][wire.AuthorityPath(i.Code)] = part{body: wire.JSON(national)}
 		roles[RoleIssuer(i.Code)] = map[string]part{wire.IssuerPath(i.Code): {body: wire.JSON(own)}}
+		if err := layOutSeals(i, roles[RoleIssuer(i.Code)]); err != nil {
+			return err
+		}
 	}
+	return nil
+}
+
+// layOutSeals adds the seals of a seal maker to its own part.
+func layOutSeals(i Issuer, parts map[string]part) error {
+	if len(i.Seals) == 0 {
+		return nil
+	}
+	out := wire.Seals{Code: i.Code}
+	seen := map[string]bool{}
+	for _, s := range i.Seals {
+		if s.ID == "" || seen[s.ID] || len(s.PayloadSHA256) != 64 || len(s.History) == 0 {
+			return fmt.Errorf("%w: seal %q is unnamed, there twice or has no history", ErrInput, s.ID)
+		}
+		seen[s.ID] = true
+		w := wire.Seal{ID: s.ID, PayloadSHA256: s.PayloadSHA256}
+		for _, h := range s.History {
+			w.History = append(w.History, wire.SealState{State: h.State, EffectiveAt: h.EffectiveAt.UTC(), RecordedAt: h.RecordedAt.UTC()})
+		}
+		out.Seals = append(out.Seals, w)
+	}
+	slices.SortFunc(out.Seals, func(a, b wire.Seal) int { return strings.Compare(a.ID, b.ID) })
+	parts[wire.SealsPath(i.Code)] = part{body: wire.JSON(out)}
 	return nil
 }

@@ -181,6 +181,37 @@ func (v *verifier) readIssuer(issuer *Issuer) error {
 	for _, r := range own.Revoked {
 		issuer.Revoked = append(issuer.Revoked, RevokedKey{r.Thumbprint, r.CompromisedAt})
 	}
+	return v.readSeals(issuer, role.Signed.Targets[wire.SealsPath(issuer.Code)])
+}
+
+// readSeals reads the seals of a seal maker from its own role; other authorities have none.
+func (v *verifier) readSeals(issuer *Issuer, target *metadata.TargetFiles) error {
+	if target == nil {
+		return nil
+	}
+	raw, err := v.part(wire.SealsPath(issuer.Code), target)
+	if err != nil {
+		return err
+	}
+	var f wire.Seals
+	if err := json.Unmarshal(raw, &f); err != nil {
+		return err
+	}
+	if f.Code != issuer.Code {
+		return fmt.Errorf("seals of %.40q in the wrong place", f.Code)
+	}
+	seen := map[string]bool{}
+	for _, s := range f.Seals {
+		if s.ID == "" || seen[s.ID] || len(s.History) == 0 {
+			return fmt.Errorf("seal %.80q is unnamed, there twice or has no history", s.ID)
+		}
+		seen[s.ID] = true
+		seal := Seal{ID: s.ID, PayloadSHA256: s.PayloadSHA256}
+		for _, h := range s.History {
+			seal.History = append(seal.History, SealState(h))
+		}
+		issuer.Seals = append(issuer.Seals, seal)
+	}
 	return nil
 }
 

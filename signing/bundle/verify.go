@@ -10,6 +10,7 @@ import (
 	"github.com/theupdateframework/go-tuf/v2/metadata"
 	"github.com/theupdateframework/go-tuf/v2/metadata/trustedmetadata"
 
+	"github.com/hufu-id/hufu/signing/bundle/internal/tufkey"
 	"github.com/hufu-id/hufu/signing/bundle/internal/wire"
 )
 
@@ -121,12 +122,12 @@ func checkRoot(md *metadata.Metadata[metadata.RootType]) error {
 		if role == nil {
 			return fmt.Errorf("root names no keys for role %s", name)
 		}
-		if err := checkKeys(name, role.KeyIDs, md.Signed.Keys, role.Threshold); err != nil {
+		if err := tufkey.Check(name, role.KeyIDs, md.Signed.Keys, role.Threshold); err != nil {
 			return err
 		}
 	}
 	role := md.Signed.Roles[metadata.ROOT]
-	return checkHolders(metadata.ROOT, md, role.KeyIDs, md.Signed.Keys, role.Threshold)
+	return tufkey.CheckHolders(metadata.ROOT, md, role.KeyIDs, md.Signed.Keys, role.Threshold)
 }
 
 // roles verifies timestamp, snapshot, targets and the delegated roles we know.
@@ -169,7 +170,7 @@ func (v *verifier) roles() error {
 
 func topHolders[T metadata.Roles](v *verifier, name string, md *metadata.Metadata[T]) error {
 	role := v.set.Root.Signed.Roles[name]
-	if err := checkHolders(name, md, role.KeyIDs, v.set.Root.Signed.Keys, role.Threshold); err != nil {
+	if err := tufkey.CheckHolders(name, md, role.KeyIDs, v.set.Root.Signed.Keys, role.Threshold); err != nil {
 		return fmt.Errorf("%w: %w", ErrUntrusted, err)
 	}
 	return nil
@@ -216,7 +217,7 @@ func (v *verifier) delegate(role metadata.DelegatedRole, national *metadata.Meta
 		return fmt.Errorf("%w: role %s may sign %q", ErrUntrusted, role.Name, role.Paths)
 	}
 	keys := national.Signed.Delegations.Keys
-	if err := checkKeys(role.Name, role.KeyIDs, keys, role.Threshold); err != nil {
+	if err := tufkey.Check(role.Name, role.KeyIDs, keys, role.Threshold); err != nil {
 		return fmt.Errorf("%w: %w", ErrUntrusted, err)
 	}
 	raw, err := v.named(role.Name, meta)
@@ -227,7 +228,7 @@ func (v *verifier) delegate(role metadata.DelegatedRole, national *metadata.Meta
 	if err != nil {
 		return refused(role.Name, err)
 	}
-	if err := checkHolders(role.Name, md, role.KeyIDs, keys, role.Threshold); err != nil {
+	if err := tufkey.CheckHolders(role.Name, md, role.KeyIDs, keys, role.Threshold); err != nil {
 		return fmt.Errorf("%w: %w", ErrUntrusted, err)
 	}
 	for path := range md.Signed.Targets {

@@ -4,6 +4,7 @@ import (
 	"crypto/subtle"
 	"encoding/json"
 	"fmt"
+	"strings"
 	"time"
 
 	"github.com/hufu-id/hufu/internal/jose"
@@ -85,6 +86,33 @@ func (v Verified) KeyBinding() (KeyBinding, error) {
 
 // IssuedAt is the holder's own claim of when the proof was made.
 func (k KeyBinding) IssuedAt() time.Time { return k.issuedAt }
+
+// UnverifiedBinding is what a key binding JWT says before anybody checked it: enough to find the challenge that it may answer. Signed is
+// what its signature is over, in one spelling: whoever gives challenges out remembers a proof by it, since the signature itself can be
+// rewritten by anyone.
+type UnverifiedBinding struct{ Audience, Nonce, Signed string }
+
+// UnverifiedBinding returns it; false when no proof came along, or one that can't be read.
+func (p Parsed) UnverifiedBinding() (UnverifiedBinding, bool) {
+	if p.binding == nil {
+		return UnverifiedBinding{}, false
+	}
+	var claims map[string]any
+	if err := jose.DecodeStrict(p.binding.Payload, &claims); err != nil {
+		return UnverifiedBinding{}, false
+	}
+	signed := p.text[strings.LastIndexByte(p.text, '~')+1:]
+	b := UnverifiedBinding{Signed: signed[:strings.LastIndexByte(signed, '.')]}
+	b.Audience, _ = claims["aud"].(string)
+	b.Nonce, _ = claims["nonce"].(string)
+	return b, true
+}
+
+// Audience is whom or what the holder answered, Nonce with which value.
+func (k KeyBinding) Audience() string { return k.audience }
+
+// Nonce is the value that the holder answered.
+func (k KeyBinding) Nonce() string { return k.nonce }
 
 // Key is the holder's key.
 func (k KeyBinding) Key() jose.JWK { return k.key }

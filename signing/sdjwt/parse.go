@@ -16,6 +16,7 @@ type Parsed struct {
 	issuer      jose.Unverified
 	disclosures []disclosure
 	binding     *jose.Unverified // nil when absent
+	text        string           // whole
 	bound       string           // what sd_hash is over: everything up to and including the last tilde
 	alg         hashAlg
 	claims      map[string]any
@@ -49,7 +50,7 @@ func ParseAs(text string, typ ...string) (Parsed, error) {
 		return Parsed{}, fmt.Errorf("%w: %d disclosures", ErrTooLarge, n)
 	}
 	parts := strings.Split(text[:last], "~")
-	p := Parsed{jwt: parts[0], bound: text[:last+1]}
+	p := Parsed{jwt: parts[0], text: text, bound: text[:last+1]}
 	var err error
 	p.issuer, err = jose.ParseUnverified(p.jwt, jose.Policy{Typ: typ, Algs: algs, MaxBytes: MaxJWTBytes})
 	if err != nil {
@@ -124,6 +125,9 @@ func seconds(v any) (int64, bool) {
 
 // Header is the header of the issuer-signed JWT, not proven.
 func (p Parsed) Header() jose.ParsedHeader { return p.issuer.Header }
+
+// Payload is the payload of the issuer-signed JWT, byte for byte, not proven. Don't change it.
+func (p Parsed) Payload() []byte { return p.issuer.Payload }
 
 // UnverifiedClaims is the processed payload (RFC 9901 section 7.1): disclosed claims in their places, the mechanism's
 // own members removed. Nobody has vouched for it yet. Read only.

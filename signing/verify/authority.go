@@ -6,6 +6,7 @@ import (
 	"github.com/hufu-id/hufu/signing/bundle"
 	"github.com/hufu-id/hufu/signing/sdjwt"
 	"github.com/hufu-id/hufu/signing/verify/internal/report"
+	"github.com/hufu-id/hufu/signing/verify/internal/trust"
 )
 
 // checkIssuer decides whether this issuer may issue this type: known to the bundle, the same organisation as in its
@@ -18,19 +19,19 @@ func (r *run) checkIssuer() Check {
 	if !r.passed(CheckChain) {
 		return unknown(report.ReasonNotChecked, "an earlier check leaves nothing to check")
 	}
-	issuer := r.v.issuers[r.iss]
+	issuer := r.v.issuers.Get(r.iss)
 	if issuer == nil {
 		// A certificate from after the bundle belongs to an issuer that the bundle can't know yet.
-		if !r.clock.sure || r.chain.leaf.NotBefore.After(b.AsOf) {
+		if !r.clock.Sure || r.chain.Leaf.NotBefore.After(b.AsOf) {
 			return unknown(report.ReasonUnknownIssuer, "the issuer isn't in this bundle; a newer one may have it").AsAt(b.AsOf)
 		}
 		return fail(report.ReasonNotAuthorised, "the bundle doesn't know this issuer").AsAt(b.AsOf)
 	}
-	if organizationIdentifier(r.chain.leaf) != issuer.Code {
+	if trust.OrganizationIdentifier(r.chain.Leaf) != issuer.Code {
 		return fail(report.ReasonNotAuthorised, "the certificate names another organisation than the bundle").AsAt(b.AsOf)
 	}
 	if problem := r.authorised(issuer); problem != "" {
-		if !r.clock.sure {
+		if !r.clock.Sure {
 			return unknown(report.ReasonNotAuthorised, problem+" in this bundle; a newer one may say otherwise").AsAt(b.AsOf)
 		}
 		return fail(report.ReasonNotAuthorised, problem).AsAt(b.AsOf)

@@ -5,58 +5,19 @@ import (
 	"fmt"
 	"time"
 
-	"github.com/hufu-id/hufu/signing/bundle"
 	"github.com/hufu-id/hufu/signing/verify/internal/report"
 )
 
-// clock is what is known about the time. The caller's clock is believed only between the moment that the bundle was made and
-// the moment that it expires: a computer at a counter may say anything, and a clock set back would bring every
-// expired licence to life.
-type clock struct {
-	fact   *report.Bundle // nil without a bundle
-	check  Check          // the check "bundle"
-	floor  time.Time      // now is certainly not before this; zero without a bundle
-	sure   bool           // the caller's time may be believed
-	behind bool           // the caller's time is before the bundle's
-}
-
-func readClock(b *bundle.Contents, p Policy, at time.Time) clock {
-	if b == nil {
-		return clock{check: unknown(report.ReasonNoBundle, "no trust bundle, or none that the root vouches for")}
-	}
-	age := at.Sub(b.AsOf)
-	c := clock{floor: b.AsOf, fact: &report.Bundle{Version: b.Version, Digest: b.Digest, AsOf: report.Stamp(b.AsOf), Expires: report.Stamp(b.Expires),
-		AgeSeconds: int64(age / time.Second), At: b.AsOf, End: b.Expires}}
-	switch {
-	case age < -bundle.ClockLeeway:
-		c.behind = true
-		c.check = unknown(report.ReasonClockBehind, fmt.Sprintf("the clock says %s, but the bundle was made at %s: the clock is wrong",
-			report.Stamp(at), report.Stamp(b.AsOf)))
-	case !at.Before(b.Expires):
-		c.check = unknown(report.ReasonStaleBundle, fmt.Sprintf("the bundle expired at %s: get a newer one, or check the clock (%s)",
-			report.Stamp(b.Expires), report.Stamp(at)))
-	case p.BundleMaxAge > 0 && age > p.BundleMaxAge:
-		c.sure = true
-		c.check = unknown(report.ReasonOldBundle, fmt.Sprintf("the bundle is %s old, more than %s", age.Round(time.Second), p.BundleMaxAge))
-	default:
-		c.sure = true
-		c.check = pass(fmt.Sprintf("version %d, good until %s", b.Version, report.Stamp(b.Expires)))
-	}
-	c.check = c.check.AsAt(b.AsOf)
-	return c
-}
-
-func (r *run) checkBundle() Check { return r.clock.check }
-
-// over reports whether the moment end has passed: certainly, or only if the caller's clock is right.
-func (c clock) over(end, at time.Time) (certain, claimed bool) {
-	claimed = !at.Before(end)
-	return claimed && c.sure || !c.floor.IsZero() && !c.floor.Before(end), claimed
-}
+func (r *run) checkBundle() Check { return r.clock.Check }
 
 // date reads a NumericDate claim; sdjwt has checked its form.
 func (r *run) date(name string) (time.Time, bool) {
-	n, ok := r.claims[name].(json.Number)
+	return Date(r.claims, name)
+}
+
+// Date reads a NumericDate of processed claims; false when there is none.
+func Date(claims map[string]any, name string) (time.Time, bool) {
+	n, ok := claims[name].(json.Number)
 	if !ok {
 		return time.Time{}, false
 	}
@@ -69,7 +30,7 @@ func (r *run) date(name string) (time.Time, bool) {
 
 // checkTime judges exp, nbf and iat, and the legal term of a licence.
 func (r *run) checkTime() Check {
-	if r.clock.fact == nil {
+	if r.clock.Fact == nil {
 		return unknown(report.ReasonNoBundle, "nothing confirms the clock").AsAt(r.at)
 	}
 	for _, end := range []struct{ claim, reason string }{{"exp", report.ReasonExpired}, {"valid_to", report.ReasonTermOver}} {
@@ -80,7 +41,7 @@ func (r *run) checkTime() Check {
 		if !ok {
 			continue
 		}
-		certain, claimed := r.clock.over(t, r.at)
+		certain, claimed := r.clock.Over(t, r.at)
 		if certain {
 			return fail(end.reason, fmt.Sprintf("%s: ended at %s", end.claim, report.Stamp(t))).AsAt(r.at)
 		}
@@ -97,13 +58,13 @@ func (r *run) checkTime() Check {
 		if !ok || !t.After(r.at.Add(leeway)) {
 			continue
 		}
-		if !r.clock.sure {
+		if !r.clock.Sure {
 			return unknown(report.ReasonClockUnsure, fmt.Sprintf("%s lies after this clock's %s, but the clock is wrong", claim,
 				report.Stamp(r.at))).AsAt(r.at)
 		}
 		return fail(report.ReasonNotYet, fmt.Sprintf("%s: not before %s", claim, report.Stamp(t))).AsAt(r.at)
 	}
-	if !r.clock.sure {
+	if !r.clock.Sure {
 		return unknown(report.ReasonClockUnsure, "within its dates by this clock, but nothing confirms the clock").AsAt(r.at)
 	}
 	return pass("within its dates").AsAt(r.at)

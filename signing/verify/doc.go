@@ -37,10 +37,17 @@ type (
 	CheckName = report.CheckName
 	// Check is the outcome of one check.
 	Check = report.Check
+	// Verdict is the judgement on one presentation or sealed file.
+	Verdict = report.Verdict
 	// Issuer is who issued the credential, as the bundle knows it.
 	Issuer = report.Issuer
 	// Certificate is one link of the trust path.
 	Certificate = report.Certificate
+	// Status is what the status list said, Bundle which bundle was used.
+	Status = report.Status
+	Bundle = report.Bundle
+	// Sheet is a verdict in one language and in parts.
+	Sheet = report.Sheet
 )
 
 // The outcomes, the results, and the checks in the order of reports.
@@ -68,6 +75,11 @@ const (
 type Challenge struct {
 	// Nonce and Audience are what the key binding proof must carry.
 	Nonce, Audience string
+	// Used says that whoever gave this challenge out has accepted an answer to it before: one that fits is a replay.
+	Used bool
+	// Purposes are audiences that stand for a purpose instead of a verifier: a proof that the holder made for one of them without being asked is enough
+	// for PurposeMaxAge. It shows that the holder wanted to show this for that purpose, not that the answer is for this verifier alone.
+	Purposes []string
 	// HolderAny asks for the document alone: who shows it is not judged. A proof that came along must still be whole.
 	HolderAny bool
 }
@@ -90,6 +102,9 @@ type Policy struct {
 
 // DefaultBindingMaxAge leaves time for a queue at a counter; a proof of ten minutes ago is an old one.
 const DefaultBindingMaxAge = 9 * time.Minute
+
+// PurposeMaxAge is how long a proof holds that answers no challenge.
+const PurposeMaxAge = 10 * time.Minute
 
 // leeway is how far the issuer's clock may be ahead of the verifier's.
 const leeway = time.Minute

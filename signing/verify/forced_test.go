@@ -4,6 +4,7 @@ import (
 	"testing"
 
 	"github.com/hufu-id/hufu/signing/verify/internal/report"
+	"github.com/hufu-id/hufu/signing/verify/internal/trust"
 )
 
 // Q17: each check alone, forced to any other result than pass, ends "valid". The twin is the same presentation unforced.
@@ -36,7 +37,7 @@ func TestQ17ChecksMissingOrDoubled(t *testing.T) {
 	w := newWorld(t)
 	good := w.verify(w.present(w.issue(nil))).Checks()
 	conclude := func(checks []Check) Outcome {
-		r := &run{v: New(w.contents, Policy{}), at: now, clock: readClock(w.contents, Policy{}, now), checks: checks}
+		r := &run{v: New(w.contents, Policy{}), at: now, clock: trust.ReadClock(w.contents, 0, now), checks: checks}
 		return r.conclude().Outcome()
 	}
 	if conclude(good) != Valid {

@@ -2,6 +2,7 @@ package verify
 
 import (
 	"errors"
+	"slices"
 
 	"github.com/hufu-id/hufu/signing/sdjwt"
 	"github.com/hufu-id/hufu/signing/verify/internal/report"
@@ -28,6 +29,8 @@ func (r *run) checkHolder() Check {
 		return unknown(report.ReasonNoProof, "no proof came along: genuine, but who shows it isn't proven")
 	case err != nil:
 		return fail(report.ReasonWrongProof, "the holder's proof is wrong: another key, or made for another presentation")
+	case slices.Contains(r.challenge.Purposes, proof.Audience()):
+		return r.checkUnasked(proof)
 	case r.challenge.Nonce == "" || r.challenge.Audience == "":
 		return unknown(report.ReasonNoChallenge, "a proof came along, but there is no challenge to compare it with")
 	}
@@ -36,14 +39,36 @@ func (r *run) checkHolder() Check {
 		maxAge = DefaultBindingMaxAge
 	}
 	err = proof.Check(sdjwt.Challenge{Nonce: r.challenge.Nonce, Audience: r.challenge.Audience, At: r.at, MaxAge: maxAge})
+	if c := r.refusedProof(err, proof); c.Result != "" {
+		return c
+	}
+	r.holder = proof.Key().Thumbprint()
+	return pass("the holder's key answered this challenge").AsAt(proof.IssuedAt())
+}
+
+// checkUnasked judges a proof for a purpose: nobody's nonce, so its age is all that ends it.
+func (r *run) checkUnasked(proof sdjwt.KeyBinding) Check {
+	// Its own nonce stands in for a challenge: what is left of the check is the time.
+	err := proof.Check(sdjwt.Challenge{Nonce: proof.Nonce(), Audience: proof.Audience(), At: r.at, MaxAge: PurposeMaxAge})
+	if c := r.refusedProof(err, proof); c.Result != "" {
+		return c
+	}
+	r.holder = proof.Key().Thumbprint()
+	return Check{Result: Pass, Reason: report.ReasonUnasked,
+		Detail: "shown for a purpose, without being asked; within ten minutes it can be shown elsewhere too"}.AsAt(proof.IssuedAt())
+}
+
+// refusedProof says why a proof doesn't answer, or is answered twice. The zero Check means that it does.
+func (r *run) refusedProof(err error, proof sdjwt.KeyBinding) Check {
 	switch {
-	case errors.Is(err, sdjwt.ErrKeyBindingTime) && !r.clock.sure:
+	case errors.Is(err, sdjwt.ErrKeyBindingTime) && !r.clock.Sure:
 		return unknown(report.ReasonClockUnsure, "the holder's proof is from another time than this clock's, which nothing confirms")
 	case errors.Is(err, sdjwt.ErrKeyBindingTime):
 		return fail(report.ReasonProofNotFrom, "the holder's proof wasn't made just now").AsAt(proof.IssuedAt())
 	case err != nil:
 		return fail(report.ReasonOtherAnswer, "the holder's proof answers another challenge")
+	case r.challenge.Used:
+		return fail(report.ReasonUsed, "an answer to this challenge was accepted before").AsAt(proof.IssuedAt())
 	}
-	r.holder = proof.Key().Thumbprint()
-	return pass("the holder's key answered this challenge").AsAt(proof.IssuedAt())
+	return Check{}
 }

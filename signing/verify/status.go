@@ -7,6 +7,7 @@ import (
 
 	"github.com/hufu-id/hufu/signing/statuslist"
 	"github.com/hufu-id/hufu/signing/verify/internal/report"
+	"github.com/hufu-id/hufu/signing/verify/internal/trust"
 )
 
 // statusList is what became of one list of the bundle, whatever the time.
@@ -53,16 +54,16 @@ func (v *Verifier) openList(uri, text string) (statuslist.Token, error) {
 	if len(parsed.X5C()) == 0 {
 		return statuslist.Token{}, errors.New("no certificate chain")
 	}
-	c := v.chainOf(parsed.X5C(), anchorStatus, parsed.Alg(), parsed.IssuedAt())
+	c := v.chains.Of(parsed.X5C(), trust.Status, parsed.Alg(), parsed.IssuedAt())
 	switch {
-	case c.err != nil:
+	case c.Err != nil:
 		return statuslist.Token{}, errors.New("no path to an anchor for status")
-	case !c.path.covers(parsed.IssuedAt()):
-		return statuslist.Token{}, errWindow
-	case c.key.IsZero():
+	case !c.Path.Covers(parsed.IssuedAt()):
+		return statuslist.Token{}, trust.ErrWindow
+	case c.Key.IsZero():
 		return statuslist.Token{}, errors.New("the certificate's key doesn't fit the algorithm")
 	}
-	return parsed.Verify(uri, c.key)
+	return parsed.Verify(uri, c.Key)
 }
 
 // checkStatus looks the credential up in its status list.

@@ -1,97 +1,16 @@
 package verify
 
-import (
-	"maps"
-	"slices"
-	"time"
+import "github.com/hufu-id/hufu/signing/verify/internal/report"
 
-	"github.com/hufu-id/hufu/signing/verify/internal/report"
-)
+// Words is an outcome in Chinese and English: for records that keep the codes.
+func Words(o Outcome) (zh, en string) { return report.Words(o) }
 
-// Verdict is the judgement on one presentation. Only Verify makes one that says anything: the zero Verdict is "cannot
-// tell", and nothing outside of this package can fill it.
-type Verdict struct{ r report.Report }
+// ReasonWords is a reason in Chinese and English; the code itself when there are no words for it.
+func ReasonWords(code string) (zh, en string) { return report.ReasonWords(code) }
 
-// Outcome is the verdict in one word.
-func (v Verdict) Outcome() Outcome { return v.r.Word() }
-
-// ExitCode is the exit code of the command line: 0 valid, 2 invalid, 3 cannot tell.
-func (v Verdict) ExitCode() int {
-	switch v.Outcome() {
-	case Valid:
-		return 0
-	case Invalid:
-		return 2
-	}
-	return 3
-}
-
-// Reason is the code of the check that decided; "ok" for a valid one.
-func (v Verdict) Reason() string { return v.r.Reason }
-
-// Checks are the nine checks in their order.
-func (v Verdict) Checks() []Check { return slices.Clone(v.r.Checks) }
-
-// Check returns one check; the zero Check when there is none of this name.
-func (v Verdict) Check(name CheckName) Check { return v.r.Check(name) }
-
-// VCT is the credential's type; empty when it couldn't be read.
-func (v Verdict) VCT() string { return v.r.VCT }
-
-// Issuer is the issuer as the bundle knows it; false before chain and authorisation passed.
-func (v Verdict) Issuer() (Issuer, bool) {
-	if v.r.Issuer == nil {
-		return Issuer{}, false
-	}
-	return *v.r.Issuer, true
-}
-
-// Claims are what the holder showed, without the registered claims. They are empty unless signature, chain and
-// authorisation passed and nothing failed: what nobody vouches for is not to be shown on a screen.
-func (v Verdict) Claims() map[string]any { return maps.Clone(v.r.Claims) }
-
-// NotDisclosed are the claims that the type knows and that weren't shown, as dotted paths. Whether the issuer ever made
-// them can't be told apart, on purpose.
-func (v Verdict) NotDisclosed() []string { return v.r.NotDisclosed() }
-
-// TrustPath is the chain of certificates from the root, or the anchor, to the issuer's.
-func (v Verdict) TrustPath() []Certificate { return slices.Clone(v.r.Path) }
-
-// At is the time of the judgement.
-func (v Verdict) At() time.Time { return v.r.At }
-
-// JSON is the verdict as one line of JSON, snake_case, in a stable order: same input, same bytes.
-func (v Verdict) JSON() []byte { return v.r.JSON() }
-
-// MarshalJSON is JSON.
-func (v Verdict) MarshalJSON() ([]byte, error) { return v.r.JSON(), nil }
-
-// Text is the verdict for a person at a counter: the word first, then who issued it, how old the knowledge is, what was
-// shown and what wasn't, every check, and what to do next. lang is "zh" or "en"; anything else is English. Times are Beijing
-// time.
-func (v Verdict) Text(lang string) string { return v.r.Text(lang) }
-
-// conclude is the last step and the only place where a Verdict comes from. It believes nothing but the nine results:
-// a check that is missing, doubled, out of order or has no known result can't lead to "valid".
+// conclude is the last step.
 func (r *run) conclude() Verdict {
-	v := report.Report{Outcome: Valid, Reason: report.ReasonOK, At: r.at.UTC(), Checks: r.checks, VCT: r.vct, Bundle: r.clock.fact}
-	if len(r.checks) != len(report.Order) {
-		v.Outcome, v.Reason = CannotTell, report.ReasonNotChecked
-	}
-	for i, c := range r.checks {
-		known := i < len(report.Order) && c.Name == report.Order[i]
-		switch {
-		case known && c.Result == Pass:
-		case c.Result == Fail:
-			if v.Outcome != Invalid {
-				v.Outcome, v.Reason = Invalid, c.Reason
-			}
-		case v.Outcome == Valid || v.Outcome == CannotTell && c.Name == CheckBundle:
-			v.Outcome, v.Reason = CannotTell, c.Reason // the bundle explains most of what isn't known
-		}
-	}
-	r.describe(&v)
-	return Verdict{r: v}
+	return report.Conclude(report.Report{At: r.at.UTC(), Checks: r.checks, VCT: r.vct, Bundle: r.clock.Fact}, report.Order[:], r.describe)
 }
 
 // registered are the claims that a clerk needn't see.
@@ -102,7 +21,7 @@ var registered = map[string]bool{"iss": true, "iat": true, "nbf": true, "exp": t
 func (r *run) describe(v *report.Report) {
 	v.Status = r.status
 	if r.path != nil {
-		v.Path = r.path.described
+		v.Path = r.path.Described
 	}
 	if r.meta != nil {
 		v.TypeName = r.meta.names
@@ -131,5 +50,10 @@ func (r *run) describe(v *report.Report) {
 	}
 	if r.meta != nil {
 		v.Labels = r.meta.labels
+		for _, c := range r.meta.claims {
+			if name, ok := c.path[0].(string); ok && len(c.path) == 1 {
+				v.TypeOrder = append(v.TypeOrder, name)
+			}
+		}
 	}
 }

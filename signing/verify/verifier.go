@@ -8,56 +8,29 @@ import (
 	"github.com/hufu-id/hufu/signing/bundle"
 	"github.com/hufu-id/hufu/signing/sdjwt"
 	"github.com/hufu-id/hufu/signing/verify/internal/report"
+	"github.com/hufu-id/hufu/signing/verify/internal/trust"
 )
 
 // Verifier judges presentations against one bundle and one policy. It remembers chains, status lists and type metadata,
 // so that a million licences of one issuer cost one chain and one inflation. Safe for concurrent use.
 type Verifier struct {
-	contents  *bundle.Contents
-	policy    Policy
-	anchors   anchors
-	issuers   map[string]*bundle.Issuer
-	withdrawn map[withdrawnKey]time.Time // compromised keys; the earliest date
+	contents *bundle.Contents
+	policy   Policy
+	issuers  trust.Issuers
+	chains   *trust.Chains
 
-	mu     sync.Mutex
-	chains map[chainKey]*chain
-	lists  map[string]*statusList
-	types  map[string]*typeMetadata
+	mu    sync.Mutex
+	lists map[string]*statusList
+	types map[string]*typeMetadata
 
 	// fault lets a test force the result of one check, to show that no check can be skipped.
 	fault func(Check) Check
 }
 
-// withdrawnKey is an issuer's word about a key of its own. Each authority signs its own part of the bundle: what it says of another's key
-// counts for nothing, or one authority could end all licences of another.
-type withdrawnKey struct{ issuer, thumbprint string }
-
 // New makes a verifier for a bundle, which must not be changed afterwards. A nil bundle is allowed: nothing is trusted
 // then, and every verdict is "cannot tell" or "invalid".
 func New(b *bundle.Contents, p Policy) *Verifier {
-	v := &Verifier{
-		contents:  b,
-		policy:    p,
-		issuers:   map[string]*bundle.Issuer{},
-		withdrawn: map[withdrawnKey]time.Time{},
-		chains:    map[chainKey]*chain{},
-		lists:     map[string]*statusList{},
-		types:     map[string]*typeMetadata{},
-	}
-	if b == nil {
-		return v
-	}
-	v.anchors = loadAnchors(b.Anchors)
-	for i := range b.Issuers {
-		v.issuers[b.Issuers[i].ID] = &b.Issuers[i]
-		for _, k := range b.Issuers[i].Revoked {
-			name := withdrawnKey{b.Issuers[i].ID, k.Thumbprint}
-			if at, known := v.withdrawn[name]; !known || k.CompromisedAt.Before(at) {
-				v.withdrawn[name] = k.CompromisedAt
-			}
-		}
-	}
-	return v
+	return &Verifier{contents: b, policy: p, issuers: trust.NewIssuers(b), chains: trust.NewChains(b), lists: map[string]*statusList{}, types: map[string]*typeMetadata{}}
 }
 
 // Verify judges one presentation: an SD-JWT VC with or without key binding; white space around it is ignored. It never
@@ -71,7 +44,7 @@ type run struct {
 	v         *Verifier
 	at        time.Time
 	challenge Challenge
-	clock     clock
+	clock     trust.Clock
 	checks    []Check
 
 	parsed   sdjwt.Parsed
@@ -80,8 +53,8 @@ type run struct {
 	vct      string
 	iss      string    // from the claim or, without one, from the certificate
 	issued   time.Time // iat; zero when there is none
-	chain    *chain
-	path     *trustPath
+	chain    *trust.Chain
+	path     *trust.Path
 	issuer   *bundle.Issuer
 	meta     *typeMetadata
 	status   *report.Status
@@ -90,7 +63,7 @@ type run struct {
 
 // Verify judges one presentation against the verifier's bundle; see the function Verify.
 func (v *Verifier) Verify(presentation string, c Challenge, at time.Time) Verdict {
-	r := &run{v: v, at: at, challenge: c, clock: readClock(v.contents, v.policy, at), checks: make([]Check, 0, len(report.Order))}
+	r := &run{v: v, at: at, challenge: c, clock: trust.ReadClock(v.contents, v.policy.BundleMaxAge, at), checks: make([]Check, 0, len(report.Order))}
 	steps := [...]func() Check{r.checkParse, r.checkSignature, r.checkChain, r.checkIssuer, r.checkTime, r.checkStatus, r.checkType,
 		r.checkHolder, r.checkBundle}
 	text := strings.Trim(presentation, " \t\r\n")
@@ -139,8 +112,6 @@ func (r *run) passed(name CheckName) bool {
 	return false
 }
 
-func pass(detail string) Check         { return Check{Result: Pass, Reason: report.ReasonOK, Detail: detail} }
-func fail(reason, detail string) Check { return Check{Result: Fail, Reason: reason, Detail: detail} }
-func unknown(reason, detail string) Check {
-	return Check{Result: Unknown, Reason: reason, Detail: detail}
-}
+func pass(detail string) Check            { return report.Yes(detail) }
+func fail(reason, detail string) Check    { return report.No(reason, detail) }
+func unknown(reason, detail string) Check { return report.Unclear(reason, detail) }

@@ -91,7 +91,7 @@ func TestEveryUsedKeyExistsAndEveryKeyIsUsed(t *testing.T) {
 	used := map[string]bool{}
 	uses := regexp.MustCompile(`(?:\b[tr]|Say\(|messages\.In\([a-z.]+,) ?"([a-z0-9_.-]+)"`)
 	var source strings.Builder
-	for _, glob := range []string{"../templates/*.html", "../*.go", "../*/*.go"} {
+	for _, glob := range []string{"../templates/*.html", "../*.go", "../*/*.go", "../../wallet/*/*.go"} {
 		files, err := filepath.Glob(glob)
 		if err != nil || len(files) == 0 {
 			t.Fatal("no sources", err)
@@ -113,7 +113,7 @@ func TestEveryUsedKeyExistsAndEveryKeyIsUsed(t *testing.T) {
 			t.Errorf("%s is used and stands in no catalogue", m[1])
 		}
 	}
-	prefixes := []string{"problem.", "action.", "claim.", "level.", "docket.loa", "why.", "gender."}
+	prefixes := []string{"problem.", "action.", "claim.", "level.", "docket.loa", "why.", "gender.", "counter.trouble."}
 	for key := range catalogue[ZH] {
 		if !used[key] && !slices.ContainsFunc(prefixes, func(p string) bool { return strings.HasPrefix(key, p) }) {
 			t.Errorf("%s is never used", key)

@@ -133,6 +133,9 @@ func (w *World) Stop() {
 				_ = d.server.Close()
 			}
 		}
+		for _, c := range w.counters {
+			c.Close()
+		}
 		if w.node != nil {
 			w.node.Close()
 		}

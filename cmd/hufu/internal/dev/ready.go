@@ -12,6 +12,7 @@ import (
 	"github.com/hufu-id/hufu/federation/province"
 	"github.com/hufu-id/hufu/internal/audit"
 	"github.com/hufu-id/hufu/internal/sample"
+	"github.com/hufu-id/hufu/wallet/counter"
 	"github.com/hufu-id/hufu/web"
 )
 
@@ -42,9 +43,10 @@ type ReadyProvince struct {
 
 // ReadyDept is one sample department; KeyFile is for `hufu licence --as`.
 type ReadyDept struct {
-	Name    string `json:"name"`
-	URL     string `json:"url"`
-	KeyFile string `json:"key_file"`
+	Name       string `json:"name"`
+	URL        string `json:"url"`
+	KeyFile    string `json:"key_file"`
+	CounterURL string `json:"counter_url"`
 }
 
 // ReadyPerson is one invented person; Province is the province's code.
@@ -73,7 +75,7 @@ func (w *World) Ready() Ready {
 		r.Provinces = append(r.Provinces, ReadyProvince{Code: p.Code, Name: p.Name, URL: w.origin(p.Port)})
 	}
 	for _, d := range w.sample.Departments {
-		r.Departments = append(r.Departments, ReadyDept{Name: d.Name, URL: w.origin(d.Port), KeyFile: w.keyFiles[d.Kind]})
+		r.Departments = append(r.Departments, ReadyDept{Name: d.Name, URL: w.origin(d.Port), KeyFile: w.keyFiles[d.Kind], CounterURL: w.origin(d.Port) + counter.Path})
 	}
 	for _, p := range w.sample.People {
 		r.People = append(r.People, ReadyPerson{Slug: p.Slug, Name: p.Name, Province: p.Province})
@@ -95,6 +97,7 @@ func (w *World) printReady(out io.Writer) error {
 	}
 	fmt.Fprintf(&b, "\nFirst: open %s, choose to log in, then Guangdong, then 李秀英. There are no passwords.\n", w.origin(dep.Port))
 	fmt.Fprintf(&b, "Then:  open %s/licences and move the driving licence to a wallet.\n", w.origin(0))
+	fmt.Fprintf(&b, "Check: open %s%s, the counter of a clerk.\n", w.origin(dep.Port), counter.Path)
 	fmt.Fprintf(&b, "In a second terminal:\n")
 	for _, c := range w.commands() {
 		fmt.Fprintf(&b, "  %s\n", c.Line)
@@ -148,6 +151,8 @@ func (w *World) home(pages *web.Pages) http.HandlerFunc {
 		}
 		for _, d := range w.sample.Departments {
 			door(d.Port, web.Text{ZH: d.Name, EN: d.English}, web.Text{ZH: "样本部门，依赖方", EN: "Sample department, a relying party"})
+			page.Doors = append(page.Doors, web.Door{Port: strconv.Itoa(w.port(d.Port)), Name: web.Text{ZH: "核验台", EN: "Counter"},
+				What: web.Text{ZH: d.Name + "的窗口", EN: "At the " + d.English}, Href: w.origin(d.Port) + counter.Path})
 		}
 		page.LastLogin = w.lastLogin(r.Context())
 		pages.Start(rw, r, page)

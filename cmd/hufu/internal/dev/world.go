@@ -14,6 +14,7 @@ import (
 	"path/filepath"
 	"sync"
 
+	"github.com/hufu-id/hufu/cmd/hufu/internal/countercmd"
 	"github.com/hufu-id/hufu/cmd/hufu/internal/node"
 	"github.com/hufu-id/hufu/federation"
 	"github.com/hufu-id/hufu/federation/province"
@@ -22,6 +23,7 @@ import (
 	"github.com/hufu-id/hufu/keys"
 	"github.com/hufu-id/hufu/oidc"
 	"github.com/hufu-id/hufu/oidc/client"
+	"github.com/hufu-id/hufu/wallet/counter"
 	"github.com/hufu-id/hufu/web"
 )
 
@@ -50,6 +52,7 @@ type World struct {
 
 	experimentSecret string
 	departmentSecret map[sample.DepartmentKind]string
+	counters         []*countercmd.Running
 	keyFiles         map[sample.DepartmentKind]string
 	sealPeople       map[string]sealPair // by credit code
 	seals            []ReadySeal
@@ -87,6 +90,10 @@ func Start(ctx context.Context, o Options) (*World, error) {
 		return nil, err
 	}
 	w.node.Start(context.WithoutCancel(ctx))
+	if err := w.startCounters(context.WithoutCancel(ctx)); err != nil {
+		w.Stop()
+		return nil, err
+	}
 	return w, nil
 }
 
@@ -124,7 +131,10 @@ func (w *World) open(ctx context.Context, listeners map[int]net.Listener) (err e
 		return err
 	}
 	w.handlers[0] = w.node.Handler()
-	return w.openSamples()
+	if err := w.openSamples(); err != nil {
+		return err
+	}
+	return w.openCounters(ctx, func(ap netip.AddrPort) bool { return own[ap] })
 }
 
 func (w *World) openSamples() error {
@@ -139,7 +149,7 @@ func (w *World) openSamples() error {
 	}
 	for _, d := range w.sample.Departments {
 		h, err := sample.NewDepartment(sample.DepartmentConfig{Info: d, BaseURL: w.origin(d.Port), Issuer: w.origin(0),
-			ClientSecret: w.departmentSecret[d.Kind], Log: w.opts.Log})
+			ClientSecret: w.departmentSecret[d.Kind], Counter: counter.Path, Log: w.opts.Log})
 		if err != nil {
 			return err
 		}

@@ -105,6 +105,9 @@ func (n *Node) Handler() http.Handler { return n.handler }
 // Publish signs what is waiting to be published: status lists, then the bundle.
 func (n *Node) Publish(ctx context.Context) error { return n.publish(ctx) }
 
+// TrustRoot is the newest root of trust, for whoever gets it out of band.
+func (n *Node) TrustRoot(ctx context.Context) ([]byte, error) { return n.bundle.Root(ctx) }
+
 // Register is the departments' register.
 func (n *Node) Register() *register.Service { return n.register }
 

@@ -39,6 +39,27 @@ type Revoked struct {
 	CompromisedAt time.Time `json:"compromised_at"`
 }
 
+// Seals are the seals that an authority made, in its own words.
+type Seals struct {
+	Code  string `json:"code"`
+	Seals []Seal `json:"seals"`
+}
+
+// Seal is one seal with its history, oldest first.
+type Seal struct {
+	ID string `json:"id"`
+	// PayloadSHA256 is hex, of the payload of the seal's credential.
+	PayloadSHA256 string      `json:"payload_sha256"`
+	History       []SealState `json:"history"`
+}
+
+// SealState is one state of a seal.
+type SealState struct {
+	State       string    `json:"state"`
+	EffectiveAt time.Time `json:"effective_at"`
+	RecordedAt  time.Time `json:"recorded_at"`
+}
+
 // Policy is the federation's advice to verifiers: seconds by vct, "" for all others.
 type Policy struct {
 	StatusMaxAge map[string]int64 `json:"status_max_age,omitempty"`
@@ -68,6 +89,9 @@ func AuthorityPath(code string) string { return "authorities/" + code + ".json" 
 
 // IssuerPath is where an authority's own record lies.
 func IssuerPath(code string) string { return "issuers/" + code + "/issuer.json" }
+
+// SealsPath is where the seals of an authority lie.
+func SealsPath(code string) string { return "issuers/" + code + "/seals.json" }
 
 // AnchorPath is where an anchor's certificate lies.
 func AnchorPath(purpose string, der []byte) string {

@@ -23,6 +23,17 @@ func (c Check) AsAt(t time.Time) Check {
 	return c
 }
 
+// Yes makes a check that passed.
+func Yes(detail string) Check { return Check{Result: Pass, Reason: ReasonOK, Detail: detail} }
+
+// No makes a check that failed.
+func No(reason, detail string) Check { return Check{Result: Fail, Reason: reason, Detail: detail} }
+
+// Unclear makes a check that can't be decided.
+func Unclear(reason, detail string) Check {
+	return Check{Result: Unknown, Reason: reason, Detail: detail}
+}
+
 // Issuer is who issued the credential, as the bundle knows it.
 type Issuer struct {
 	ID   string            `json:"id"`
@@ -83,11 +94,57 @@ type Report struct {
 	Claims   map[string]any
 	Hidden   []Hidden
 	Labels   map[string]map[string]string // of claims that were shown, by name and language
-	Path     []Certificate
-	Status   *Status
-	Bundle   *Bundle
-	Holder   string
-	Notes    []string
+	// TypeOrder are the type's claims in its own order, for people; the JSON is sorted by name.
+	TypeOrder []string
+	Path      []Certificate
+	Status    *Status
+	Bundle    *Bundle
+	Holder    string
+	Notes     []string
+	// Sealed says that a sealed file was judged; Seal is set when somebody vouches for the seal.
+	Sealed bool
+	Seal   *Seal
+}
+
+// Seal is the seal of a sealed file.
+type Seal struct {
+	ID            string        `json:"id"`
+	Kind          string        `json:"kind"`
+	Name          string        `json:"name"`
+	Owner         Owner         `json:"owner"`
+	DocumentKind  string        `json:"document_kind"`
+	DocumentKinds []string      `json:"document_kinds"`
+	DocumentName  string        `json:"document_name"` // what the signer called the file; not sealed
+	ValidFrom     string        `json:"valid_from"`
+	ValidTo       string        `json:"valid_to"`
+	Signer        Signer        `json:"signer"`
+	MakerPath     []Certificate `json:"maker_path"`
+	ClaimedTime   string        `json:"claimed_time"`
+	TimeTrusted   bool          `json:"time_trusted"` // false: there are no timestamps yet
+	StateThen     string        `json:"state_then,omitempty"`
+	StateNow      string        `json:"state_now,omitempty"`
+	States        []SealState   `json:"states,omitempty"`
+
+	Claimed, Since time.Time `json:"-"`
+}
+
+// Owner is whose seal it is.
+type Owner struct {
+	Code string `json:"code"`
+	Name string `json:"name"`
+}
+
+// Signer is the certificate that was used.
+type Signer struct {
+	Subject string `json:"subject"`
+	SHA256  string `json:"sha256"`
+}
+
+// SealState is one entry of a seal's history.
+type SealState struct {
+	State       string `json:"state"`
+	EffectiveAt string `json:"effective_at"`
+	RecordedAt  string `json:"recorded_at"`
 }
 
 // Word is the outcome; "cannot tell" when none was set.
@@ -134,6 +191,7 @@ func (r Report) JSON() []byte {
 		VCT          string            `json:"vct,omitempty"`
 		TypeName     map[string]string `json:"type_name,omitempty"`
 		Issuer       *Issuer           `json:"issuer,omitempty"`
+		Seal         *Seal             `json:"seal,omitempty"`
 		Checks       []checkJSON       `json:"checks"`
 		Claims       map[string]any    `json:"claims,omitempty"`
 		NotDisclosed []string          `json:"not_disclosed"`
@@ -143,7 +201,7 @@ func (r Report) JSON() []byte {
 		Bundle       *Bundle           `json:"bundle,omitempty"`
 		Notes        []string          `json:"notes,omitempty"`
 	}{
-		r.Word(), r.Reason, Stamp(r.At), r.VCT, r.TypeName, r.Issuer, make([]checkJSON, len(r.Checks)), r.Claims,
+		r.Word(), r.Reason, Stamp(r.At), r.VCT, r.TypeName, r.Issuer, r.Seal, make([]checkJSON, len(r.Checks)), r.Claims,
 		r.NotDisclosed(), append([]Certificate{}, r.Path...), r.Holder, r.Status, r.Bundle, r.Notes,
 	}
 	for i, c := range r.Checks {

@@ -19,7 +19,7 @@ func TestWordsAreComplete(t *testing.T) {
 				t.Errorf("%q is only in %s", key, lang)
 			}
 		}
-		for _, name := range Order {
+		for _, name := range append(Order[:], SealOrder[:]...) {
 			for _, prefix := range []string{"check_", "ok_"} {
 				if words[lang][prefix+string(name)] == "" {
 					t.Errorf("%s: no %s%s", lang, prefix, name)
@@ -31,9 +31,11 @@ func TestWordsAreComplete(t *testing.T) {
 				t.Errorf("%s: no words for %s", lang, reason)
 			}
 			for _, o := range []Outcome{Valid, Invalid, CannotTell} {
-				for _, step := range (Report{Outcome: o, Reason: reason}).nextSteps() {
-					if words[lang][step] == "" {
-						t.Errorf("%s: no words for %s", lang, step)
+				for _, sealed := range []bool{false, true} {
+					for _, step := range (Report{Outcome: o, Reason: reason, Sealed: sealed}).nextSteps() {
+						if words[lang][step] == "" {
+							t.Errorf("%s: no words for %s", lang, step)
+						}
 					}
 				}
 			}

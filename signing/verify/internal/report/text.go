@@ -3,7 +3,6 @@ package report
 import (
 	"encoding/json"
 	"fmt"
-	"sort"
 	"strings"
 	"time"
 	"unicode"
@@ -13,21 +12,15 @@ import (
 // old the knowledge is, every check, and what to do next. lang is "zh" or "en"; anything else is English. Times are Beijing
 // time.
 func (v Report) Text(lang string) string {
-	w := words["en"]
-	if lang == "zh" || strings.HasPrefix(lang, "zh-") {
-		lang, w = "zh", words["zh"]
-	} else {
-		lang = "en"
-	}
-	t := &textWriter{lang: lang, w: w}
+	t := writer(lang)
 	t.headline(v)
 	t.facts(v)
 	t.shown(v)
 	t.checks(v)
 	t.line("")
-	t.line(w["next"])
+	t.line(t.w["next"])
 	for _, step := range v.nextSteps() {
-		t.line("  - " + w[step])
+		t.line("  - " + t.w[step])
 	}
 	return t.b.String()
 }
@@ -36,6 +29,13 @@ type textWriter struct {
 	lang string
 	w    map[string]string
 	b    strings.Builder
+}
+
+func writer(lang string) *textWriter {
+	if lang == "zh" || strings.HasPrefix(lang, "zh-") {
+		return &textWriter{lang: "zh", w: words["zh"]}
+	}
+	return &textWriter{lang: "en", w: words["en"]}
 }
 
 func (t *textWriter) line(s string) {
@@ -69,21 +69,23 @@ func (t *textWriter) headline(v Report) {
 }
 
 func (t *textWriter) facts(v Report) {
+	if v.Sealed {
+		t.sealFacts(v)
+		t.ages(v)
+		return
+	}
 	if v.Issuer != nil {
 		t.row(t.w["issuer"], printable(t.local(v.Issuer.Name))+"  "+printable(v.Issuer.Code))
 	} else {
 		t.row(t.w["issuer"], t.w["issuer_unproven"])
 	}
-	if s := v.Status; s != nil {
-		t.row(t.w["status"], fmt.Sprintf(t.w["status_value"], t.w["value_"+s.Value], t.clock(s.At), t.age(v.At.Sub(s.At))))
-	} else {
-		t.row(t.w["status"], t.w["status_none"])
-	}
-	if b := v.Bundle; b != nil {
-		t.row(t.w["bundle"], fmt.Sprintf(t.w["bundle_value"], b.Version, t.clock(b.At), t.age(v.At.Sub(b.At)), t.clock(b.End)))
-	} else {
-		t.row(t.w["bundle"], t.w["bundle_none"])
-	}
+	t.row(t.w["status"], t.status(v))
+	t.ages(v)
+}
+
+// ages says how old the knowledge is.
+func (t *textWriter) ages(v Report) {
+	t.row(t.w["bundle"], t.bundle(v))
 	t.row(t.w["checked"], t.clock(v.At)+t.w["zone"])
 	for _, note := range v.Notes {
 		t.row(t.w["note"], t.w[note])
@@ -94,26 +96,14 @@ func (t *textWriter) shown(v Report) {
 	if len(v.Claims) > 0 {
 		t.line("")
 		t.line(t.w["shown"])
-		names := make([]string, 0, len(v.Claims))
-		for name := range v.Claims {
-			names = append(names, name)
-		}
-		sort.Strings(names)
-		for _, name := range names {
-			label := t.local(v.Labels[name])
-			if label == "" {
-				label = name
-			}
-			t.row(printable(label), printable(plain(v.Claims[name])))
+		for _, name := range v.shownNames() {
+			t.row(t.label(v, name), printable(plain(v.Claims[name])))
 		}
 	}
 	if len(v.Hidden) > 0 {
 		labels := make([]string, len(v.Hidden))
 		for i, h := range v.Hidden {
-			if labels[i] = t.local(h.Labels); labels[i] == "" {
-				labels[i] = h.Path
-			}
-			labels[i] = printable(labels[i])
+			labels[i] = t.hidden(h)
 		}
 		t.line("")
 		t.line(t.w["hidden"] + strings.Join(labels, t.w["comma"]))
@@ -129,7 +119,7 @@ func (t *textWriter) checks(v Report) {
 		case t.lang == "en" && c.Detail != "":
 			said = printable(c.Detail)
 		case c.Reason == ReasonOK:
-			said = t.w["ok_"+string(c.Name)]
+			said = t.fine(v, c.Name)
 		}
 		text := t.w["result_"+string(c.Result)] + "  " + said
 		t.row(t.w["check_"+string(c.Name)], text)
@@ -188,11 +178,17 @@ func (t *textWriter) span(d time.Duration) string {
 
 // nextSteps is what the clerk does now, by outcome and reason. Nobody is left alone with "cannot tell".
 func (v Report) nextSteps() []string {
+	if v.Sealed {
+		return v.sealSteps()
+	}
 	switch v.Word() {
 	case Valid:
 		steps := []string{"step_compare_person"}
-		if v.Check(CheckHolder).Reason == ReasonNotAsked {
+		switch v.Check(CheckHolder).Reason {
+		case ReasonNotAsked:
 			steps = append(steps, "step_document_only")
+		case ReasonUnasked:
+			steps = append(steps, "step_shown_unasked")
 		}
 		return steps
 	case Invalid:
@@ -201,7 +197,7 @@ func (v Report) nextSteps() []string {
 			return []string{"step_not_in_force", "step_ask_authority", "step_keep_nothing"}
 		case ReasonExpired, ReasonTermOver, ReasonNotYet:
 			return []string{"step_refresh_wallet", "step_keep_nothing"}
-		case ReasonOtherAnswer, ReasonWrongProof, ReasonProofNotFrom:
+		case ReasonOtherAnswer, ReasonWrongProof, ReasonProofNotFrom, ReasonUsed:
 			return []string{"step_show_again", "step_do_not_accept"}
 		}
 		return []string{"step_do_not_accept", "step_ask_authority", "step_keep_nothing"}

@@ -38,6 +38,18 @@ const (
 	CheckBundle           CheckName = "bundle"
 )
 
+// The checks of a sealed file; parse, signature, chain, time and bundle mean the same for both.
+const (
+	CheckDigest       CheckName = "digest"
+	CheckSignerListed CheckName = "signer_listed"
+	CheckSeal         CheckName = "seal"
+	CheckScope        CheckName = "scope"
+	CheckSealState    CheckName = "seal_state"
+)
+
+// SealOrder is the order of checks in every verdict on a sealed file.
+var SealOrder = [...]CheckName{CheckParse, CheckDigest, CheckSignature, CheckSignerListed, CheckChain, CheckSeal, CheckScope, CheckSealState, CheckTime, CheckBundle}
+
 // Order is the order of checks in every verdict.
 var Order = [...]CheckName{CheckParse, CheckSignature, CheckChain, CheckIssuerAuthorised, CheckTime, CheckStatus,
 	CheckTypeMetadata, CheckHolder, CheckBundle}
@@ -83,10 +95,26 @@ const (
 	ReasonTypeRules    = "type_rules_broken"
 
 	ReasonNotAsked     = "holder_not_asked"
+	ReasonUnasked      = "holder_shown_unasked"
 	ReasonUnbound      = "no_holder_key"
 	ReasonNoProof      = "no_holder_proof"
 	ReasonNoChallenge  = "no_challenge"
 	ReasonWrongProof   = "wrong_holder_proof"
 	ReasonOtherAnswer  = "wrong_challenge"
 	ReasonProofNotFrom = "holder_proof_not_from_now"
+	ReasonUsed         = "challenge_used"
+
+	ReasonSealMalformed   = "seal_malformed"
+	ReasonDigest          = "digest_mismatch"
+	ReasonSignerNotListed = "signer_not_listed"
+	ReasonNotOwner        = "signer_not_owner"
+	ReasonSealForged      = "seal_wrong_signature"
+	ReasonKindNotAllowed  = "document_kind_not_allowed"
+	ReasonSealDates       = "outside_seal_validity"
+	ReasonSealUnknown     = "seal_unknown"
+	ReasonSealOther       = "seal_not_the_registered_one"
+	ReasonNotActiveThen   = "seal_not_active_then"
+	ReasonSuspendedSince  = "seal_suspended_since"
+	ReasonCancelledSince  = "seal_cancelled_since"
+	ReasonClaimedAhead    = "claimed_time_ahead"
 )
