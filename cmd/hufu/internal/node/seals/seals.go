@@ -70,6 +70,13 @@ func signer(s keys.Signer, err error) (eseal.Signer, error) {
 func Issuer(ctx context.Context, s *eseal.Service, origin string, m eseal.Maker) (bundle.Issuer, error) {
 	out := bundle.Issuer{ID: eseal.Identifier(origin, m.Code), Code: m.Code, Name: map[string]string{"zh": m.NameZH, "en": m.NameEN},
 		Authorised: []bundle.Authorisation{{VCT: s.VCT()}}}
-	_, err := s.Published(ctx, m.Code)
+	made, err := s.Published(ctx, m.Code)
+	for _, x := range made {
+		seal := bundle.Seal{ID: x.ID, PayloadSHA256: x.PayloadHash}
+		for _, c := range x.Changes {
+			seal.History = append(seal.History, bundle.SealState{State: string(c.To), EffectiveAt: c.EffectiveAt, RecordedAt: c.RecordedAt})
+		}
+		out.Seals = append(out.Seals, seal)
+	}
 	return out, err
 }
