@@ -3,6 +3,7 @@ package node
 import (
 	"context"
 	"errors"
+	"net/http"
 
 	"github.com/hufu-id/hufu/cmd/hufu/internal/node/seals"
 	"github.com/hufu-id/hufu/internal/sqlstore/esealstore"
@@ -10,6 +11,7 @@ import (
 	"github.com/hufu-id/hufu/signing/eseal"
 	"github.com/hufu-id/hufu/signing/eseal/sealapi"
 	"github.com/hufu-id/hufu/wallet/register"
+	"github.com/hufu-id/hufu/web/sealpages"
 )
 
 // sealScope is what a person's token needs to work with seals, sealAudience completes the origin to its audience.
@@ -58,4 +60,14 @@ func (b bundleInputs) sealMakers(ctx context.Context, in *bundle.Input) error {
 		in.Types[b.n.seals.VCT()] = b.n.seals.Metadata()
 	}
 	return nil
+}
+
+// sealPage shows a seal to a browser.
+func (n *Node) sealPage(w http.ResponseWriter, r *http.Request, x eseal.Public, found bool) {
+	pages := sealpages.Pages{Pages: n.pages}
+	if !found {
+		pages.NotFound(w, r)
+		return
+	}
+	pages.Seal(w, r, seals.Page(x))
 }

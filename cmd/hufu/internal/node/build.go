@@ -241,7 +241,7 @@ func (n *Node) deleteExpired(ctx context.Context) error {
 func (n *Node) routes() http.Handler {
 	r := mux.NewRouter().SkipClean(true).UseEncodedPath()
 	n.router = r
-	for _, m := range []interface{ Routes(*mux.Router) }{n.provider, n.federation, sealapi.New(n.seals, sealPeople{departments{n}}, n.cfg.Log), n.register, n.issuer, n.holder, n.status, n.bundle} {
+	for _, m := range []interface{ Routes(*mux.Router) }{n.provider, n.federation, sealapi.New(n.seals, sealPeople{departments{n}}, n.sealPage, n.cfg.Log), n.register, n.issuer, n.holder, n.status, n.bundle} {
 		m.Routes(r)
 	}
 	r.PathPrefix("/assets/").Handler(n.pages.Assets())
