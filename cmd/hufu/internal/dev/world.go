@@ -235,3 +235,6 @@ func devKEK(path string) ([32]byte, error) {
 	}
 	return keys.ReadKEK(path)
 }
+
+// Publish signs what is waiting to be published: status lists, then the bundle.
+func (w *World) Publish(ctx context.Context) error { return w.node.Publish(ctx) }
