@@ -3,9 +3,12 @@ package node
 import (
 	"context"
 	"errors"
+	"slices"
 
 	"github.com/hufu-id/hufu/cmd/hufu/internal/node/seals"
+	"github.com/hufu-id/hufu/internal/gb"
 	"github.com/hufu-id/hufu/internal/sqlstore/esealstore"
+	"github.com/hufu-id/hufu/oidc"
 	"github.com/hufu-id/hufu/signing/bundle"
 	"github.com/hufu-id/hufu/signing/eseal"
 	"github.com/hufu-id/hufu/signing/eseal/sealapi"
@@ -58,4 +61,33 @@ func (b bundleInputs) sealMakers(ctx context.Context, in *bundle.Input) error {
 		in.Types[b.n.seals.VCT()] = b.n.seals.Metadata()
 	}
 	return nil
+}
+
+func (c Config) checkSealMakers(bad func(format string, args ...any)) {
+	seen := map[string]bool{}
+	for _, m := range c.SealMakers {
+		if _, err := gb.ParseCreditCode(m.Code); err != nil || m.NameZH == "" || m.NameEN == "" {
+			bad("seal_makers: %q needs a unified social credit code, name_zh and name_en", m.Code)
+		}
+		if _, both := c.authority(m.Code); both {
+			bad("seal_makers: %s is an authority too; it can't be both", m.Code)
+		}
+		if seen[m.Code] {
+			bad("seal_makers: %s is there twice", m.Code)
+		}
+		seen[m.Code] = true
+	}
+}
+
+// checkSealKeys holds that two people are two keys, or one person could approve what she proposed. known is the client of each key so far.
+func checkSealKeys(c oidc.Client, known map[string]string, bad func(format string, args ...any)) {
+	if !slices.Contains(c.Scopes, sealScope) {
+		return
+	}
+	for _, k := range c.JWKS {
+		if other, ok := known[k.Thumbprint()]; ok && other != c.ID {
+			bad("clients: %s and %s have one key: each person who works with seals needs her own", other, c.ID)
+		}
+		known[k.Thumbprint()] = c.ID
+	}
 }

@@ -180,18 +180,14 @@ func (c Config) check() error {
 			bad("authorities: %s: name_zh, name_en and types are needed", a.Code)
 		}
 	}
-	for _, m := range c.SealMakers {
-		if _, err := gb.ParseCreditCode(m.Code); err != nil || m.NameZH == "" || m.NameEN == "" {
-			bad("seal_makers: %q needs a unified social credit code, name_zh and name_en", m.Code)
-		}
-		if _, both := c.authority(m.Code); both {
-			bad("seal_makers: %s is an authority too; it can't be both", m.Code)
-		}
-	}
+	c.checkSealMakers(bad)
+	sealKeys := map[string]string{}
 	for _, cl := range c.Clients {
-		if _, err := cl.client(); err != nil {
+		made, err := cl.client()
+		if err != nil {
 			bad("clients: %s: %v", cl.ID, err)
 		}
+		checkSealKeys(made, sealKeys, bad)
 	}
 	return errors.Join(problems...)
 }
