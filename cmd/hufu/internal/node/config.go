@@ -12,6 +12,7 @@ import (
 
 	"go.yaml.in/yaml/v3"
 
+	"github.com/hufu-id/hufu/cmd/hufu/internal/node/seals"
 	"github.com/hufu-id/hufu/federation/upstream"
 	"github.com/hufu-id/hufu/internal/gb"
 	"github.com/hufu-id/hufu/internal/jose"
@@ -180,14 +181,14 @@ func (c Config) check() error {
 			bad("authorities: %s: name_zh, name_en and types are needed", a.Code)
 		}
 	}
-	c.checkSealMakers(bad)
+	seals.CheckMakers(c.makers(), func(code string) bool { _, ok := c.authority(code); return ok }, bad)
 	sealKeys := map[string]string{}
 	for _, cl := range c.Clients {
 		made, err := cl.client()
 		if err != nil {
 			bad("clients: %s: %v", cl.ID, err)
 		}
-		checkSealKeys(made, sealKeys, bad)
+		seals.CheckKeys(made, sealKeys, bad)
 	}
 	return errors.Join(problems...)
 }
