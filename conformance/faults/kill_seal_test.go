@@ -36,6 +36,9 @@ func TestKillDuringSealing(t *testing.T) {
 			k.app.Kill()
 			stop()
 			k.app.Restart()
+			if got := k.app.Ready.Seals[0].ID; got != k.workers[0].seal {
+				t.Fatalf("after a restart the sample seal is %s", got)
+			}
 			k.check()
 			if t.Failed() {
 				t.Fatalf("round %d", round)
