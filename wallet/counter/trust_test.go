@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/hufu-id/hufu/internal/bundlecopy"
+	"github.com/hufu-id/hufu/signing/statuslist"
 	"github.com/hufu-id/hufu/wallet/counter"
 )
 
@@ -96,6 +97,17 @@ func TestImportRefusesJunk(t *testing.T) {
 		}
 	}
 	w.expect("nothing of that harmed", w.check(w.present()), "valid", "ok")
+}
+
+// TestInstalledBesideUs: hufu bundle install writes the same directory; the next fetch makes the counter use it.
+func TestInstalledBesideUs(t *testing.T) {
+	w := newWorld(t, sqlite(t))
+	w.in.StatusLists[list] = w.status(statuslist.Entry{Index: index, Value: statuslist.Invalid})
+	w.zip = w.publish(w.now)
+	_, _, err := w.dir.Install(nil, w.zip, w.now)
+	must(t, err)
+	must(t, w.counter.Refresh(context.Background()))
+	w.expect("revoked by the new one", w.check(w.present()), "invalid", "revoked")
 }
 
 // TestFirstBundleByHand: a counter without any network starts empty and says so.
