@@ -70,7 +70,7 @@ func (c *Counter) question(text, own string, now time.Time) question {
 	if !c.nonces.ours(own, now) {
 		own = c.nonces.make(now)
 	}
-	q := question{challenge: verify.Challenge{Nonce: own, Audience: c.audience}, mode: ModeNone}
+	q := question{challenge: verify.Challenge{Nonce: own, Audience: c.audience, Purposes: c.purposes}, mode: ModeNone}
 	parsed, err := sdjwt.Parse(strings.Trim(text, " \t\r\n"))
 	if err != nil {
 		return q
@@ -81,7 +81,6 @@ func (c *Counter) question(text, own string, now time.Time) question {
 	}
 	switch {
 	case slices.Contains(c.purposes, b.Audience):
-		q.challenge = verify.Challenge{HolderAny: true}
 		q.mode, q.claim = ModeUnasked, "proof "+b.Signed
 		q.purpose = strings.TrimPrefix(b.Audience, c.cfg.National+"/purposes/")
 	case c.nonces.ours(b.Nonce, now):
