@@ -4,7 +4,9 @@ package correctionpages
 
 import (
 	"net/http"
+	"strings"
 	"time"
+	"unicode"
 
 	"github.com/hufu-id/hufu/web"
 )
@@ -42,6 +44,11 @@ func (ReportPage) Hidden() []web.Field { return nil }
 
 // Wrong says whether something is to be mended.
 func (p ReportPage) Wrong() bool { return !p.FieldProblem.IsZero() || !p.TextProblem.IsZero() }
+
+// Han says whether the text that was typed holds Chinese, so that an English page can say so to screen readers.
+func (p ReportPage) Han() bool {
+	return strings.ContainsFunc(p.Text, func(r rune) bool { return unicode.Is(unicode.Han, r) })
+}
 
 // Report shows the form. Controls: report-field-<name>, report-text, report-send.
 func (p Pages) Report(w http.ResponseWriter, r *http.Request, status int, page ReportPage) {
