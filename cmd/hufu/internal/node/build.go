@@ -31,6 +31,7 @@ import (
 	"github.com/hufu-id/hufu/oidc"
 	"github.com/hufu-id/hufu/signing/eseal"
 	"github.com/hufu-id/hufu/signing/eseal/sealapi"
+	"github.com/hufu-id/hufu/wallet/correction"
 	"github.com/hufu-id/hufu/wallet/holder"
 	"github.com/hufu-id/hufu/wallet/issuer"
 	"github.com/hufu-id/hufu/wallet/register"
@@ -74,6 +75,7 @@ type Node struct {
 	register   *register.Service
 	issuer     *issuer.Issuer
 	holder     *holder.Holder
+	correction *correction.Service
 	bundle     *bundlepub.Service
 	seals      *eseal.Service
 
@@ -87,7 +89,7 @@ type Node struct {
 func Open(ctx context.Context, cfg Options) (*Node, error) {
 	n := &Node{cfg: cfg}
 	for _, step := range []func(context.Context) error{
-		n.openDatabase, n.openKeys, n.openShared, n.openSeals, n.openWalletRooms, n.openLoginRooms, n.openCitizenRooms, n.openBundle, n.putClients,
+		n.openDatabase, n.openKeys, n.openShared, n.openSeals, n.openWalletRooms, n.openLoginRooms, n.openCitizenRooms, n.openCorrection, n.openBundle, n.putClients,
 	} {
 		if err := step(ctx); err != nil {
 			n.Close()
@@ -241,7 +243,7 @@ func (n *Node) deleteExpired(ctx context.Context) error {
 func (n *Node) routes() http.Handler {
 	r := mux.NewRouter().SkipClean(true).UseEncodedPath()
 	n.router = r
-	for _, m := range []interface{ Routes(*mux.Router) }{n.provider, n.federation, sealapi.New(n.seals, sealPeople{departments{n}}, n.sealPage, n.cfg.Log), n.register, n.issuer, n.holder, n.status, n.bundle} {
+	for _, m := range []interface{ Routes(*mux.Router) }{n.provider, n.federation, sealapi.New(n.seals, sealPeople{departments{n}}, n.sealPage, n.cfg.Log), n.register, n.issuer, n.holder, n.correction, n.status, n.bundle} {
 		m.Routes(r)
 	}
 	r.PathPrefix("/assets/").Handler(n.pages.Assets())
