@@ -32,6 +32,7 @@ import (
 	"github.com/hufu-id/hufu/signing/eseal"
 	"github.com/hufu-id/hufu/signing/eseal/sealapi"
 	"github.com/hufu-id/hufu/wallet/holder"
+	"github.com/hufu-id/hufu/wallet/hosted"
 	"github.com/hufu-id/hufu/wallet/issuer"
 	"github.com/hufu-id/hufu/wallet/register"
 	"github.com/hufu-id/hufu/wallet/status"
@@ -74,6 +75,7 @@ type Node struct {
 	register   *register.Service
 	issuer     *issuer.Issuer
 	holder     *holder.Holder
+	hosted     *hosted.Wallet
 	bundle     *bundlepub.Service
 	seals      *eseal.Service
 
@@ -87,7 +89,7 @@ type Node struct {
 func Open(ctx context.Context, cfg Options) (*Node, error) {
 	n := &Node{cfg: cfg}
 	for _, step := range []func(context.Context) error{
-		n.openDatabase, n.openKeys, n.openShared, n.openSeals, n.openWalletRooms, n.openLoginRooms, n.openCitizenRooms, n.openBundle, n.putClients,
+		n.openDatabase, n.openKeys, n.openShared, n.openSeals, n.openWalletRooms, n.openLoginRooms, n.openCitizenRooms, n.openBundle, n.openHosted, n.putClients,
 	} {
 		if err := step(ctx); err != nil {
 			n.Close()
@@ -220,6 +222,7 @@ func (n *Node) jobs() []sweep.Job {
 		{Name: "audit-chain", Every: 2 * time.Second, Run: chainer.Run},
 		{Name: "keys", Every: time.Minute, Run: n.keys.Tick},
 		{Name: "expired", Every: time.Minute, Run: n.deleteExpired},
+		{Name: "hosted-wallet", Every: time.Minute, Run: n.hosted.Sweep},
 	}
 }
 
@@ -241,7 +244,7 @@ func (n *Node) deleteExpired(ctx context.Context) error {
 func (n *Node) routes() http.Handler {
 	r := mux.NewRouter().SkipClean(true).UseEncodedPath()
 	n.router = r
-	for _, m := range []interface{ Routes(*mux.Router) }{n.provider, n.federation, sealapi.New(n.seals, sealPeople{departments{n}}, n.cfg.Log), n.register, n.issuer, n.holder, n.status, n.bundle} {
+	for _, m := range []interface{ Routes(*mux.Router) }{n.provider, n.federation, sealapi.New(n.seals, sealPeople{departments{n}}, n.cfg.Log), n.register, n.issuer, n.holder, n.hosted, n.status, n.bundle} {
 		m.Routes(r)
 	}
 	r.PathPrefix("/assets/").Handler(n.pages.Assets())
