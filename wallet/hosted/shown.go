@@ -117,11 +117,15 @@ func (w *Wallet) public(rw http.ResponseWriter, r *http.Request, s Show, text st
 // asOf says how old the knowledge of a verdict is.
 func asOf(zh, en verify.Sheet) []web.Fact {
 	var out []web.Fact
-	for _, f := range []struct{ key, zh, en string }{
-		{"shown.asof.status", zh.Status, en.Status}, {"shown.asof.bundle", zh.Bundle, en.Bundle}, {"shown.asof.checked", zh.Checked, en.Checked},
+	for _, f := range []struct {
+		label  web.Text
+		zh, en string
+	}{
+		{web.Say("shown.asof.status", nil), zh.Status, en.Status}, {web.Say("shown.asof.bundle", nil), zh.Bundle, en.Bundle},
+		{web.Say("shown.asof.checked", nil), zh.Checked, en.Checked},
 	} {
 		if f.zh != "" {
-			out = append(out, web.Fact{Label: web.Say(f.key, nil), Value: web.Text{ZH: f.zh, EN: f.en}})
+			out = append(out, web.Fact{Label: f.label, Value: web.Text{ZH: f.zh, EN: f.en}})
 		}
 	}
 	return out
@@ -129,6 +133,11 @@ func asOf(zh, en verify.Sheet) []web.Fact {
 
 // nextSteps is what whoever looks should do now.
 func nextSteps(v verify.Verdict) []web.Text {
-	key := "shown.do." + string(v.Outcome())
-	return []web.Text{web.Say(key+".1", nil), web.Say(key+".2", nil)}
+	switch v.Outcome() {
+	case verify.Valid:
+		return []web.Text{web.Say("shown.do.valid.1", nil), web.Say("shown.do.valid.2", nil)}
+	case verify.Invalid:
+		return []web.Text{web.Say("shown.do.invalid.1", nil), web.Say("shown.do.invalid.2", nil)}
+	}
+	return []web.Text{web.Say("shown.do.cannot_tell.1", nil), web.Say("shown.do.cannot_tell.2", nil)}
 }

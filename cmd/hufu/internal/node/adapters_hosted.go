@@ -14,7 +14,7 @@ import (
 func (n *Node) openHosted(context.Context) (err error) {
 	n.hosted, err = hosted.New(hosted.Config{Origin: n.cfg.Origin, FormKey: n.secrets.forms, Pages: n.pages, Citizens: hostedCitizens{citizens{n}},
 		Licences: hostedports.Licences{Register: n.register, OfPerson: licences{n}.ofPerson, View: ownLicences{n}.view},
-		Issuer:   hostedports.Issuer{Issuer: n.issuer}, Keys: hostedports.Keys{Keys: n.keys}, Clients: hostedports.Clients{Provider: n.provider},
+		Issuer:   hostedports.Issuer{Issuer: n.issuer, Publish: n.publish, Log: n.cfg.Log}, Keys: hostedports.Keys{Keys: n.keys}, Clients: hostedports.Clients{Provider: n.provider},
 		Verifier: &hostedports.Verifier{Bundle: n.bundle, Register: n.register}, Store: hostedstore.New(n.db),
 		Sealer: httpx.NewSealer(n.secrets.hosted), Logout: "/logout", Log: n.cfg.Log})
 	return err

@@ -5,6 +5,7 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
+	"log/slog"
 	"net/url"
 	"slices"
 	"sync"
@@ -70,7 +71,12 @@ func (h Licences) view(x register.Licence) hosted.Licence {
 }
 
 // Issuer goes the way of every wallet, from the offer to the credential.
-type Issuer struct{ Issuer *issuer.Issuer }
+type Issuer struct {
+	Issuer *issuer.Issuer
+	// Publish publishes the status list of what was issued: the first copy on a new list can be shown a moment after it was taken.
+	Publish func(ctx context.Context) error
+	Log     *slog.Logger
+}
 
 // Issue implements hosted.Issuer.
 func (h Issuer) Issue(ctx context.Context, c hosted.Citizen, l hosted.Licence, prove func(nonce, audience string) (string, error)) (string, error) {
@@ -88,7 +94,13 @@ func (h Issuer) Issue(ctx context.Context, c hosted.Citizen, l hosted.Licence, p
 	}
 	token := issuer.AccessToken{GrantID: "hosted:" + got.OfferID, OfferID: got.OfferID, Scopes: got.Scopes}
 	credential, err := h.Issuer.Deliver(ctx, token, offer.Offer.Authority, offer.Offer.TypeID, prove)
-	return credential, refused(err)
+	if err != nil {
+		return "", refused(err)
+	}
+	if err := h.Publish(ctx); err != nil { // the background does it a second later
+		h.Log.WarnContext(ctx, "hosted wallet: publishing after a copy was taken", "error", err)
+	}
+	return credential, nil
 }
 
 // offeredCode reads the pre-authorized code from an offer by value.
