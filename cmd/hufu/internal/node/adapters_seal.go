@@ -3,14 +3,12 @@ package node
 import (
 	"context"
 	"errors"
-	"net/http"
 
 	"github.com/hufu-id/hufu/cmd/hufu/internal/node/seals"
 	"github.com/hufu-id/hufu/internal/sqlstore/esealstore"
 	"github.com/hufu-id/hufu/signing/eseal"
 	"github.com/hufu-id/hufu/signing/eseal/sealapi"
 	"github.com/hufu-id/hufu/wallet/register"
-	"github.com/hufu-id/hufu/web/sealpages"
 )
 
 // sealAudience completes the origin to the audience of a person's token.
@@ -44,14 +42,4 @@ func (c Config) makers() (out []eseal.Maker) {
 		out = append(out, eseal.Maker(m))
 	}
 	return out
-}
-
-// sealPage shows a seal to a browser.
-func (n *Node) sealPage(w http.ResponseWriter, r *http.Request, x eseal.Public, found bool) {
-	pages := sealpages.Pages{Pages: n.pages}
-	if !found {
-		pages.NotFound(w, r)
-		return
-	}
-	pages.Seal(w, r, seals.Page(x))
 }

@@ -37,7 +37,7 @@ const (
 
 // secrets are the symmetric keys, made once and sealed by the KEK. None may change while something hangs on it.
 type secrets struct {
-	cookies, pairwise, code, forms, issuer, register, registerIndex, identity, identityIndex []byte
+	cookies, pairwise, code, forms, issuer, register, registerIndex, identity, identityIndex, hosted []byte
 }
 
 func (n *Node) openKeys(ctx context.Context) (err error) {
@@ -46,7 +46,7 @@ func (n *Node) openKeys(ctx context.Context) (err error) {
 	}
 	for name, into := range map[string]*[]byte{"cookies": &n.secrets.cookies, "pairwise": &n.secrets.pairwise, "code": &n.secrets.code,
 		"forms": &n.secrets.forms, "issuer": &n.secrets.issuer, "register": &n.secrets.register, "register-index": &n.secrets.registerIndex,
-		"identity": &n.secrets.identity, "identity-index": &n.secrets.identityIndex} {
+		"identity": &n.secrets.identity, "identity-index": &n.secrets.identityIndex, "hosted": &n.secrets.hosted} {
 		if *into, err = n.keys.Secret(ctx, name); err != nil {
 			return err
 		}
@@ -196,7 +196,7 @@ func (n *Node) ready(w http.ResponseWriter, r *http.Request) {
 }
 
 func (n *Node) home(w http.ResponseWriter, r *http.Request) {
-	n.pages.Home(w, r, web.HomePage{Licences: "/licences", Trust: trustLinks()})
+	n.pages.Home(w, r, web.HomePage{Wallet: "/wallet", Licences: "/licences", Trust: trustLinks()})
 }
 
 // trustLinks are what a department or a developer looks for on the home page.
