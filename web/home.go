@@ -35,6 +35,7 @@ type StartPage struct {
 	People         []StartPerson
 	Doors          []Door
 	Faults         []Action // ways to break something that exist
+	Wallet         string   // href of the hosted wallet, "" hides it
 	Licences       string   // href of "my licences", "" hides it
 	Client         *StartClient
 	LastLogin      *LastLogin
@@ -55,6 +56,7 @@ func (p *Pages) Start(w http.ResponseWriter, r *http.Request, page StartPage) {
 
 // HomePage is the home page of a production server.
 type HomePage struct {
+	Wallet   string   // href of the hosted wallet, "" hides it
 	Licences string   // href of "my licences"
 	Links    []Action // what else a person can open here
 	Trust    []Action // for departments: published keys, trust bundle, metadata

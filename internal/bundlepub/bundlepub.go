@@ -186,9 +186,15 @@ func (s *Service) build(ctx context.Context, in bundle.Input, keys bundle.Keys, 
 	from := head
 	from.Reserved = version
 	next := Head{Version: version, Reserved: version, InputDigest: digest, AsOf: c.AsOf}
-	return s.cfg.Store.Publish(ctx, Publication{From: from, Head: next, Files: files, ForgetBefore: now.Add(-s.cfg.Grace),
+	err = s.cfg.Store.Publish(ctx, Publication{From: from, Head: next, Files: files, ForgetBefore: now.Add(-s.cfg.Grace),
 		Event: audit.Event{Kind: "bundle.published", Actor: "system", Subject: "bundle", Detail: map[string]string{
 			"version": fmt.Sprint(version), "root": fmt.Sprint(c.RootVersion), "digest": c.Digest}}})
+	if v := s.served.Load(); err == nil && v != nil {
+		look := *v
+		look.checked = time.Time{} // this node serves what it published at once
+		s.served.Store(&look)
+	}
+	return err
 }
 
 // keys collects the keys of all roles of the input.

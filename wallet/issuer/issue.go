@@ -248,3 +248,21 @@ func (i *Issuer) layOut(o order, l Licence, ref StatusRef, iat, exp time.Time) (
 	}
 	return laid, nil
 }
+
+// Deliver is the Credential Endpoint for a wallet that this server keeps for a person (wallet/hosted): the same nonce, checks, record and signature as for
+// any wallet, without HTTP between. prove signs a key proof for the nonce and the audience that it is given.
+func (i *Issuer) Deliver(ctx context.Context, token AccessToken, authority, configurationID string, prove func(nonce, audience string) (string, error)) (string, error) {
+	a, ok := i.authorities.Load().Entry(authority)
+	if !ok {
+		return "", ErrNoLicence
+	}
+	nonce, err := i.nonces.New(a.Identifier)
+	if err != nil {
+		return "", err
+	}
+	proof, err := prove(nonce, a.Identifier)
+	if err != nil {
+		return "", err
+	}
+	return i.issue(ctx, a, token, request.Credential{ConfigurationID: configurationID, Proof: proof})
+}

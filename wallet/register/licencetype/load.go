@@ -100,6 +100,28 @@ func (t Type) check() error {
 			return fmt.Errorf("claim %s is mandatory, its field isn't required", c.Name)
 		}
 	}
+	return t.checkPresets()
+}
+
+// presetForm is what stands in a purpose's address. "chosen" is what the holder picks claim by claim.
+var presetForm = regexp.MustCompile(`^[a-z][a-z0-9-]{0,30}$`)
+
+func (t Type) checkPresets() error {
+	seen := map[string]bool{"chosen": true}
+	for _, p := range t.Presets {
+		switch {
+		case !presetForm.MatchString(p.ID) || seen[p.ID]:
+			return fmt.Errorf("preset %q is no name, or is reserved or there twice", p.ID)
+		case p.Name["zh"] == "" || p.Name["en"] == "" || len(p.Claims) == 0:
+			return fmt.Errorf("preset %s needs a name in zh and en, and claims", p.ID)
+		}
+		seen[p.ID] = true
+		for i, name := range p.Claims {
+			if !slices.ContainsFunc(t.Claims, func(c Claim) bool { return c.Name == name }) || slices.Contains(p.Claims[:i], name) {
+				return fmt.Errorf("preset %s: claim %s is unknown or there twice", p.ID, name)
+			}
+		}
+	}
 	return nil
 }
 

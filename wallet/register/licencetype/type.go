@@ -22,6 +22,8 @@ type Type struct {
 	HolderCodes []string `json:"holder_codes"`
 	Fields      []Field  `json:"fields"`
 	Claims      []Claim  `json:"claims"`
+	// Presets are choices of claims for common purposes, for a wallet's page that shows. They are no part of the metadata.
+	Presets []Preset `json:"presets,omitempty"`
 
 	// VCT is TypeBase + "/types/" + ID + "/" + Version.
 	VCT string `json:"-"`
@@ -61,4 +63,11 @@ type Claim struct {
 	SelectivelyDisclosable bool `json:"sd"`
 	// Mandatory: every credential of this type has it (it may still be kept back when presented).
 	Mandatory bool `json:"mandatory,omitempty"`
+}
+
+// Preset is what a holder shows for one purpose. Claims that can't be kept back are seen anyway and needn't be named.
+type Preset struct {
+	ID     string            `json:"id"`
+	Name   map[string]string `json:"name"`
+	Claims []string          `json:"claims"`
 }

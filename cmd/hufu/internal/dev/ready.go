@@ -135,7 +135,7 @@ func (w *World) home(pages *web.Pages) http.HandlerFunc {
 	return func(rw http.ResponseWriter, r *http.Request) {
 		dep, _ := w.sample.Department(sample.TrafficPolice)
 		page := web.StartPage{Department: w.origin(dep.Port), DepartmentName: web.Text{ZH: dep.Name, EN: dep.English},
-			Province: web.Text{ZH: "广东", EN: "Guangdong"}, Person: web.Text{ZH: "李秀英", EN: "Li Xiuying"}, Licences: "/licences", Commands: w.commands(),
+			Province: web.Text{ZH: "广东", EN: "Guangdong"}, Person: web.Text{ZH: "李秀英", EN: "Li Xiuying"}, Wallet: "/wallet", Licences: "/licences", Commands: w.commands(),
 			Client: &web.StartClient{Issuer: w.origin(0), ID: experimentClientID, Secret: w.experimentSecret,
 				RedirectURIs: loopbackRedirects()[:2]}}
 		for _, p := range w.sample.People {

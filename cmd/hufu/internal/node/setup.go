@@ -18,7 +18,6 @@ import (
 	"github.com/hufu-id/hufu/keys"
 	"github.com/hufu-id/hufu/oidc"
 	"github.com/hufu-id/hufu/signing/bundle"
-	"github.com/hufu-id/hufu/signing/eseal"
 	"github.com/hufu-id/hufu/signing/eseal/sealapi"
 	"github.com/hufu-id/hufu/wallet/register"
 	"github.com/hufu-id/hufu/web"
@@ -38,7 +37,7 @@ const (
 
 // secrets are the symmetric keys, made once and sealed by the KEK. None may change while something hangs on it.
 type secrets struct {
-	cookies, pairwise, code, forms, issuer, register, registerIndex, identity, identityIndex []byte
+	cookies, pairwise, code, forms, issuer, register, registerIndex, identity, identityIndex, hosted []byte
 }
 
 func (n *Node) openKeys(ctx context.Context) (err error) {
@@ -47,7 +46,7 @@ func (n *Node) openKeys(ctx context.Context) (err error) {
 	}
 	for name, into := range map[string]*[]byte{"cookies": &n.secrets.cookies, "pairwise": &n.secrets.pairwise, "code": &n.secrets.code,
 		"forms": &n.secrets.forms, "issuer": &n.secrets.issuer, "register": &n.secrets.register, "register-index": &n.secrets.registerIndex,
-		"identity": &n.secrets.identity, "identity-index": &n.secrets.identityIndex} {
+		"identity": &n.secrets.identity, "identity-index": &n.secrets.identityIndex, "hosted": &n.secrets.hosted} {
 		if *into, err = n.keys.Secret(ctx, name); err != nil {
 			return err
 		}
@@ -100,8 +99,8 @@ func (c Config) specs() map[keys.Purpose]keys.Spec {
 				URI: c.Origin + "/i/" + a.Code}}
 		specs[keys.BundleIssuer(a.Code)] = keys.Spec{RotateEvery: 180 * day, PublishAhead: 7 * day, Keep: 40 * day}
 	}
-	for _, m := range c.SealMakers {
-		maps.Copy(specs, seals.Specs(c.Origin, eseal.Maker(m)))
+	for _, m := range c.makers() {
+		maps.Copy(specs, seals.Specs(c.Origin, m))
 	}
 	for _, p := range c.Provinces {
 		specs[keys.Province(p.Code)] = keys.Spec{RotateEvery: 90 * day, PublishAhead: day, Keep: 2 * day}
@@ -197,7 +196,7 @@ func (n *Node) ready(w http.ResponseWriter, r *http.Request) {
 }
 
 func (n *Node) home(w http.ResponseWriter, r *http.Request) {
-	n.pages.Home(w, r, web.HomePage{Licences: "/licences", Trust: trustLinks()})
+	n.pages.Home(w, r, web.HomePage{Wallet: "/wallet", Licences: "/licences", Trust: trustLinks()})
 }
 
 // trustLinks are what a department or a developer looks for on the home page.
