@@ -24,7 +24,7 @@ type rule struct {
 	why          string
 }
 
-var modules = []string{"oidc/...", "federation/...", "wallet/register/...", "wallet/issuer/...", "wallet/holder/...", "wallet/hosted/...", "wallet/status/...", "signing/eseal/...", "wallet/counter/..."}
+var modules = []string{"oidc/...", "federation/...", "wallet/register/...", "wallet/issuer/...", "wallet/holder/...", "wallet/hosted/...", "wallet/status/...", "signing/eseal/...", "wallet/counter/...", "wallet/correction/..."}
 
 var pure = []string{"signing/sdjwt", "signing/statuslist", "signing/sealvc", "signing/verify/...", "signing/bundle", "signing/jades", "internal/strictjson", "internal/gb", "federation/province"}
 

@@ -26,7 +26,7 @@ func TestForeignWalletTakesTheLicence(t *testing.T) {
 		version := mirror(t, app, mirrored, 1, "anchors", "authorities", "issuers", "types")
 		script(t, "wallet.mjs", map[string]any{
 			"issuer": app.Ready.Issuer, "credential_issuer": app.Ready.CredentialIssuers[0], "wallet_client_id": app.Ready.WalletClientID,
-			"redirect_uri": redirectURI(t), "anchor": desk.anchor(),
+			"redirect_uri": redirectURI(t), "anchor": desk.anchor(), "counter": app.Ready.Departments[0].CounterURL,
 		}, func(request json.RawMessage) any {
 			if answer, mine := desk.do(request); mine {
 				return answer

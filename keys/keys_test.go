@@ -669,6 +669,9 @@ func TestSingleKeysBelongToOneThingAndEndWithIt(t *testing.T) {
 	if err != nil || len(first.Chain()) != 2 || leaf.NotAfter.Before(clock.Add(spec.Life)) {
 		t.Fatalf("certificate until %v, chain of %d, %v", leaf.NotAfter, len(first.Chain()), err)
 	}
+	if leaf.KeyUsage != x509.KeyUsageDigitalSignature|x509.KeyUsageContentCommitment {
+		t.Errorf("key usage %b", leaf.KeyUsage)
+	}
 	if _, err := s.EnsureSingle(ctx, keys.ClassHolder, "S-1", keys.SingleSpec{}); err != nil {
 		t.Fatalf("another class: %v", err)
 	}

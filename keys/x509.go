@@ -191,6 +191,9 @@ func (s *Service) issue(ctx context.Context, spec Spec, pub crypto.PublicKey, no
 		BasicConstraintsValid: true, // says "no CA" in so many words
 		SubjectKeyId:          keyID(pub),
 	}
+	if c.Kind == KindSealSigner {
+		template.KeyUsage |= x509.KeyUsageContentCommitment // what is sealed is meant to bind; ETSI EN 319 412-2, type B
+	}
 	if template.NotBefore.Before(parent.NotBefore) {
 		template.NotBefore = parent.NotBefore
 	}

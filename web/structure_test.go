@@ -173,8 +173,10 @@ func checkReferences(t *testing.T, d doc) {
 	}
 	for _, n := range d.all(func(*html.Node) bool { return true }) {
 		for _, name := range []string{"for", "aria-describedby", "aria-labelledby"} {
-			if id := attr(n, name); id != "" && ids[id] == 0 {
-				t.Errorf("<%s %s=%q> refers to nothing", n.Data, name, id)
+			for id := range strings.FieldsSeq(attr(n, name)) {
+				if ids[id] == 0 {
+					t.Errorf("<%s %s=%q> refers to nothing", n.Data, name, id)
+				}
 			}
 		}
 	}

@@ -12,6 +12,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/hufu-id/hufu/cmd/hufu/internal/countercmd"
+	"github.com/hufu-id/hufu/cmd/hufu/internal/demo"
 	"github.com/hufu-id/hufu/cmd/hufu/internal/dev"
 	"github.com/hufu-id/hufu/cmd/hufu/internal/licencecmd"
 	"github.com/hufu-id/hufu/cmd/hufu/internal/node"
@@ -34,7 +35,7 @@ func run(ctx context.Context, args []string, stdin io.Reader, stdout, stderr io.
 		SilenceUsage:  true,
 		Args:          cobra.NoArgs,
 	}
-	root.AddCommand(dev.NewCommand(), dev.NewDemoCommand(run), newServeCmd(), newMigrateCmd(), newConfigCmd(), newVerifyCmd(), newBundleCmd(), licencecmd.NewCommand(), sealcmd.NewCommand(), newKeysCmd(), newAuditCmd(), countercmd.NewCommand())
+	root.AddCommand(dev.NewCommand(), demo.NewCommand(run), newServeCmd(), newMigrateCmd(), newConfigCmd(), newVerifyCmd(), newBundleCmd(), licencecmd.NewCommand(), sealcmd.NewCommand(), newKeysCmd(), newAuditCmd(), countercmd.NewCommand())
 	root.SetArgs(args)
 	root.SetIn(stdin)
 	root.SetOut(stdout)

@@ -218,6 +218,34 @@ async function present(taken, jwk) {
   return { presentation, nonce, audience }
 }
 
+// counter stands at a department's counter: what the library presents for its challenge is valid once, and nothing else is.
+async function counter(taken, jwk) {
+  const at = config.counter
+  const challenge = async () => {
+    const page = await (await fetch(at)).text()
+    const of = (id) => new RegExp(`id="${id}">([^<]+)<`).exec(page)[1]
+    return { nonce: of('counter-nonce'), aud: of('counter-audience') }
+  }
+  const verdict = async (input) => {
+    const res = await fetch(`${at}/check`, { method: 'POST', headers: { origin: new URL(at).origin }, body: new URLSearchParams({ input }) })
+    return /data-verdict="([a-z_]+)"/.exec(await res.text())?.[1]
+  }
+  const sdjwt = await judge(jwk, taken.key)
+  const answer = ({ aud, nonce }) => sdjwt.present(taken.credential, { name: true, valid_to: true }, { kb: { payload: { iat: now(), aud, nonce } } })
+  const first = await answer(await challenge())
+  let got = await verdict(first)
+  for (let i = 0; i < 50 && got === 'cannot_tell'; i++) { // its copy of the bundle may be two seconds old
+    await sleep(200)
+    got = await verdict(first)
+  }
+  equal('counter: an answer to its challenge', got, 'valid')
+  equal('counter: the same answer again', await verdict(first), 'invalid')
+  equal('counter: a second answer', await verdict(await answer(await challenge())), 'valid')
+  equal('counter: another audience', await verdict(await answer({ ...(await challenge()), aud: 'https://counter.example' })), 'invalid')
+  equal('counter: another nonce', await verdict(await answer({ ...(await challenge()), nonce: jose.base64url.encode(randomBytes(40)) })), 'invalid')
+  equal('counter: no proof', await verdict(first.slice(0, first.lastIndexOf('~') + 1)), 'cannot_tell')
+}
+
 await main(async () => {
   const offer = await ask({ offer: 'li-xiuying' })
   const anonymous = await preAuthorized('pre-authorized code', offer, clientAuthenticationAnonymous())
@@ -235,6 +263,8 @@ await main(async () => {
   check('hufu verify says what was withheld', JSON.stringify(valid.verdict.not_disclosed).includes('id_number'), valid.verdict)
   const replay = await ask({ verify: { ...shown, nonce: 'another' } })
   equal('hufu verify: a replayed presentation', [replay.code, replay.verdict.verdict], [2, 'invalid'])
+
+  await counter(started, jwk)
 
   await ask({ revoke: 'li-xiuying' })
   const begin = Date.now()

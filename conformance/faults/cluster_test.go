@@ -64,6 +64,7 @@ type cluster struct {
 	http     *http.Client // the balancer, without redirects
 	key      jose.SigningKey
 	secret   string
+	sealers  map[string]keyFile
 }
 
 // node is one `hufu serve`.
@@ -92,6 +93,7 @@ func newCluster(t *testing.T, engine sqlstore.Engine) *cluster {
 	write(t, filepath.Join(dir, "kek"), kek)
 	write(t, filepath.Join(dir, "secret"), c.secret)
 	write(t, filepath.Join(dir, "register.jwks"), c.registerKey())
+	c.writeSealers(dir)
 	var configs [2]string
 	for i, address := range addresses {
 		configs[i] = filepath.Join(dir, fmt.Sprintf("node%d.yaml", i))
@@ -198,8 +200,8 @@ clients:
     jwks_file: %q
     grant_types: [client_credentials]
     scopes: [register]
-`, origin, listen, dsn, filepath.Join(dir, "kek"), provinceCode, provinceIssuer, info.Ceiling, levels.String(), sample.TrafficPoliceCode,
-		rpID, rpCallback, filepath.Join(dir, "secret"), registerID, sample.TrafficPoliceCode, filepath.Join(dir, "register.jwks"))
+%s`, origin, listen, dsn, filepath.Join(dir, "kek"), provinceCode, provinceIssuer, info.Ceiling, levels.String(), sample.TrafficPoliceCode,
+		rpID, rpCallback, filepath.Join(dir, "secret"), registerID, sample.TrafficPoliceCode, filepath.Join(dir, "register.jwks"), sealConfig(dir))
 }
 
 func (n *node) start(t *testing.T, config, ca string) {

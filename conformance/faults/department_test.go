@@ -50,15 +50,20 @@ func readKeyFile(t *testing.T, path string) keyFile {
 // errExpired says that the department's token is over.
 var errExpired = errors.New("the department's token has expired")
 
-func (k keyFile) token(origin string) (string, error) {
+// form asks for an access token of a scope.
+func (k keyFile) form(origin, scope string) (url.Values, error) {
 	now := time.Now()
 	assertion, err := jose.SignJSON(k.key, jose.Header{Typ: "JWT"}, map[string]any{"iss": k.clientID, "sub": k.clientID, "aud": origin,
 		"jti": rand.Text(), "iat": now.Unix(), "exp": now.Add(time.Minute).Unix()})
+	return url.Values{"grant_type": {"client_credentials"}, "scope": {scope}, "client_assertion": {assertion},
+		"client_assertion_type": {"urn:ietf:params:oauth:client-assertion-type:jwt-bearer"}}, err
+}
+
+func (k keyFile) token(origin, scope string) (string, error) {
+	form, err := k.form(origin, scope)
 	if err != nil {
 		return "", err
 	}
-	form := url.Values{"grant_type": {"client_credentials"}, "scope": {"register"}, "client_assertion": {assertion},
-		"client_assertion_type": {"urn:ietf:params:oauth:client-assertion-type:jwt-bearer"}}
 	var answer struct {
 		AccessToken string `json:"access_token"`
 	}

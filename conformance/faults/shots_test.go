@@ -9,6 +9,7 @@ import (
 	"io"
 	"net/http"
 	"net/url"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -50,9 +51,10 @@ type answer struct {
 func (a answer) code() string {
 	var e struct {
 		Error string `json:"error"`
+		Code  string `json:"code"`
 	}
 	_ = json.Unmarshal([]byte(a.body), &e)
-	return e.Error
+	return e.Error + e.Code
 }
 
 func (a answer) String() string {
@@ -170,6 +172,13 @@ func (r *result) report(t *testing.T) {
 func jsonError(status int, code string) func(answer) bool {
 	return func(a answer) bool {
 		return a.err == nil && a.status == status && a.code() == code && a.kind == "application/json"
+	}
+}
+
+// problem is the same of our own APIs.
+func problem(status int, codes ...string) func(answer) bool {
+	return func(a answer) bool {
+		return a.err == nil && a.status == status && slices.Contains(codes, a.code()) && a.kind == "application/problem+json"
 	}
 }
 

@@ -45,7 +45,7 @@ func (w *worker) step(ctx context.Context) error {
 	stage := 0
 	switch {
 	case w.bearer == "":
-		w.bearer, err = w.department.token(w.origin)
+		w.bearer, err = w.department.token(w.origin, "register")
 	case w.offer == nil:
 		err = w.newOffer()
 	case w.token == nil:

@@ -1,4 +1,4 @@
-// Command check is the project's test command. It needs Go; whatever else a test needs (PostgreSQL, Node, Chromium, Python) it finds, or installs with the
+// Command check is the project's test command. It needs Go; whatever else a test needs (PostgreSQL, Node, Chromium, Python, Java) it finds, or installs with the
 // system's package manager, and starts by itself. It fails rather than skips.
 //
 //	go run ./internal/check            everything, as CI does
@@ -78,7 +78,7 @@ func steps() []step {
 		{name: "lint", run: lint},
 		{name: "module file is tidy", run: goTool("mod", "tidy", "-diff")},
 		{name: "tests", needs: []tool{postgres}, run: goTool(append(test, packages...)...)},
-		{name: "foreign clients, browser, faults", slow: true, needs: []tool{postgres, node, python, chromium},
+		{name: "foreign clients, browser, faults", slow: true, needs: []tool{postgres, node, python, java, chromium},
 			run: goTool("test", "-timeout=30m", "-count=1", "-tags=conformance", "./conformance/...")},
 	}
 }

@@ -43,6 +43,16 @@ var (
 	python = tool{name: "Python 3 with venv", packages: []string{"python3", "python3-venv"}, present: func() bool {
 		return exec.Command("python3", "-c", "import venv, ensurepip").Run() == nil
 	}}
+	java = tool{name: "a JDK 17 or later and Maven", packages: []string{"default-jdk-headless", "maven"}, present: func() bool {
+		out, err := exec.Command("javac", "-version").Output() // "javac 17.0.15"
+		if err != nil {
+			return false
+		}
+		major, _, _ := strings.Cut(strings.TrimPrefix(strings.TrimSpace(string(out)), "javac "), ".")
+		n, err := strconv.Atoi(major)
+		_, maven := exec.LookPath("mvn")
+		return err == nil && n >= 17 && maven == nil
+	}}
 	chromium = tool{name: "Chromium and a Chinese font", packages: []string{"chromium", "fonts-noto-cjk"}, present: func() bool {
 		_, err := exec.LookPath("chromium")
 		fonts, _ := filepath.Glob("/usr/share/fonts/opentype/noto/NotoSansCJK*")

@@ -223,9 +223,16 @@ func (s *Service) approveChange(ctx context.Context, p Person, r Request) (at ti
 		if !op.Allows(x.State) {
 			return &TransitionError{op, x.State}
 		}
-		now := s.now()
+		last, err := s.cfg.Store.LastUse(ctx, x.ID)
+		if err != nil {
+			return err
+		}
+		begins, recorded := effective(op.To, s.now(), x.StateSince, last), s.now()
+		if recorded.Before(begins) {
+			recorded = begins // a verifier takes the earlier of both
+		}
 		change := Change{SealID: x.ID, Seq: x.Seq + 1, Operation: op.Name, From: x.State, To: op.To, Reason: c.Reason,
-			EffectiveAt: effective(op.To, now, x.StateSince), RecordedAt: now, ProposedBy: r.ProposedBy, ApprovedBy: p.ClientID}
+			EffectiveAt: begins, RecordedAt: recorded, ProposedBy: r.ProposedBy, ApprovedBy: p.ClientID}
 		if err := s.cfg.Store.SetState(ctx, change); err != nil {
 			return err
 		}
@@ -234,17 +241,20 @@ func (s *Service) approveChange(ctx context.Context, p Person, r Request) (at ti
 	})
 }
 
-// effective is when a state begins, in whole seconds, as signatures tell time: a suspension begins in the second after, so that what was sealed before
-// it in the same second stays before it; nothing begins before the state that it follows.
-func effective(to State, now, since time.Time) time.Time {
+// effective is when a state begins, in whole seconds, as signatures tell time. Nothing begins before the state that it follows. A suspension begins in the
+// second after, and after the last use, whatever the clock of the node that recorded that: what was sealed before it stays before it.
+func effective(to State, now, since, lastUse time.Time) time.Time {
 	t := now.Truncate(time.Second)
 	if t.Before(since) {
 		t = since
 	}
-	if to != Active {
-		t = t.Add(time.Second)
+	if to == Active {
+		return t
 	}
-	return t
+	if last := lastUse.Truncate(time.Second); t.Before(last) {
+		t = last
+	}
+	return t.Add(time.Second)
 }
 
 // now is in the precision of the Store.

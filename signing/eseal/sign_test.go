@@ -214,6 +214,23 @@ func TestNothingIsSealedAfterASuspension(t *testing.T) {
 	})
 }
 
+// A suspension on a node whose clock is behind is still after what was sealed before it.
+func TestASuspensionIsAfterEveryUseWhateverTheClocksSay(t *testing.T) {
+	each(t, func(t *testing.T, w *world) {
+		x := w.issued(nil)
+		ahead := w.service(func(c *eseal.Config) { c.Now = func() time.Time { return w.clock.now().Add(3 * time.Second) } })
+		if _, err := ahead.Sign(context.Background(), police1, x.ID, ask(1)); err != nil {
+			t.Fatal(err)
+		}
+		w.change(x.ID, "suspend")
+		w.checkUses(x.ID)
+		h, err := w.History(context.Background(), x.ID)
+		if err != nil || h[1].RecordedAt.Before(h[1].EffectiveAt) {
+			t.Errorf("%+v, %v", h, err)
+		}
+	})
+}
+
 // checkUses holds every use against the history: the state at its claimed time is active.
 func (w *world) checkUses(id string) {
 	w.t.Helper()

@@ -121,6 +121,8 @@ type Store interface {
 	InsertUse(ctx context.Context, u Use) error
 	// UseOf returns ErrNotFound if the organisation never used the request id.
 	UseOf(ctx context.Context, organisation, requestID string) (Use, error)
+	// LastUse is the time of a seal's newest use; zero if there is none.
+	LastUse(ctx context.Context, sealID string) (time.Time, error)
 	// Uses returns a seal's uses, newest first.
 	Uses(ctx context.Context, sealID string, limit int) ([]Use, error)
 

@@ -125,7 +125,7 @@ func TestDefaultsOfTheDocument(t *testing.T) {
 	if err != nil || p.Document().Name != "document" || p.Document().MediaType != "application/octet-stream" {
 		t.Errorf("%+v, %v", p.Document(), err)
 	}
-	for _, name := range []string{"a b.txt", "a:b", "100%.txt", "%41", "a?b#c", "..pdf", strings.Repeat("n", MaxNameBytes)} {
+	for _, name := range []string{"a b.txt", "a:b", "a+b", "100%.txt", "%41", "a?b#c", "..pdf", strings.Repeat("n", MaxNameBytes)} {
 		tmpl.Document.Name, tmpl.Document.MediaType = name, "text/plain"
 		if p, err := Parse(s.seal(t, tmpl)); err != nil || p.Document() != tmpl.Document {
 			t.Errorf("%s: %+v, %v", name, p.Document(), err)
@@ -155,6 +155,9 @@ func TestLayOutRefuses(t *testing.T) {
 		"kind with a space":           func(t *Template) { t.KindURI += " " },
 		"no time":                     func(t *Template) { t.IssuedAt = time.Time{} },
 		"no certificate":              func(t *Template) { t.Chain = nil },
+		"an empty certificate":        func(t *Template) { t.Chain = [][]byte{t.Chain[0], {}} },
+		"more certificates than read": func(t *Template) { t.Chain = append(t.Chain, t.Chain[0], t.Chain[0], t.Chain[0], t.Chain[0]) },
+		"a time after all years":      func(t *Template) { t.IssuedAt = time.Unix(1<<40, 0) },
 		"certificates above the size": func(t *Template) { t.Chain = [][]byte{make([]byte, 60<<10)} },
 	} {
 		tmpl := s.template()
@@ -193,6 +196,49 @@ func TestSignRefuses(t *testing.T) {
 	} {
 		if out, err := Sign(s.key, []byte(header)); err == nil || out != nil {
 			t.Errorf("%s: signed %s", name, out)
+		}
+	}
+}
+
+// The bytes are recorded and signed, and read by others: they change only with docs/seal-format.md.
+func TestTheWireFormIsPinned(t *testing.T) {
+	const want = `{"alg":"ES256","typ":"jose+json","iat":1790000000,"x5t#S256":"S_USLzRFVMU73i67jNK349FgCtYxw4Wl18ziPHeFRZo","x5c":["AQ==","Ag=="],` +
+		`"srCms":[{"commId":{"id":"https://hufu.example/document-kinds/decision"}}],` +
+		`"srAts":{"signedAssertions":[{"mediaType":"application/dc+sd-jwt","encoding":"binary","qVals":["eyJhbGciOiJFUzI1NiJ9.eyJzZWFsX2lkIjoieCJ9.AAAA~"]}]},` +
+		`"sigD":{"mId":"http://uri.etsi.org/19182/ObjectIdByURIHash","pars":["%E5%86%B3%E5%AE%9A%E4%B9%A6%20%E7%AC%AC1%E5%8F%B7.pdf"],"hashM":"S256",` +
+		`"hashV":["mUZZ3of3J93N5130QxTzHX82ezv_NH6FLzkFMPKXIMc"],"ctys":["pdf"]},"b64":false,"crit":["b64","sigD"]}`
+	tmpl := stamp{chain: [][]byte{{1}, {2}}}.template()
+	if got, err := LayOut(tmpl); err != nil || string(got) != want {
+		t.Errorf("%v\n%s\nwas\n%s", err, got, want)
+	}
+}
+
+func BenchmarkSeal(b *testing.B) {
+	s := newStamp(b)
+	tmpl := s.template()
+	b.ReportAllocs()
+	for b.Loop() {
+		protected, err := LayOut(tmpl)
+		if err != nil {
+			b.Fatal(err)
+		}
+		if _, err := Sign(s.key, protected); err != nil {
+			b.Fatal(err)
+		}
+	}
+}
+
+func BenchmarkVerify(b *testing.B) {
+	s := newStamp(b)
+	sig := s.seal(b, s.template())
+	b.ReportAllocs()
+	for b.Loop() {
+		p, err := Parse(sig)
+		if err != nil {
+			b.Fatal(err)
+		}
+		if _, err := p.Verify(); err != nil {
+			b.Fatal(err)
 		}
 	}
 }

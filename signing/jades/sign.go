@@ -98,10 +98,17 @@ func LayOut(t Template) (protected []byte, err error) {
 	if err != nil {
 		return nil, fmt.Errorf("%w: %w", ErrTemplate, err)
 	}
-	if base64.RawURLEncoding.EncodedLen(len(b)) > jose.MaxDetachedHeaderBytes {
-		return nil, fmt.Errorf("%w: %w", ErrTemplate, ErrTooLarge)
+	// What is recorded and then can't be signed would be a use that never was: so it is read back now.
+	if _, err := parse(unsigned(b)); err != nil {
+		return nil, fmt.Errorf("%w: %w", ErrTemplate, err)
 	}
 	return b, nil
+}
+
+// unsigned is the form of a signature with a header, for checks of the header.
+func unsigned(header []byte) []byte {
+	b, _ := marshal(flattened{Protected: encode(header), Signature: encode(make([]byte, 64))}) // of strings: it can't fail
+	return b
 }
 
 // Sign signs what LayOut made and returns the file to hand out: flattened JSON on one line. Errors: those of jose.SignDetached; ErrMalformed or
@@ -145,8 +152,10 @@ func nameFits(s string) bool {
 		!strings.ContainsFunc(s, func(r rune) bool { return !unicode.IsPrint(r) })
 }
 
-// escapeName makes the name a URI reference, which never looks like one with a scheme.
-func escapeName(s string) string { return strings.ReplaceAll(url.PathEscape(s), ":", "%3A") }
+// escapeName makes the name a URI reference, which never looks like one with a scheme, nor with a plus that some take for a space.
+func escapeName(s string) string {
+	return strings.NewReplacer(":", "%3A", "+", "%2B").Replace(url.PathEscape(s))
+}
 
 // mediaTypeFits: type and subtype in small letters, without parameters.
 func mediaTypeFits(s string) bool {

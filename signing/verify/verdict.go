@@ -1,12 +1,22 @@
 package verify
 
-import "github.com/hufu-id/hufu/signing/verify/internal/report"
+import (
+	"slices"
+
+	"github.com/hufu-id/hufu/signing/verify/internal/report"
+)
 
 // Words is an outcome in Chinese and English: for records that keep the codes.
 func Words(o Outcome) (zh, en string) { return report.Words(o) }
 
 // ReasonWords is a reason in Chinese and English; the code itself when there are no words for it.
 func ReasonWords(code string) (zh, en string) { return report.ReasonWords(code) }
+
+// NewerBundleHelps says whether a "cannot tell" may be for want of a newer bundle: what it misses may have been published since.
+func NewerBundleHelps(v Verdict) bool {
+	return slices.Contains([]string{report.ReasonNoBundle, report.ReasonStaleBundle, report.ReasonOldBundle, report.ReasonListMissing, report.ReasonListExpired,
+		report.ReasonListOld, report.ReasonListUntrusted, report.ReasonUnknownIssuer, report.ReasonTypeUnknown}, v.Reason())
+}
 
 // conclude is the last step.
 func (r *run) conclude() Verdict {

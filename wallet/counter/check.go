@@ -70,7 +70,7 @@ func (c *Counter) question(text, own string, now time.Time) question {
 	if !c.nonces.ours(own, now) {
 		own = c.nonces.make(now)
 	}
-	q := question{challenge: verify.Challenge{Nonce: own, Audience: c.audience}, mode: ModeNone}
+	q := question{challenge: verify.Challenge{Nonce: own, Audience: c.audience, Purposes: c.purposes}, mode: ModeNone}
 	parsed, err := sdjwt.Parse(strings.Trim(text, " \t\r\n"))
 	if err != nil {
 		return q
@@ -81,7 +81,6 @@ func (c *Counter) question(text, own string, now time.Time) question {
 	}
 	switch {
 	case slices.Contains(c.purposes, b.Audience):
-		q.challenge = verify.Challenge{HolderAny: true}
 		q.mode, q.claim = ModeUnasked, "proof "+b.Signed
 		q.purpose = strings.TrimPrefix(b.Audience, c.cfg.National+"/purposes/")
 	case c.nonces.ours(b.Nonce, now):
@@ -95,8 +94,7 @@ func (c *Counter) question(text, own string, now time.Time) question {
 func (c *Counter) judge(ctx context.Context, text, own string, source Source) (verify.Verdict, Check, error) {
 	now := c.cfg.Now()
 	q := c.question(text, own, now)
-	verifier := c.trust.verifier()
-	first := verifier.Verify(text, q.challenge, now)
+	verifier, first := c.verify(ctx, text, q.challenge, now)
 	var verdict verify.Verdict
 	var rec Check
 	err := c.cfg.Tx(ctx, func(ctx context.Context) error {
@@ -116,6 +114,44 @@ func (c *Counter) judge(ctx context.Context, text, own string, source Source) (v
 		return c.keep(ctx, &rec)
 	})
 	return verdict, rec, err
+}
+
+// A licence that was taken a moment ago is in the next bundle, which the national server publishes within seconds: the clerk waits for it rather than hears "cannot
+// tell". A server that can't be reached is not waited for.
+const (
+	freshTries = 5
+	freshPause = 600 * time.Millisecond
+)
+
+// verify judges by the copy at hand and, where a newer bundle could help, by the newest that there is.
+func (c *Counter) verify(ctx context.Context, text string, q verify.Challenge, now time.Time) (*verify.Verifier, verify.Verdict) {
+	v := c.trust.verifier()
+	verdict := v.Verify(text, q, now)
+	for try := 0; try < freshTries && verdict.Outcome() == verify.CannotTell && verify.NewerBundleHelps(verdict); try++ {
+		if try > 0 {
+			select {
+			case <-ctx.Done():
+				return v, verdict
+			case <-time.After(freshPause):
+			}
+		}
+		if !c.fetchNow(ctx) {
+			break
+		}
+		v = c.trust.verifier()
+		verdict = v.Verify(text, q, now)
+	}
+	return v, verdict
+}
+
+// fetchNow asks for a newer bundle while a clerk waits. After a failure the next checks don't wait for half a minute.
+func (c *Counter) fetchNow(ctx context.Context) bool {
+	if last := c.trust.last.Load(); last != nil && last.trouble == "unreachable" && c.cfg.Now().Sub(last.at) < 30*time.Second {
+		return false
+	}
+	ctx, cancel := context.WithTimeout(ctx, 3*time.Second)
+	defer cancel()
+	return c.Refresh(ctx) == nil
 }
 
 // keep writes the record under a new receipt number, and its audit event.

@@ -132,6 +132,18 @@ func (s *Store) UseOf(ctx context.Context, organisation, requestID string) (esea
 	return scanUse(s.db.QueryRow(ctx, `SELECT `+useColumns+` FROM seal_uses WHERE organisation = $1 AND request_id = $2`, organisation, requestID))
 }
 
+// LastUse implements eseal.Store.
+func (s *Store) LastUse(ctx context.Context, sealID string) (time.Time, error) {
+	var last int64
+	if err := s.db.QueryRow(ctx, `SELECT COALESCE(MAX(used_at), 0) FROM seal_uses WHERE seal_id = $1`, sealID).Scan(&last); err != nil {
+		return time.Time{}, fmt.Errorf("esealstore: last use: %w", err)
+	}
+	if last == 0 {
+		return time.Time{}, nil
+	}
+	return sqlstore.FromMicros(last), nil
+}
+
 // Uses implements eseal.Store.
 func (s *Store) Uses(ctx context.Context, sealID string, limit int) ([]eseal.Use, error) {
 	rows, err := s.db.Query(ctx, `SELECT `+useColumns+` FROM seal_uses WHERE seal_id = $1 ORDER BY used_at DESC, request_id LIMIT $2`, sealID, limit)

@@ -38,15 +38,19 @@ type People interface {
 type API struct {
 	seals  *eseal.Service
 	people People
+	page   Page
 	log    *slog.Logger
 }
 
-// New returns the API of a register; log may be nil.
-func New(seals *eseal.Service, people People, log *slog.Logger) *API {
+// Page shows a seal to a browser; found is false when there is none under the id that was asked for.
+type Page func(w http.ResponseWriter, r *http.Request, x eseal.Public, found bool)
+
+// New returns the API of a register; page and log may be nil.
+func New(seals *eseal.Service, people People, page Page, log *slog.Logger) *API {
 	if log == nil {
 		log = slog.New(slog.DiscardHandler)
 	}
-	return &API{seals: seals, people: people, log: log}
+	return &API{seals: seals, people: people, page: page, log: log}
 }
 
 // ProposalPath is where proposals are posted; with a picture they are larger than other requests, MaxProposal at most.
@@ -174,8 +178,8 @@ type SealedView struct {
 	Signature string `json:"signature"`
 }
 
-// Page is a list of seals. Next is the value of after for the next page; absent on the last.
-type Page struct {
+// List is a list of seals. Next is the value of after for the next page; absent on the last.
+type List struct {
 	Seals []SealView `json:"seals"`
 	Next  string     `json:"next,omitempty"`
 }
@@ -271,7 +275,7 @@ func (a *API) getSeals(r *http.Request, p eseal.Person) (any, error) {
 	if err != nil {
 		return nil, err
 	}
-	page := Page{Seals: make([]SealView, 0, len(seals))}
+	page := List{Seals: make([]SealView, 0, len(seals))}
 	for _, x := range seals {
 		page.Seals = append(page.Seals, viewOf(x))
 	}

@@ -93,7 +93,7 @@ func each(t *testing.T, run func(t *testing.T, s *server)) {
 			t.Fatal(err)
 		}
 		r := mux.NewRouter().SkipClean(true).UseEncodedPath()
-		sealapi.New(register, people{}, nil).Routes(r)
+		sealapi.New(register, people{}, nil, nil).Routes(r)
 		s := &server{t, httptest.NewServer(httpx.Wrap(r, httpx.Options{MaxBody: func(*http.Request) int64 { return sealapi.MaxProposal }}))}
 		t.Cleanup(s.Close)
 		run(t, s)

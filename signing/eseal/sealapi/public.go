@@ -8,9 +8,11 @@ import (
 	"net/http"
 	"strconv"
 	"strings"
+	"time"
 
 	"github.com/gorilla/mux"
 
+	"github.com/hufu-id/hufu/internal/httpx"
 	"github.com/hufu-id/hufu/signing/eseal"
 	"github.com/hufu-id/hufu/signing/sealvc"
 )
@@ -27,6 +29,7 @@ const (
 func (a *API) publicRoutes(r *mux.Router) {
 	for path, h := range map[string]http.HandlerFunc{
 		sealvc.Path:           a.serveType,
+		"/seals/{id}":         a.serveSeal,
 		"/seals/{id}/picture": a.servePicture,
 		"/.well-known/jwt-vc-issuer/seal-makers/{code}": a.serveKeys,
 	} {
@@ -85,6 +88,52 @@ func (a *API) serveKeys(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	send(w, r, "application/json", fiveMinutes, body)
+}
+
+// PublicView is what everybody may know of a seal.
+type PublicView struct {
+	ID            string          `json:"id"`
+	Kind          string          `json:"kind"`
+	Name          string          `json:"name"`
+	Owner         eseal.OwnerView `json:"owner"`
+	Maker         eseal.OwnerView `json:"maker"`
+	DocumentKinds []string        `json:"document_kinds"`
+	ValidFrom     string          `json:"valid_from"`
+	ValidTo       string          `json:"valid_to"`
+	State         eseal.State     `json:"state"`
+	States        []StateView     `json:"states"`
+	Picture       string          `json:"picture,omitempty"`
+}
+
+// StateView is one state of a seal.
+type StateView struct {
+	State       eseal.State `json:"state"`
+	EffectiveAt time.Time   `json:"effective_at"`
+	RecordedAt  time.Time   `json:"recorded_at"`
+}
+
+// serveSeal tells a stranger of a seal: a page to a browser, JSON to a program. It says nothing about any document.
+func (a *API) serveSeal(w http.ResponseWriter, r *http.Request) {
+	x, err := a.seals.Public(r.Context(), pathID(r))
+	page := strings.Contains(r.Header.Get("Accept"), "text/html") && a.page != nil
+	w.Header().Set("Vary", "Accept")
+	switch {
+	case page && (err == nil || errors.Is(err, eseal.ErrNotFound)):
+		a.page(w, r, x, err == nil)
+		return
+	case err != nil:
+		a.absent(w, r, err)
+		return
+	}
+	v := PublicView{ID: x.ID, Kind: x.Kind, Name: x.Name, Owner: eseal.OwnerView{Code: x.Owner, Name: x.OwnerName}, Maker: eseal.OwnerView{Code: x.Maker, Name: x.MakerName.ZH},
+		DocumentKinds: x.DocumentKinds, ValidFrom: x.ValidFrom, ValidTo: x.ValidTo, State: x.State}
+	for _, c := range x.History {
+		v.States = append(v.States, StateView{State: c.To, EffectiveAt: c.EffectiveAt.UTC(), RecordedAt: c.RecordedAt.UTC()})
+	}
+	if x.Picture {
+		v.Picture = "/seals/" + x.ID + "/picture"
+	}
+	httpx.WriteJSON(w, http.StatusOK, v)
 }
 
 // servePicture serves the picture of a seal that was issued. Its hash is in the credential.

@@ -126,18 +126,23 @@ func (r *run) judgeStates() report.Check {
 func stateAt(history []bundle.SealState, t time.Time) string {
 	state := ""
 	for _, h := range history {
-		from := h.EffectiveAt
-		if later := h.RecordedAt.After(from); later == (h.State == bundle.SealActive) {
-			from = h.RecordedAt
-		}
-		if h.State == bundle.SealActive {
-			from = from.Truncate(time.Second)
-		}
-		if !t.Before(from) {
+		if !t.Before(since(h)) {
 			state = h.State
 		}
 	}
 	return state
+}
+
+// since is when a state began, by the stricter reading.
+func since(h bundle.SealState) time.Time {
+	from := h.EffectiveAt
+	if later := h.RecordedAt.After(from); later == (h.State == bundle.SealActive) {
+		from = h.RecordedAt
+	}
+	if h.State == bundle.SealActive {
+		from = from.Truncate(time.Second)
+	}
+	return from
 }
 
 // describe adds what the report says besides the verdict. A seal that nobody vouches for isn't shown: its names are a forger's.
@@ -156,7 +161,7 @@ func (r *run) describe(v *report.Report) {
 		s.States = append(s.States, report.SealState{State: h.State, EffectiveAt: report.Stamp(h.EffectiveAt), RecordedAt: report.Stamp(h.RecordedAt)})
 	}
 	if n := len(r.history); n > 0 {
-		s.Since = r.history[n-1].EffectiveAt
+		s.Since = since(r.history[n-1])
 	}
 	v.Seal = s
 }

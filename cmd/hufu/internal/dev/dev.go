@@ -157,3 +157,23 @@ func (w *World) serve(listeners map[int]net.Listener) {
 		}()
 	}
 }
+
+// FreeBase finds a port base with all ports of the world free, away from the default.
+func FreeBase() (int, error) {
+	for base := 18080; base < 28000; base += 20 {
+		l, err := net.Listen("tcp", net.JoinHostPort("127.0.0.1", strconv.Itoa(base)))
+		if err != nil {
+			continue
+		}
+		_ = l.Close()
+		listeners, err := listen(base)
+		if err != nil {
+			continue
+		}
+		for _, l := range listeners {
+			_ = l.Close()
+		}
+		return base, nil
+	}
+	return 0, errors.New("no free ports")
+}

@@ -85,10 +85,6 @@ func Start(ctx context.Context, o Options) (*World, error) {
 		return nil, err
 	}
 	w.serve(listeners)
-	if err := w.seed(ctx); err != nil {
-		w.Stop()
-		return nil, err
-	}
 	w.node.Start(context.WithoutCancel(ctx))
 	if err := w.startCounters(context.WithoutCancel(ctx)); err != nil {
 		w.Stop()
@@ -128,6 +124,10 @@ func (w *World) open(ctx context.Context, listeners map[int]net.Listener) (err e
 		return fmt.Errorf("the data in %s belongs to another key; remove it, or name another place with --data: %w", w.dir, err)
 	}
 	if err != nil {
+		return err
+	}
+	// Before anybody asks for a bundle: the first one has the sample seals.
+	if err := w.seed(ctx); err != nil {
 		return err
 	}
 	w.handlers[0] = w.node.Handler()
@@ -235,3 +235,6 @@ func devKEK(path string) ([32]byte, error) {
 	}
 	return keys.ReadKEK(path)
 }
+
+// Publish signs what is waiting to be published: status lists, then the bundle.
+func (w *World) Publish(ctx context.Context) error { return w.node.Publish(ctx) }

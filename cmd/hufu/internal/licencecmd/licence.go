@@ -44,7 +44,7 @@ Exit codes: 0 done, 1 wrong usage, a file or server that can't be reached, 2 ref
 		SilenceUsage: true, SilenceErrors: true,
 	}
 	f.Bind(cmd, "key file of the department (required)")
-	cmd.AddCommand(licenceImportCmd(f), licenceListCmd(f), licenceOfferCmd(f), licenceStatusCmd(f))
+	cmd.AddCommand(licenceImportCmd(f), licenceListCmd(f), licenceOfferCmd(f), licenceStatusCmd(f), licenceReportsCmd(f), licenceAnswerCmd(f))
 	return cmd
 }
 

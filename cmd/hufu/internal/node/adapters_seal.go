@@ -6,25 +6,17 @@ import (
 
 	"github.com/hufu-id/hufu/cmd/hufu/internal/node/seals"
 	"github.com/hufu-id/hufu/internal/sqlstore/esealstore"
-	"github.com/hufu-id/hufu/signing/bundle"
 	"github.com/hufu-id/hufu/signing/eseal"
 	"github.com/hufu-id/hufu/signing/eseal/sealapi"
 	"github.com/hufu-id/hufu/wallet/register"
 )
 
-// sealScope is what a person's token needs to work with seals, sealAudience completes the origin to its audience.
-const (
-	sealScope    = "seal"
-	sealAudience = "/seals"
-)
+// sealAudience completes the origin to the audience of a person's token.
+const sealAudience = "/seals"
 
 func (n *Node) openSeals(context.Context) (err error) {
-	var makers []eseal.Maker
-	for _, m := range n.cfg.SealMakers {
-		makers = append(makers, eseal.Maker(m))
-	}
 	n.seals, err = eseal.New(eseal.Config{Origin: n.cfg.Origin, Store: esealstore.New(n.db), Tx: n.db.InTx, Audit: n.db.Audit,
-		Keys: seals.Keys{Keys: n.keys}, Makers: makers})
+		Keys: seals.Keys{Keys: n.keys}, Makers: n.cfg.makers()})
 	return err
 }
 
@@ -35,7 +27,7 @@ func (n *Node) Seals() *eseal.Service { return n.seals }
 type sealPeople struct{ departments }
 
 func (s sealPeople) Authenticate(ctx context.Context, bearer string) (eseal.Person, error) {
-	code, clientID, err := s.authorised(ctx, bearer, sealAudience, sealScope)
+	code, clientID, err := s.authorised(ctx, bearer, sealAudience, seals.Scope)
 	switch {
 	case errors.Is(err, register.ErrUnauthenticated):
 		err = sealapi.ErrUnauthenticated
@@ -45,17 +37,9 @@ func (s sealPeople) Authenticate(ctx context.Context, bearer string) (eseal.Pers
 	return eseal.Person{Organisation: code, ClientID: clientID}, err
 }
 
-// sealMakers adds what the bundle says of seal makers and their seals.
-func (b bundleInputs) sealMakers(ctx context.Context, in *bundle.Input) error {
-	for _, m := range b.n.cfg.SealMakers {
-		i, err := seals.Issuer(ctx, b.n.seals, b.n.cfg.Origin, eseal.Maker(m))
-		if err != nil {
-			return err
-		}
-		in.Issuers = append(in.Issuers, i)
+func (c Config) makers() (out []eseal.Maker) {
+	for _, m := range c.SealMakers {
+		out = append(out, eseal.Maker(m))
 	}
-	if len(b.n.cfg.SealMakers) > 0 {
-		in.Types[b.n.seals.VCT()] = b.n.seals.Metadata()
-	}
-	return nil
+	return out
 }

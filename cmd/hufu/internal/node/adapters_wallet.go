@@ -6,6 +6,7 @@ import (
 	"net/http"
 	"time"
 
+	"github.com/hufu-id/hufu/cmd/hufu/internal/node/seals"
 	"github.com/hufu-id/hufu/federation/identity"
 	"github.com/hufu-id/hufu/internal/jose"
 	"github.com/hufu-id/hufu/keys"
@@ -240,7 +241,7 @@ func (b bundleInputs) Input(ctx context.Context) (bundle.Input, error) {
 	for _, t := range b.n.register.Types() {
 		in.Types[t.VCT] = t.Metadata
 	}
-	if err := b.sealMakers(ctx, &in); err != nil {
+	if err := seals.Publish(ctx, b.n.seals, b.n.cfg.Origin, b.n.cfg.makers(), &in); err != nil {
 		return in, err
 	}
 	tokens, err := b.n.status.Tokens(ctx)

@@ -14,6 +14,7 @@ import (
 
 	"github.com/gorilla/mux"
 
+	"github.com/hufu-id/hufu/cmd/hufu/internal/node/seals"
 	"github.com/hufu-id/hufu/federation"
 	"github.com/hufu-id/hufu/federation/identity"
 	"github.com/hufu-id/hufu/internal/audit"
@@ -31,6 +32,7 @@ import (
 	"github.com/hufu-id/hufu/oidc"
 	"github.com/hufu-id/hufu/signing/eseal"
 	"github.com/hufu-id/hufu/signing/eseal/sealapi"
+	"github.com/hufu-id/hufu/wallet/correction"
 	"github.com/hufu-id/hufu/wallet/holder"
 	"github.com/hufu-id/hufu/wallet/hosted"
 	"github.com/hufu-id/hufu/wallet/issuer"
@@ -75,6 +77,7 @@ type Node struct {
 	register   *register.Service
 	issuer     *issuer.Issuer
 	holder     *holder.Holder
+	correction *correction.Service
 	hosted     *hosted.Wallet
 	bundle     *bundlepub.Service
 	seals      *eseal.Service
@@ -89,7 +92,7 @@ type Node struct {
 func Open(ctx context.Context, cfg Options) (*Node, error) {
 	n := &Node{cfg: cfg}
 	for _, step := range []func(context.Context) error{
-		n.openDatabase, n.openKeys, n.openShared, n.openSeals, n.openWalletRooms, n.openLoginRooms, n.openCitizenRooms, n.openBundle, n.openHosted, n.putClients,
+		n.openDatabase, n.openKeys, n.openShared, n.openSeals, n.openWalletRooms, n.openLoginRooms, n.openCitizenRooms, n.openCorrection, n.openBundle, n.openHosted, n.putClients,
 	} {
 		if err := step(ctx); err != nil {
 			n.Close()
@@ -244,7 +247,7 @@ func (n *Node) deleteExpired(ctx context.Context) error {
 func (n *Node) routes() http.Handler {
 	r := mux.NewRouter().SkipClean(true).UseEncodedPath()
 	n.router = r
-	for _, m := range []interface{ Routes(*mux.Router) }{n.provider, n.federation, sealapi.New(n.seals, sealPeople{departments{n}}, n.cfg.Log), n.register, n.issuer, n.holder, n.hosted, n.status, n.bundle} {
+	for _, m := range []interface{ Routes(*mux.Router) }{n.provider, n.federation, sealapi.New(n.seals, sealPeople{departments{n}}, seals.Show(n.pages), n.cfg.Log), n.register, n.issuer, n.holder, n.correction, n.hosted, n.status, n.bundle} {
 		m.Routes(r)
 	}
 	r.PathPrefix("/assets/").Handler(n.pages.Assets())

@@ -12,6 +12,7 @@ import (
 
 	"go.yaml.in/yaml/v3"
 
+	"github.com/hufu-id/hufu/cmd/hufu/internal/node/seals"
 	"github.com/hufu-id/hufu/federation/upstream"
 	"github.com/hufu-id/hufu/internal/gb"
 	"github.com/hufu-id/hufu/internal/jose"
@@ -180,18 +181,14 @@ func (c Config) check() error {
 			bad("authorities: %s: name_zh, name_en and types are needed", a.Code)
 		}
 	}
-	for _, m := range c.SealMakers {
-		if _, err := gb.ParseCreditCode(m.Code); err != nil || m.NameZH == "" || m.NameEN == "" {
-			bad("seal_makers: %q needs a unified social credit code, name_zh and name_en", m.Code)
-		}
-		if _, both := c.authority(m.Code); both {
-			bad("seal_makers: %s is an authority too; it can't be both", m.Code)
-		}
-	}
+	seals.CheckMakers(c.makers(), func(code string) bool { _, ok := c.authority(code); return ok }, bad)
+	sealKeys := map[string]string{}
 	for _, cl := range c.Clients {
-		if _, err := cl.client(); err != nil {
+		made, err := cl.client()
+		if err != nil {
 			bad("clients: %s: %v", cl.ID, err)
 		}
+		seals.CheckKeys(made, sealKeys, bad)
 	}
 	return errors.Join(problems...)
 }

@@ -28,6 +28,7 @@ func openAt(t *testing.T, origin string) *Node {
 	n, err := Open(t.Context(), Options{KEK: kek, Migrate: true, AllowHTTP: true, Config: Config{
 		Origin: origin, Database: "sqlite:" + filepath.Join(t.TempDir(), "hufu.db"),
 		Authorities: []AuthorityConfig{{Code: "1199440000TRY002X9", NameZH: "沙箱省公安厅交通管理局", NameEN: "Sandbox Traffic Police", Types: []string{"driving-licence"}}},
+		SealMakers:  []SealMakerConfig{{Code: "91990000MA9TRY042P", NameZH: "沙箱印章制作中心", NameEN: "Sandbox Seal Makers"}},
 	}})
 	if err != nil {
 		t.Fatal(err)
@@ -159,6 +160,7 @@ func TestPositiveTwinTheOpenRoutesAnswerOK(t *testing.T) {
 	n := open(t)
 	for _, path := range []string{"/", "/livez", "/readyz", "/jwks", "/.well-known/openid-configuration", "/.well-known/oauth-authorization-server",
 		"/.well-known/openid-credential-issuer/i/1199440000TRY002X9", "/.well-known/jwt-vc-issuer/i/1199440000TRY002X9", "/types/driving-licence/1",
+		"/.well-known/jwt-vc-issuer/seal-makers/91990000MA9TRY042P", "/types/e-seal/1",
 		"/bundle.zip", "/bundle/root.json", "/bundle/timestamp.json"} {
 		rec := httptest.NewRecorder()
 		n.Handler().ServeHTTP(rec, httptest.NewRequest("GET", testOrigin+path, nil))

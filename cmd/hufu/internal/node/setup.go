@@ -18,7 +18,6 @@ import (
 	"github.com/hufu-id/hufu/keys"
 	"github.com/hufu-id/hufu/oidc"
 	"github.com/hufu-id/hufu/signing/bundle"
-	"github.com/hufu-id/hufu/signing/eseal"
 	"github.com/hufu-id/hufu/signing/eseal/sealapi"
 	"github.com/hufu-id/hufu/wallet/register"
 	"github.com/hufu-id/hufu/web"
@@ -100,8 +99,8 @@ func (c Config) specs() map[keys.Purpose]keys.Spec {
 				URI: c.Origin + "/i/" + a.Code}}
 		specs[keys.BundleIssuer(a.Code)] = keys.Spec{RotateEvery: 180 * day, PublishAhead: 7 * day, Keep: 40 * day}
 	}
-	for _, m := range c.SealMakers {
-		maps.Copy(specs, seals.Specs(c.Origin, eseal.Maker(m)))
+	for _, m := range c.makers() {
+		maps.Copy(specs, seals.Specs(c.Origin, m))
 	}
 	for _, p := range c.Provinces {
 		specs[keys.Province(p.Code)] = keys.Spec{RotateEvery: 90 * day, PublishAhead: day, Keep: 2 * day}

@@ -12,7 +12,7 @@ import (
 
 func local(t time.Time) string { return t.Local().Format(time.RFC3339) }
 
-func printPage(p *deptclient.Printer, page sealapi.Page) {
+func printPage(p *deptclient.Printer, page sealapi.List) {
 	if len(page.Seals) == 0 {
 		p.Line("No seals.")
 	}

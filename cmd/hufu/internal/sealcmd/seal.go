@@ -56,7 +56,7 @@ func listCmd(f *flags) *cobra.Command {
 				if after != "" {
 					q.Set("after", after)
 				}
-				var page sealapi.Page
+				var page sealapi.List
 				err := c.Call(cmd.Context(), http.MethodGet, "/seals/v1/seals?"+q.Encode(), "", nil, &page)
 				return page, func(p *deptclient.Printer) { printPage(p, page) }, err
 			})

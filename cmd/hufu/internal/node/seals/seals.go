@@ -66,10 +66,24 @@ func signer(s keys.Signer, err error) (eseal.Signer, error) {
 	return eseal.Signer{Key: s.Key(), Chain: s.Chain()}, err
 }
 
-// Issuer is what the trust bundle says of a seal maker and its seals.
-func Issuer(ctx context.Context, s *eseal.Service, origin string, m eseal.Maker) (bundle.Issuer, error) {
-	out := bundle.Issuer{ID: eseal.Identifier(origin, m.Code), Code: m.Code, Name: map[string]string{"zh": m.NameZH, "en": m.NameEN},
-		Authorised: []bundle.Authorisation{{VCT: s.VCT()}}}
-	_, err := s.Published(ctx, m.Code)
-	return out, err
+// Publish adds what the trust bundle says of seal makers and their seals.
+func Publish(ctx context.Context, s *eseal.Service, origin string, makers []eseal.Maker, in *bundle.Input) error {
+	for _, m := range makers {
+		out := bundle.Issuer{ID: eseal.Identifier(origin, m.Code), Code: m.Code, Name: map[string]string{"zh": m.NameZH, "en": m.NameEN},
+			Authorised: []bundle.Authorisation{{VCT: s.VCT()}}}
+		made, err := s.Published(ctx, m.Code)
+		if err != nil {
+			return err
+		}
+		for _, x := range made {
+			seal := bundle.Seal{ID: x.ID, PayloadSHA256: x.PayloadHash}
+			for _, c := range x.Changes {
+				seal.History = append(seal.History, bundle.SealState{State: string(c.To), EffectiveAt: c.EffectiveAt, RecordedAt: c.RecordedAt})
+			}
+			out.Seals = append(out.Seals, seal)
+		}
+		in.Issuers = append(in.Issuers, out)
+		in.Types[s.VCT()] = s.Metadata()
+	}
+	return nil
 }

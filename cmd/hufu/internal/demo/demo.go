@@ -1,4 +1,5 @@
-package dev
+// Package demo is `hufu demo`: it plays the main job on a throw-away sample world, with the production code and as its people would.
+package demo
 
 import (
 	"bytes"
@@ -7,14 +8,13 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"net"
 	"os"
 	"path/filepath"
-	"strconv"
 	"time"
 
 	"github.com/spf13/cobra"
 
+	"github.com/hufu-id/hufu/cmd/hufu/internal/dev"
 	"github.com/hufu-id/hufu/internal/sample/browser"
 	"github.com/hufu-id/hufu/internal/sample/wallet"
 )
@@ -22,15 +22,16 @@ import (
 // Run runs one command of this program, as if typed, and returns its exit code.
 type Run func(ctx context.Context, args []string, stdin io.Reader, stdout, stderr io.Writer) int
 
-// NewDemoCommand is `hufu demo`. run executes the commands that the demo shows.
-func NewDemoCommand(run Run) *cobra.Command {
+// NewCommand is `hufu demo`. run executes the commands that the demo shows.
+func NewCommand(run Run) *cobra.Command {
 	var asJSON bool
 	var outDir string
 	cmd := &cobra.Command{
 		Use:   "demo",
 		Short: "Play the main job in the terminal: log in, take a licence, verify it offline, revoke it, verify again",
 		Long: "Play the main job on a throw-away world: a person logs in to a department through her province, takes her driving licence into a wallet,\n" +
-			"and a stranger verifies it offline; then the department revokes it. Exits 0, or says which step failed and exits 1.",
+			"and a stranger verifies it offline; a department seals a document; she shows the licence without an app and a clerk checks it; then the seal\n" +
+			"is suspended and the licence revoked. Exits 0, or says which step failed and exits 1.",
 		Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			d := &demo{run: run, out: cmd.OutOrStdout(), json: asJSON, dir: outDir, start: time.Now(), person: browser.New(), files: map[string]string{}}
@@ -50,7 +51,9 @@ type demo struct {
 	dir   string
 	start time.Time
 
-	world      *World
+	world      *dev.World
+	ready      dev.Ready
+	tmp        string // removed at the end
 	person     *browser.Browser
 	subject    string
 	credential wallet.Credential
@@ -76,6 +79,12 @@ func (d *demo) scenes() []scene {
 		{"bundle", "A counter far away fetches the trust bundle once", "The Update Framework", d.exportBefore},
 		{"present", "The wallet shows the licence, all but her address", "SD-JWT VC with key binding, RFC 9901", d.present},
 		{"verify", "The counter verifies it without a network", "hufu verify", d.verifyBefore},
+		{"seal", "The traffic police seals a document", "e-seal as SD-JWT VC; JAdES, ETSI TS 119 182-1", d.seal},
+		{"verify_seal", "A stranger checks the sealed file without a network", "hufu verify --seal", d.verifySealed},
+		{"show", "Without an app: she shows the licence from the wallet on the national server", "OpenID4VCI taken by the server; SD-JWT VC with key binding", d.show},
+		{"counter", "The clerk of another department checks what she shows", "the department's own copy of the trust bundle", d.check},
+		{"suspend_seal", "The seal is reported lost, by two people", "hufu seal suspend, approve", d.suspendSeal},
+		{"verify_seal_after", "The sealed file again, with the new bundle", "hufu verify --seal", d.verifySealedAfter},
 		{"revoke", "The traffic police revokes the licence", "GB/T 36903 states, token status list", d.revoke},
 		{"bundle_after", "The counter fetches a new bundle", "The Update Framework", d.exportAfter},
 		{"verify_after", "The same licence again, with the new bundle", "hufu verify", d.verifyAfter},
@@ -93,6 +102,9 @@ func (d *demo) play(ctx context.Context) error {
 	defer func() {
 		if d.world != nil {
 			d.world.Stop()
+		}
+		if d.tmp != "" {
+			_ = os.RemoveAll(d.tmp)
 		}
 	}()
 	if !d.json {
@@ -172,48 +184,24 @@ func (d *demo) open(ctx context.Context) (string, error) {
 		if err != nil {
 			return "", err
 		}
-		dir = tmp
+		dir, d.tmp = tmp, tmp
 	} else if err := os.MkdirAll(dir, 0o755); err != nil {
 		return "", err
 	}
 	for name, file := range map[string]string{"root": "root.json", "bundle": "bundle.zip", "bundle_after_revocation": "bundle-after-revocation.zip",
-		"licence": "licence.sd-jwt", "presentation": "presentation.sd-jwt"} {
+		"licence": "licence.sd-jwt", "presentation": "presentation.sd-jwt", "document": "approval.txt", "seal": "approval.txt.jades",
+		"shown": "shown.sd-jwt", "bundle_after_suspension": "bundle-after-suspension.zip"} {
 		d.files[name] = filepath.Join(dir, file)
 	}
-	base, err := freeBase()
+	base, err := dev.FreeBase()
 	if err != nil {
 		return "", err
 	}
-	w, err := Start(ctx, Options{PortBase: base, Ephemeral: true})
-	if err != nil {
+	if d.world, err = dev.Start(ctx, dev.Options{PortBase: base, Ephemeral: true}); err != nil {
 		return "", err
 	}
-	if d.dir == "" {
-		was := w.cleanup
-		w.cleanup = func() { was(); _ = os.RemoveAll(dir) }
-	}
-	d.world = w
-	return "national server at " + w.origin(0), nil
-}
-
-// freeBase finds a port base with all ports of the world free, away from the default.
-func freeBase() (int, error) {
-	for base := 18080; base < 28000; base += 20 {
-		l, err := net.Listen("tcp", net.JoinHostPort("127.0.0.1", strconv.Itoa(base)))
-		if err != nil {
-			continue
-		}
-		_ = l.Close()
-		listeners, err := listen(base)
-		if err != nil {
-			continue
-		}
-		for _, l := range listeners {
-			_ = l.Close()
-		}
-		return base, nil
-	}
-	return 0, errors.New("no free ports")
+	d.ready = d.world.Ready()
+	return "national server at " + d.ready.Issuer, nil
 }
 
 // command runs one of our own commands and returns what it printed.

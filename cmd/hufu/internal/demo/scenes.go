@@ -1,7 +1,8 @@
-package dev
+package demo
 
 import (
 	"context"
+	"crypto/rand"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -9,7 +10,6 @@ import (
 	"strings"
 	"time"
 
-	"github.com/hufu-id/hufu/internal/sample"
 	"github.com/hufu-id/hufu/internal/sample/browser"
 	"github.com/hufu-id/hufu/internal/sample/wallet"
 	"github.com/hufu-id/hufu/signing/sdjwt"
@@ -40,13 +40,16 @@ func (d *demo) me(ctx context.Context, department string) (map[string]any, error
 	return me, nil
 }
 
-func (d *demo) department(kind sample.DepartmentKind) string {
-	info, _ := d.world.sample.Department(kind)
-	return d.world.origin(info.Port)
-}
+// The two sample departments, in the order of the ready line.
+const (
+	trafficPolice = iota
+	marketRegulation
+)
+
+func (d *demo) department(which int) string { return d.ready.Departments[which].URL }
 
 func (d *demo) login(ctx context.Context) (string, error) {
-	home := d.department(sample.TrafficPolice)
+	home := d.department(trafficPolice)
 	if _, err := d.walk(ctx, home, "login", "province-440000", "person-li-xiuying", "consent-allow"); err != nil {
 		return "", err
 	}
@@ -55,7 +58,7 @@ func (d *demo) login(ctx context.Context) (string, error) {
 		return "", err
 	}
 	d.subject, _ = me["sub"].(string)
-	if me["iss"] != d.world.origin(0) || d.subject == "" || me["acr"] != "loa3" {
+	if me["iss"] != d.ready.Issuer || d.subject == "" || me["acr"] != "loa3" {
 		return "", fmt.Errorf("unexpected claims: %v", me)
 	}
 	return fmt.Sprintf("The department got: %v, level %v, subject %s...\nIt did not get: the id number, the address, the province's account.", me["name"], me["acr"], short(d.subject)), nil
@@ -64,7 +67,7 @@ func (d *demo) login(ctx context.Context) (string, error) {
 func short(s string) string { return s[:min(10, len(s))] }
 
 func (d *demo) secondLogin(ctx context.Context) (string, error) {
-	home := d.department(sample.MarketRegulation)
+	home := d.department(marketRegulation)
 	p, err := d.walk(ctx, home, "login")
 	if err != nil {
 		return "", err
@@ -87,7 +90,7 @@ func (d *demo) secondLogin(ctx context.Context) (string, error) {
 }
 
 func (d *demo) offer(ctx context.Context) (string, error) {
-	p, err := d.walk(ctx, d.world.origin(0)+"/licences", "offer-driving-licence")
+	p, err := d.walk(ctx, d.ready.Issuer+"/licences", "offer-driving-licence")
 	if err != nil {
 		return "", err
 	}
@@ -99,7 +102,7 @@ func (d *demo) offer(ctx context.Context) (string, error) {
 	if err != nil {
 		return "", err
 	}
-	w := wallet.New(wallet.Options{ClientID: WalletClientID, RedirectURI: "http://localhost/callback"})
+	w := wallet.New(wallet.Options{ClientID: d.ready.WalletClientID, RedirectURI: "http://localhost/callback"})
 	if d.credential, err = w.TakeOffer(ctx, link, code); err != nil {
 		return "", err
 	}
@@ -141,10 +144,10 @@ func (d *demo) exportAfter(ctx context.Context) (string, error) {
 
 // export fetches the bundle once the server has published what it knows.
 func (d *demo) export(ctx context.Context, file string) (string, error) {
-	if err := d.world.node.Publish(ctx); err != nil {
+	if err := d.world.Publish(ctx); err != nil {
 		return "", err
 	}
-	args := []string{"bundle", "export", "--url", d.world.origin(0), "--out", file}
+	args := []string{"bundle", "export", "--url", d.ready.Issuer, "--out", file}
 	if _, err := os.Stat(d.files["root"]); err != nil {
 		args = append(args, "--root-out", d.files["root"])
 	} else {
@@ -161,7 +164,7 @@ func (d *demo) export(ctx context.Context, file string) (string, error) {
 }
 
 func (d *demo) present(context.Context) (string, error) {
-	d.nonce, d.audience = newSecret(), "https://counter.example"
+	d.nonce, d.audience = rand.Text(), "https://counter.example"
 	text, err := d.credential.Present(d.audience, d.nonce, time.Now(), sdjwt.P("address"))
 	if err != nil {
 		return "", err
@@ -195,11 +198,11 @@ func (d *demo) verifyOld(ctx context.Context) (string, error) {
 
 func (d *demo) revoke(ctx context.Context) (string, error) {
 	return d.command(ctx, 0, "licence", "status", d.licenceID, "revoke", "--reason", "饮酒后驾驶营运机动车（样本）",
-		"--as", d.world.keyFiles[sample.TrafficPolice], "--url", d.world.origin(0))
+		"--as", d.ready.Departments[trafficPolice].KeyFile, "--url", d.ready.Issuer)
 }
 
 func (d *demo) logout(ctx context.Context) (string, error) {
-	home := d.department(sample.TrafficPolice)
+	home := d.department(trafficPolice)
 	p, err := d.walk(ctx, home, "logout")
 	if err != nil {
 		return "", err
@@ -222,5 +225,5 @@ func (d *demo) logout(ctx context.Context) (string, error) {
 	if !p.Has("province-440000") {
 		return "", errors.New("the national session is still there")
 	}
-	return "The department and the national server forgot the session; " + strings.TrimPrefix(d.world.origin(0), "http://") + " asks for a province again.", nil
+	return "The department and the national server forgot the session; " + strings.TrimPrefix(d.ready.Issuer, "http://") + " asks for a province again.", nil
 }
