@@ -82,15 +82,15 @@ func (w *Wallet) detail(rw http.ResponseWriter, r *http.Request, v visit) {
 		}
 	}
 	for _, s := range shows {
-		page.History = append(page.History, w.seen(s, []Licence{l}))
+		page.History = append(page.History, w.seen(v, s, []Licence{l}))
 	}
 	w.pages.Detail(rw, r, page)
 }
 
 // seen is a showing in words.
-func (w *Wallet) seen(s Show, all []Licence) walletpages.Seen {
+func (w *Wallet) seen(v visit, s Show, all []Licence) walletpages.Seen {
 	out := walletpages.Seen{At: s.CreatedAt, Until: s.ExpiresAt, Licence: web.Plain(s.TypeID), Whom: s.AskerName, Preset: presetName(Licence{}, s.Preset),
-		Opened: s.Opened, LastOpened: s.LastOpenedAt, Stopped: s.StoppedAt, Open: s.open(w.cfg.Now()), ID: s.ID}
+		Opened: s.Opened, LastOpened: s.LastOpenedAt, Stopped: s.StoppedAt, Open: s.open(w.cfg.Now()), ID: s.ID, CSRF: w.token(v)}
 	i := slices.IndexFunc(all, func(l Licence) bool { return l.ID == s.LicenceID })
 	if i < 0 {
 		return out // the licence is no longer in the register; the showing stays
@@ -135,7 +135,7 @@ func (w *Wallet) past(r *http.Request, v visit) ([]walletpages.Seen, error) {
 	}
 	var out []walletpages.Seen
 	for _, s := range shows {
-		out = append(out, w.seen(s, all))
+		out = append(out, w.seen(v, s, all))
 	}
 	return out, nil
 }
@@ -228,7 +228,7 @@ func (w *Wallet) own(rw http.ResponseWriter, r *http.Request, v visit) {
 	}
 	link := w.cfg.Origin + "/shown/" + secret
 	w.pages.Shown(rw, r, walletpages.ShownPage{Licence: l.Name, Asker: s.AskerName, Purpose: presetName(l, s.Preset), Link: link, File: link + "/file", Text: text,
-		Made: s.CreatedAt, Until: s.ExpiresAt, Opened: s.Opened, LastOpened: s.LastOpenedAt, ID: s.ID, CSRF: w.token(v), Again: again})
+		Made: s.CreatedAt, Until: s.ExpiresAt, Opened: s.Opened, LastOpened: s.LastOpenedAt, ID: s.ID, CSRF: w.token(v), Again: again, Self: "/wallet/shown/" + secret})
 }
 
 var isoDay = regexp.MustCompile(`^\d{4}-\d{2}-\d{2}$`)

@@ -132,7 +132,7 @@ func (w *Wallet) fillPreview(page *walletpages.ShowPage, l Licence, have *Copy, 
 		for k := range carried {
 			q.Set(k, carried.Get(k))
 		}
-		page.Presets = append(page.Presets, walletpages.Choice{Name: p.Name, Href: page.Action + "?" + q.Encode(), Current: p.ID == s.preset.ID})
+		page.Presets = append(page.Presets, walletpages.Choice{Name: p.Name, Href: page.Action + "?" + q.Encode(), Current: p.ID == s.preset.ID, Own: p.ID == chosen})
 	}
 	for _, c := range s.claims {
 		page.Seen = append(page.Seen, walletpages.Given{Label: c.Label, Value: valueText(c.Name, c.Value), Always: !c.Selective})

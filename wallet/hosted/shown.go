@@ -99,6 +99,9 @@ func (w *Wallet) public(rw http.ResponseWriter, r *http.Request, s Show, text st
 		Reason: web.Text{ZH: zh.Reason, EN: en.Reason}, Issuer: web.Text{ZH: zh.Issuer, EN: en.Issuer}, Made: s.CreatedAt, Until: s.ExpiresAt,
 		Purpose: w.cfg.Verifier.Purpose(s.TypeID, s.Preset), File: "/shown/" + mux.Vars(r)["secret"] + "/file"}
 	claims := verdict.Claims()
+	if name, ok := claims["name"].(string); ok {
+		page.Person = web.Text{ZH: name}
+	}
 	for i, x := range zh.Shown {
 		page.Shown = append(page.Shown, web.Fact{Label: web.Text{ZH: x.Label, EN: en.Shown[i].Label}, Value: valueText(x.Name, claims[x.Name])})
 	}

@@ -13,6 +13,8 @@ type Choice struct {
 	Name    web.Text
 	Href    string
 	Current bool
+	// Own lets the person choose field by field.
+	Own bool
 }
 
 // Given is one value that the other side sees. Always: it can't be kept back.
@@ -68,8 +70,8 @@ type ShownPage struct {
 	Seen       []Given
 	ID         string
 	CSRF       string
-	// Again is the page that shows it anew.
-	Again string
+	// Again is the page that shows it anew, Self this one.
+	Again, Self string
 }
 
 // Shown shows it. Controls: shown-link, shown-presentation, shown-stop.
@@ -116,7 +118,8 @@ func (c Check) Class() string {
 
 // PublicPage is what whoever has the link sees.
 type PublicPage struct {
-	Licence web.Text
+	// Licence is its type, Person the name if that was shown.
+	Licence, Person web.Text
 	// Asker and Counter: it was shown to somebody who asked, and is checked at their counter. Nothing else is filled then.
 	Asker   web.Text
 	Counter string

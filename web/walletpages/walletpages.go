@@ -85,6 +85,7 @@ type Seen struct {
 	Stopped time.Time
 	Open    bool
 	ID      string
+	CSRF    string
 }
 
 // DetailPage is one licence.
