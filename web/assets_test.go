@@ -166,3 +166,20 @@ func TestQRDrawsEveryModule(t *testing.T) {
 		t.Error("a text that fits no code must fail")
 	}
 }
+
+// TestStylesheetIsWhole: a browser skips a rule that it can't read, and says nothing.
+func TestStylesheetIsWhole(t *testing.T) {
+	b, err := assetFiles.ReadFile("style.css")
+	if err != nil {
+		t.Fatal(err)
+	}
+	css := string(b)
+	if strings.Count(css, "{") != strings.Count(css, "}") {
+		t.Error("braces don't match")
+	}
+	for _, mark := range []string{"<<<<", "====", ">>>>"} {
+		if strings.Contains(css, mark) {
+			t.Errorf("the stylesheet holds %s", mark)
+		}
+	}
+}

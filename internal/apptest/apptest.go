@@ -38,6 +38,7 @@ type Ready struct {
 	WalletClientID    string       `json:"wallet_client_id"`
 	Clients           []Client     `json:"clients"`
 	Seals             []Seal       `json:"seals"`
+	WalletURL         string       `json:"wallet_url"`
 	SealMakers        []SealMaker  `json:"seal_makers"`
 }
 

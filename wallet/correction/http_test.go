@@ -180,7 +180,7 @@ func TestTheSixthOpenReportGetsAPageThatSaysWhy(t *testing.T) {
 		}
 	}
 	status, page, _ := w.send("li", own, form("li", "address", "one more"))
-	if status != 429 || !strings.Contains(page, "还没有答复") || !strings.Contains(page, `href="/wallet/reports"`) {
+	if status != 429 || !strings.Contains(page, "还有报告没有答复") || !strings.Contains(page, `href="/wallet/reports"`) {
 		t.Errorf("%d %s", status, page)
 	}
 	if status, _, _ := w.send("li", own, form("li", "address", "text 3")); status != 303 {

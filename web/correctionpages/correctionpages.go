@@ -42,6 +42,16 @@ type ReportPage struct {
 // Hidden are the other hidden fields of the form: none.
 func (ReportPage) Hidden() []web.Field { return nil }
 
+// Other is the name of the choice that is no entry: the senior page asks in one box, and lets the authority find the entry.
+func (p ReportPage) Other() string {
+	for _, f := range p.Fields {
+		if f.Other {
+			return f.Name
+		}
+	}
+	return ""
+}
+
 // Wrong says whether something is to be mended.
 func (p ReportPage) Wrong() bool { return !p.FieldProblem.IsZero() || !p.TextProblem.IsZero() }
 
@@ -50,7 +60,7 @@ func (p ReportPage) Han() bool {
 	return strings.ContainsFunc(p.Text, func(r rune) bool { return unicode.Is(unicode.Han, r) })
 }
 
-// Report shows the form. Controls: report-field-<name>, report-text, report-send.
+// Report shows the form. Controls: report-field-<name> (not on the senior page), report-text, report-send.
 func (p Pages) Report(w http.ResponseWriter, r *http.Request, status int, page ReportPage) {
 	p.Render(w, r, status, "correction-report", page)
 }

@@ -29,6 +29,8 @@ type Ready struct {
 	// WalletRedirectURIs and those of Clients are loopback addresses whose port is free.
 	WalletRedirectURIs []string      `json:"wallet_redirect_uris"`
 	Clients            []ReadyClient `json:"clients"`
+	// WalletURL is the citizen's wallet without an app.
+	WalletURL string `json:"wallet_url"`
 	// Seals has one seal of each department; the first allows one kind of document only.
 	Seals      []ReadySeal      `json:"seals"`
 	SealMakers []ReadySealMaker `json:"seal_makers"`
@@ -65,7 +67,7 @@ type ReadyClient struct {
 
 // Ready describes the running world.
 func (w *World) Ready() Ready {
-	r := Ready{Issuer: w.origin(0), BundleURL: w.origin(0) + "/bundle.zip", RootURL: w.origin(0) + "/bundle/root.json", WalletClientID: WalletClientID,
+	r := Ready{Issuer: w.origin(0), BundleURL: w.origin(0) + "/bundle.zip", RootURL: w.origin(0) + "/bundle/root.json", WalletClientID: WalletClientID, WalletURL: w.origin(0) + "/wallet",
 		WalletRedirectURIs: loopbackRedirects(), Seals: w.seals, SealMakers: w.readySealMakers(),
 		Clients: []ReadyClient{{ClientID: experimentClientID, ClientSecret: w.experimentSecret, RedirectURIs: loopbackRedirects()}}}
 	for _, a := range w.authorities() {

@@ -90,6 +90,9 @@ func (l licences) Of(ctx context.Context, personID string) ([]correction.Licence
 		v := correction.Licence{ID: x.ID, Authority: x.Issuer, Name: text(t.Name), Issuer: l.n.Authority(x.Issuer)}
 		values := t.ClaimsOf(x)
 		for _, c := range t.Claims {
+			if c.Source == "licence.id" {
+				continue // ours, made up when the licence was registered: nothing in it can be wrong for its holder
+			}
 			v.Entries = append(v.Entries, correction.Entry{Name: c.Name, Label: text(c.Text), Value: entryValue(c.Name, values[c.Name])})
 		}
 		out = append(out, v)
