@@ -87,6 +87,10 @@ func TestAPersonTakesShowsAndStops(t *testing.T) {
 	if got := b.Get(page.URL.String()); got.Status != http.StatusGone {
 		t.Errorf("her own page of a stopped showing: %s", got)
 	}
+	b.Get(app.Ready.WalletURL).Click("logout").Click("logout-confirm")
+	if got := b.Get(app.Ready.WalletURL); !got.Has("province-440000") || strings.Contains(got.Text(), "李秀英") {
+		t.Errorf("the wallet after logging out: %s", got)
+	}
 }
 
 // cut leaves out the number and the time of a problem page.
