@@ -78,8 +78,10 @@ async function walk(browser, name, js, lang) {
   const cut = answer.slice(0, answer.lastIndexOf('~') + 1)
   equal(`${name}: without the proof`, await judge(clerk, cut), 'cannot_tell')
   await clerk.look(...looks('counter-cannot-tell', false))
-  await clerk.click('counter-receipt')
+  const receipt = await clerk.text('counter-receipt')
+  await clerk.click('counter-print')
   await clerk.look(...looks('counter-receipt'))
+  equal(`${name}: the receipt of this check`, await clerk.text('counter-receipt'), receipt)
   check(`${name}: no claim values on the receipt`, !(await clerk.page.locator('main').innerText()).includes('李秀英'), clerk.at())
   for (const page of ['history', 'bundle']) {
     await clerk.go(`${counter}/${page}`)

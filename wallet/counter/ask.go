@@ -6,6 +6,7 @@ import (
 
 	"github.com/hufu-id/hufu/web"
 	"github.com/hufu-id/hufu/web/counterpages"
+	"github.com/hufu-id/hufu/web/messages"
 )
 
 // ask shows the page that asks and takes the answer.
@@ -51,6 +52,9 @@ func (c *Counter) purposeName(id string) web.Text {
 	}
 	if id == Chosen {
 		return web.Say("counter.chosen", nil)
+	}
+	if key := "counter.purpose." + id; messages.Has(key) {
+		return web.Say(key, nil) // a preset of the national wallet
 	}
 	return web.Plain(id)
 }
