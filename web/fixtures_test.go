@@ -80,7 +80,7 @@ func testStart() StartPage {
 		return Door{port, Text{ZH: zh, EN: en}, Text{ZH: whatZH, EN: whatEN}, "http://localhost:" + port}
 	}
 	return StartPage{
-		Department: "http://localhost:8090", DepartmentName: traffic, Province: Text{ZH: "广东", EN: "Guangdong"}, Person: Text{ZH: "李秀英"}, Licences: "/licences",
+		Department: "http://localhost:8090", DepartmentName: traffic, Province: Text{ZH: "广东", EN: "Guangdong"}, Person: Text{ZH: "李秀英"}, Wallet: "/wallet", Licences: "/licences",
 		People: []StartPerson{{Text{ZH: "李秀英", EN: "Li Xiuying"}, Text{ZH: "广东，三级。有驾驶证。", EN: "Guangdong, level 3. Has a driving licence."}},
 			{Text{ZH: "阿依古丽·买买提", EN: "Ayiguli Maimaiti"}, Text{ZH: "新疆。名字里有间隔号。", EN: "Xinjiang. A name with an interpunct."}}},
 		Doors:  []Door{door("8080", "国家服务器", "National server", "登录、证照、公钥", "Login, licences, keys"), door("8081", "广东", "Guangdong", "OpenID Connect 身份源", "An OpenID provider")},
@@ -166,7 +166,7 @@ func testCases() []testCase {
 			p.Start(w, r, page)
 		}},
 		{"home", "/", func(p *Pages, w http.ResponseWriter, r *http.Request) {
-			p.Home(w, r, HomePage{Licences: "/licences", Trust: []Action{{Label: Text{ZH: "信任包", EN: "Trust bundle"}, Hint: Text{ZH: "离线验证要用", EN: "For offline verification"}, Href: "/bundle.zip"}}})
+			p.Home(w, r, HomePage{Wallet: "/wallet", Licences: "/licences", Trust: []Action{{Label: Text{ZH: "信任包", EN: "Trust bundle"}, Hint: Text{ZH: "离线验证要用", EN: "For offline verification"}, Href: "/bundle.zip"}}})
 		}},
 		{"problem-full", "/callback/440000", problem(ProblemProvinceSlow, func(q *ProblemPage) {
 			q.Next = Next(NextRetry, "/login/f1/440000")

@@ -1,6 +1,7 @@
 package hosted
 
 import (
+	"cmp"
 	"errors"
 	"log/slog"
 	"net/http"
@@ -22,8 +23,12 @@ func (w *Wallet) opened(r *http.Request) (Show, string, error) {
 	if len(secret) < 16 || len(secret) > 64 {
 		return Show{}, "", ErrNotFound
 	}
-	id := showID(secret)
-	s, err := w.cfg.Store.OpenShow(r.Context(), id, w.cfg.Now(), audit.Event{Kind: "wallet.shown_opened", Actor: "link", Detail: map[string]string{"show": id}})
+	id, now := showID(secret), w.cfg.Now()
+	// Reading first: whoever guesses links must not make the database write.
+	if known, err := w.cfg.Store.Show(r.Context(), id); err != nil || !known.open(now) {
+		return Show{}, "", cmp.Or(err, ErrNotFound)
+	}
+	s, err := w.cfg.Store.OpenShow(r.Context(), id, now, audit.Event{Kind: "wallet.shown_opened", Actor: "link", Detail: map[string]string{"show": id}})
 	if err != nil {
 		return Show{}, "", err
 	}
