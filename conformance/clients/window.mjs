@@ -69,15 +69,16 @@ export async function walker(browser, name, javaScriptEnabled, o = {}) {
       const res = await context.request.get(origin + '/me')
       return res.status() === 200 ? res.json() : { status: res.status() }
     },
-    // look judges the page that is shown, and keeps pictures of it. A page in one language only, or one that can't be asked for again, is looked at as it is.
+    // look judges the page that is shown, and keeps pictures of it. A page in one language only, or one that can't be asked for again, is looked at as it is; with no
+    // languages only its form is.
     async look(what, languages = ['zh', 'en']) {
       const sideways = await page.evaluate(() => document.documentElement.scrollWidth - document.documentElement.clientWidth)
       check(`${name}: ${what} fits 390 px`, sideways <= 0, sideways)
       const ids = await page.evaluate(() => [...document.querySelectorAll('[id]')].map((e) => e.id))
       equal(`${name}: ${what} has each id once`, ids.filter((id, i) => ids.indexOf(id) !== i), [])
-      if (!javaScriptEnabled) return
+      if (!javaScriptEnabled || languages.length === 0) return
       if (languages.length < 2) {
-        const tag = languages[0] ?? 'zh'
+        const tag = languages[0]
         await accessible(`${what} in ${tag}`)
         return picture(`${what}.${tag}`)
       }
