@@ -2,14 +2,10 @@ package main
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"log/slog"
 	"net"
-	"net/http"
-	"net/netip"
 	"os"
-	"time"
 
 	"github.com/spf13/cobra"
 
@@ -58,14 +54,7 @@ func serve(ctx context.Context, cfg node.Config, log *slog.Logger) error {
 		KEK:     kek,
 		Log:     log,
 		Clients: clients,
-		Allow: func(ap netip.AddrPort) bool {
-			for _, p := range networks {
-				if p.Contains(ap.Addr().Unmap()) {
-					return true
-				}
-			}
-			return false
-		},
+		Allow:   httpx.Within(networks),
 	})
 	if err != nil {
 		return err
@@ -77,34 +66,11 @@ func serve(ctx context.Context, cfg node.Config, log *slog.Logger) error {
 	}
 	log.Info("listening", "address", l.Addr().String(), "origin", cfg.Origin)
 	n.Start(ctx)
-	srv := httpx.NewServer(n.Handler())
-	done := make(chan error, 1)
-	go func() {
-		if cfg.TLS != nil {
-			done <- srv.ServeTLS(l, cfg.TLS.CertFile, cfg.TLS.KeyFile)
-			return
-		}
-		done <- srv.Serve(l)
-	}()
-	select {
-	case err := <-done:
-		return err
-	case <-ctx.Done():
+	var tls node.TLSFiles
+	if cfg.TLS != nil {
+		tls = *cfg.TLS
 	}
-	return shutdown(srv)
-}
-
-// shutdown lets requests that run come to their end, for ten seconds.
-func shutdown(servers ...*http.Server) error {
-	ctx, cancel := context.WithTimeout(context.Background(), 10*time.Second)
-	defer cancel()
-	var errs []error
-	for _, s := range servers {
-		if err := s.Shutdown(ctx); err != nil && !errors.Is(err, http.ErrServerClosed) {
-			errs = append(errs, err, s.Close())
-		}
-	}
-	return errors.Join(errs...)
+	return httpx.Serve(ctx, l, n.Handler(), tls.CertFile, tls.KeyFile)
 }
 
 func newMigrateCmd() *cobra.Command {

@@ -11,7 +11,6 @@ import (
 
 	"github.com/gorilla/mux"
 
-	"github.com/hufu-id/hufu/internal/audit"
 	"github.com/hufu-id/hufu/internal/httpx"
 	"github.com/hufu-id/hufu/internal/jose"
 )
@@ -70,14 +69,10 @@ func (s *Service) department(fn func(r *http.Request, d Department) (any, error)
 	}
 }
 
-// authenticate reads the access token from the one place where it may be: never from the query, which ends up in logs. RFC 6750, section 2.1.
+// authenticate tells who calls, by the access token.
 func (s *Service) authenticate(r *http.Request) (Department, error) {
-	values := r.Header.Values("Authorization")
-	if len(values) != 1 {
-		return Department{}, ErrUnauthenticated
-	}
-	scheme, token, _ := strings.Cut(values[0], " ")
-	if !strings.EqualFold(scheme, "Bearer") || token == "" || strings.ContainsAny(token, " ,") {
+	token, ok := bearer.Token(r)
+	if !ok {
 		return Department{}, ErrUnauthenticated
 	}
 	d, err := s.cfg.Departments.Authenticate(r.Context(), token)
@@ -146,15 +141,10 @@ func parseAnswer(body []byte) (AnswerRequest, error) {
 	return req, nil
 }
 
-// problem is a problem detail with a stable code. RFC 9457.
-type problem struct {
-	Title  string `json:"title"`
-	Status int    `json:"status"`
-	Detail string `json:"detail,omitempty"`
-	// Code is what programs go by.
-	Code    string `json:"code"`
-	TraceID string `json:"trace_id,omitempty"`
-}
+type problem = httpx.Problem
+
+// bearer is how callers of the department API prove who they are.
+var bearer = httpx.Bearer{Realm: "register", Scope: "register"}
 
 // problemOf maps an error to what a caller may know of it. Anything unknown is a fault of ours, told without detail.
 func problemOf(err error) problem {
@@ -183,27 +173,9 @@ func problemOf(err error) problem {
 
 func (s *Service) refuse(w http.ResponseWriter, r *http.Request, err error) {
 	p := problemOf(err)
-	p.TraceID = audit.Trace(r.Context())
+	p.TraceID = httpx.Trace(r)
 	if p.Status >= 500 {
 		s.cfg.Log.ErrorContext(r.Context(), "department API", "trace", p.TraceID, "path", r.URL.Path, "error", err)
 	}
-	h := w.Header()
-	switch p.Status {
-	case http.StatusUnauthorized:
-		challenge := `Bearer realm="register", scope="register"`
-		if r.Header.Get("Authorization") != "" {
-			challenge += `, error="invalid_token"`
-		}
-		h.Set("WWW-Authenticate", challenge)
-	case http.StatusForbidden:
-		h.Set("WWW-Authenticate", `Bearer realm="register", error="insufficient_scope", scope="register"`)
-	}
-	h.Set("Content-Type", "application/problem+json")
-	h.Set("Cache-Control", "no-store")
-	b, merr := json.Marshal(p)
-	if merr != nil {
-		b = []byte(`{"status":500,"code":"server_error","title":"Something failed here"}`)
-	}
-	w.WriteHeader(p.Status)
-	_, _ = w.Write(append(b, '\n'))
+	bearer.Refuse(w, r, p.Status, p.Code, p)
 }

@@ -1,12 +1,10 @@
 package register
 
 import (
-	"encoding/json"
 	"errors"
 	"net/http"
 	"strings"
 
-	"github.com/hufu-id/hufu/internal/audit"
 	"github.com/hufu-id/hufu/internal/httpx"
 )
 
@@ -15,15 +13,10 @@ type requestError struct{ text string }
 
 func (e *requestError) Error() string { return e.text }
 
-// problem is a problem detail with a stable code. RFC 9457.
-type problem struct {
-	Title  string `json:"title"`
-	Status int    `json:"status"`
-	Detail string `json:"detail,omitempty"`
-	// Code is what programs go by.
-	Code    string `json:"code"`
-	TraceID string `json:"trace_id,omitempty"`
-}
+type problem = httpx.Problem
+
+// bearer is how callers of the department API prove who they are.
+var bearer = httpx.Bearer{Realm: "register", Scope: "register"}
 
 // problemOf maps an error to what a caller may know of it. Anything unknown is a fault of ours, told without detail.
 func problemOf(err error) problem {
@@ -57,27 +50,9 @@ func problemOf(err error) problem {
 
 func (s *Service) problem(w http.ResponseWriter, r *http.Request, err error) {
 	p := problemOf(err)
-	p.TraceID = audit.Trace(r.Context())
+	p.TraceID = httpx.Trace(r)
 	if p.Status >= 500 {
 		s.cfg.Log.ErrorContext(r.Context(), "department API", "trace", p.TraceID, "path", r.URL.Path, "error", err)
 	}
-	h := w.Header()
-	if p.Status == http.StatusUnauthorized {
-		challenge := `Bearer realm="register", scope="register"`
-		if r.Header.Get("Authorization") != "" {
-			challenge += `, error="invalid_token"`
-		}
-		h.Set("WWW-Authenticate", challenge)
-	}
-	if p.Status == http.StatusForbidden {
-		h.Set("WWW-Authenticate", `Bearer realm="register", error="insufficient_scope", scope="register"`)
-	}
-	h.Set("Content-Type", "application/problem+json")
-	h.Set("Cache-Control", "no-store")
-	b, merr := json.Marshal(p)
-	if merr != nil {
-		b = []byte(`{"status":500,"code":"server_error","title":"Something failed here"}`)
-	}
-	w.WriteHeader(p.Status)
-	_, _ = w.Write(append(b, '\n'))
+	bearer.Refuse(w, r, p.Status, p.Code, p)
 }

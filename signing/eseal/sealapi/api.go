@@ -12,7 +12,6 @@ import (
 	"net/http"
 	"net/url"
 	"strconv"
-	"strings"
 	"time"
 
 	"github.com/gorilla/mux"
@@ -94,14 +93,10 @@ func (a *API) person(fn func(r *http.Request, p eseal.Person) (any, error)) http
 	}
 }
 
-// authenticate reads the access token from the one place where it may be: never from the query, which ends up in logs. RFC 6750, section 2.1.
+// authenticate tells who calls, by the access token.
 func (a *API) authenticate(r *http.Request) (eseal.Person, error) {
-	values := r.Header.Values("Authorization")
-	if len(values) != 1 {
-		return eseal.Person{}, ErrUnauthenticated
-	}
-	scheme, token, _ := strings.Cut(values[0], " ")
-	if !strings.EqualFold(scheme, "Bearer") || token == "" || strings.ContainsAny(token, " ,") {
+	token, ok := bearer.Token(r)
+	if !ok {
 		return eseal.Person{}, ErrUnauthenticated
 	}
 	p, err := a.people.Authenticate(r.Context(), token)

@@ -3,10 +3,8 @@ package countercmd
 
 import (
 	"context"
-	"errors"
 	"log/slog"
 	"net"
-	"net/http"
 	"net/netip"
 	"time"
 
@@ -129,14 +127,7 @@ func serve(ctx context.Context, cfg Config, log *slog.Logger) error {
 	if err != nil {
 		return err
 	}
-	c, err := Open(ctx, cfg, nil, func(ap netip.AddrPort) bool {
-		for _, p := range networks {
-			if p.Contains(ap.Addr().Unmap()) {
-				return true
-			}
-		}
-		return false
-	}, log)
+	c, err := Open(ctx, cfg, nil, httpx.Within(networks), log)
 	if err != nil {
 		return err
 	}
@@ -147,25 +138,9 @@ func serve(ctx context.Context, cfg Config, log *slog.Logger) error {
 	}
 	log.Info("listening", "address", l.Addr().String(), "base_url", cfg.BaseURL)
 	c.Start(ctx)
-	srv := httpx.NewServer(c.Handler())
-	done := make(chan error, 1)
-	go func() {
-		if cfg.TLS != nil {
-			done <- srv.ServeTLS(l, cfg.TLS.CertFile, cfg.TLS.KeyFile)
-			return
-		}
-		done <- srv.Serve(l)
-	}()
-	select {
-	case err := <-done:
-		return err
-	case <-ctx.Done():
+	var tls node.TLSFiles
+	if cfg.TLS != nil {
+		tls = *cfg.TLS
 	}
-	// Requests that run come to their end, for ten seconds.
-	end, cancel := context.WithTimeout(context.WithoutCancel(ctx), 10*time.Second)
-	defer cancel()
-	if err := srv.Shutdown(end); err != nil && !errors.Is(err, http.ErrServerClosed) {
-		return errors.Join(err, srv.Close())
-	}
-	return nil
+	return httpx.Serve(ctx, l, c.Handler(), tls.CertFile, tls.KeyFile)
 }
