@@ -24,8 +24,8 @@ func TestForeignVerifierReadsTheHostedWallet(t *testing.T) {
 	t.Parallel()
 	eachEngine(t, func(t *testing.T, app *apptest.App) {
 		b := apptest.NewBrowser(t)
-		page := b.Get(app.Ready.WalletURL).LogIn(app.Person("li-xiuying"))
-		if page = b.Get(app.Ready.WalletURL); page.Has("take-driving-licence") {
+		b.Get(app.Ready.WalletURL).LogIn(app.Person("li-xiuying"))
+		if page := b.Get(app.Ready.WalletURL); page.Has("take-driving-licence") {
 			page.Click("take-driving-licence")
 		}
 		counter := b.Get(app.Ready.Departments[1].CounterURL + "?request=hotel")

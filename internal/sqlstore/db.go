@@ -128,11 +128,21 @@ func (db *DB) Close() error {
 	return err
 }
 
-// Micros turns a time into the form in which every table keeps it: Unix microseconds.
-func Micros(t time.Time) int64 { return t.UnixMicro() }
+// Micros turns a time into the form in which every table keeps it: Unix microseconds. The zero time, "never", is 0.
+func Micros(t time.Time) int64 {
+	if t.IsZero() {
+		return 0
+	}
+	return t.UnixMicro()
+}
 
 // FromMicros is the inverse of Micros, in UTC.
-func FromMicros(us int64) time.Time { return time.UnixMicro(us).UTC() }
+func FromMicros(us int64) time.Time {
+	if us == 0 {
+		return time.Time{}
+	}
+	return time.UnixMicro(us).UTC()
+}
 
 // retryable says whether PostgreSQL asks for the whole transaction again: a serialization failure or a deadlock.
 func retryable(err error) bool {

@@ -9,7 +9,6 @@ import (
 	"fmt"
 	"strconv"
 	"strings"
-	"time"
 
 	"github.com/hufu-id/hufu/internal/sqlstore"
 	"github.com/hufu-id/hufu/wallet/counter"
@@ -24,27 +23,12 @@ func New(db *sqlstore.DB) *Store { return &Store{db} }
 const columns = `receipt, at, vct, type_zh, type_en, issuer_code, issuer_zh, issuer_en, verdict, reason, mode, purpose, source,
 	bundle_version, bundle_as_of, status_as_of, person`
 
-// micros keeps the zero time as 0.
-func micros(t time.Time) int64 {
-	if t.IsZero() {
-		return 0
-	}
-	return sqlstore.Micros(t)
-}
-
-func fromMicros(us int64) time.Time {
-	if us == 0 {
-		return time.Time{}
-	}
-	return sqlstore.FromMicros(us)
-}
-
 // Insert implements counter.Store.
 func (s *Store) Insert(ctx context.Context, c counter.Check) error {
 	err := s.db.Claim(ctx, `INSERT INTO counter_checks (`+columns+`)
 		VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17) ON CONFLICT (receipt) DO NOTHING`,
-		c.Receipt, micros(c.At), c.VCT, c.Type.ZH, c.Type.EN, c.IssuerCode, c.Issuer.ZH, c.Issuer.EN, c.Verdict, c.Reason, string(c.Mode), c.Purpose,
-		string(c.Source), c.BundleVersion, micros(c.BundleAsOf), micros(c.StatusAsOf), c.Person)
+		c.Receipt, sqlstore.Micros(c.At), c.VCT, c.Type.ZH, c.Type.EN, c.IssuerCode, c.Issuer.ZH, c.Issuer.EN, c.Verdict, c.Reason, string(c.Mode), c.Purpose,
+		string(c.Source), c.BundleVersion, sqlstore.Micros(c.BundleAsOf), sqlstore.Micros(c.StatusAsOf), c.Person)
 	if errors.Is(err, sqlstore.ErrLost) {
 		return counter.ErrExists
 	}
@@ -71,10 +55,10 @@ func (s *Store) List(ctx context.Context, f counter.Filter) ([]counter.Check, er
 		add("verdict =", f.Verdict)
 	}
 	if !f.From.IsZero() {
-		add("at >=", micros(f.From))
+		add("at >=", sqlstore.Micros(f.From))
 	}
 	if !f.To.IsZero() {
-		add("at <", micros(f.To))
+		add("at <", sqlstore.Micros(f.To))
 	}
 	query := `SELECT ` + columns + ` FROM counter_checks`
 	if len(where) > 0 {
@@ -111,7 +95,7 @@ func scan(from row) (counter.Check, error) {
 	if err != nil {
 		return c, fmt.Errorf("counterstore: reading check: %w", err)
 	}
-	c.At, c.BundleAsOf, c.StatusAsOf = fromMicros(at), fromMicros(bundleAsOf), fromMicros(statusAsOf)
+	c.At, c.BundleAsOf, c.StatusAsOf = sqlstore.FromMicros(at), sqlstore.FromMicros(bundleAsOf), sqlstore.FromMicros(statusAsOf)
 	c.Mode, c.Source = counter.Mode(mode), counter.Source(source)
 	return c, nil
 }

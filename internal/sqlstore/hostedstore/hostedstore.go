@@ -21,21 +21,6 @@ var _ hosted.Store = (*Store)(nil)
 // New returns a Store on a migrated database.
 func New(db *sqlstore.DB) *Store { return &Store{db: db} }
 
-// micros keeps "never" as 0.
-func micros(t time.Time) int64 {
-	if t.IsZero() {
-		return 0
-	}
-	return sqlstore.Micros(t)
-}
-
-func fromMicros(us int64) time.Time {
-	if us == 0 {
-		return time.Time{}
-	}
-	return sqlstore.FromMicros(us)
-}
-
 // claim is one conditional statement: a row that it didn't find is ErrNotFound.
 func (s *Store) claim(ctx context.Context, query string, args ...any) error {
 	err := s.db.Claim(ctx, query, args...)
@@ -54,7 +39,7 @@ func (s *Store) BeginCopy(ctx context.Context, c hosted.Copy, limit int, since t
 		err := s.claim(ctx, `INSERT INTO wallet_copies (id, person_id, licence_id, type_id, state, sealed, expires_at, created_at, ended_at)
 			SELECT CAST($1 AS TEXT), CAST($2 AS TEXT), CAST($3 AS TEXT), CAST($4 AS TEXT), 'making', '', 0, CAST($5 AS BIGINT), 0
 			WHERE (SELECT COUNT(*) FROM wallet_copies WHERE person_id = $2 AND licence_id = $3 AND created_at > $6) < $7`,
-			c.ID, c.PersonID, c.LicenceID, c.TypeID, micros(c.CreatedAt), micros(since), limit)
+			c.ID, c.PersonID, c.LicenceID, c.TypeID, sqlstore.Micros(c.CreatedAt), sqlstore.Micros(since), limit)
 		if errors.Is(err, hosted.ErrNotFound) {
 			return hosted.ErrTooMany
 		}
@@ -73,11 +58,11 @@ func (s *Store) FinishCopy(ctx context.Context, c hosted.Copy, at time.Time, ev 
 			return fmt.Errorf("hostedstore: taking the holding: %w", err)
 		}
 		if err := s.claim(ctx, `UPDATE wallet_copies SET state = 'ready', sealed = $2, expires_at = $3 WHERE id = $1 AND state = 'making'`,
-			c.ID, c.Sealed, micros(c.ExpiresAt)); err != nil {
+			c.ID, c.Sealed, sqlstore.Micros(c.ExpiresAt)); err != nil {
 			return err
 		}
 		if _, err := s.db.Exec(ctx, `UPDATE wallet_copies SET state = 'ended', sealed = '', ended_at = $4
-			WHERE person_id = $1 AND licence_id = $2 AND state = 'ready' AND id <> $3`, c.PersonID, c.LicenceID, c.ID, micros(at)); err != nil {
+			WHERE person_id = $1 AND licence_id = $2 AND state = 'ready' AND id <> $3`, c.PersonID, c.LicenceID, c.ID, sqlstore.Micros(at)); err != nil {
 			return fmt.Errorf("hostedstore: ending the copy before: %w", err)
 		}
 		return s.db.Audit(ctx, ev)
@@ -91,7 +76,7 @@ func (s *Store) EndCopy(ctx context.Context, personID, id string, at time.Time, 
 			return fmt.Errorf("hostedstore: ending a holding: %w", err)
 		}
 		if err := s.claim(ctx, `UPDATE wallet_copies SET state = 'ended', sealed = '', ended_at = $3
-			WHERE id = $1 AND person_id = $2 AND state IN ('making', 'ready')`, id, personID, micros(at)); err != nil {
+			WHERE id = $1 AND person_id = $2 AND state IN ('making', 'ready')`, id, personID, sqlstore.Micros(at)); err != nil {
 			return err
 		}
 		return s.db.Audit(ctx, ev)
@@ -113,7 +98,7 @@ func (s *Store) Current(ctx context.Context, personID string) ([]hosted.Copy, er
 		if err := rows.Scan(&c.ID, &c.PersonID, &c.LicenceID, &c.TypeID, &c.State, &c.Sealed, &expires, &created, &ended); err != nil {
 			return nil, fmt.Errorf("hostedstore: listing copies: %w", err)
 		}
-		c.ExpiresAt, c.CreatedAt, c.EndedAt = fromMicros(expires), fromMicros(created), fromMicros(ended)
+		c.ExpiresAt, c.CreatedAt, c.EndedAt = sqlstore.FromMicros(expires), sqlstore.FromMicros(created), sqlstore.FromMicros(ended)
 		out = append(out, c)
 	}
 	return out, rows.Err()
@@ -125,7 +110,7 @@ func (s *Store) Unfinished(ctx context.Context, before, at time.Time, limit int)
 	err := s.db.InTx(ctx, func(ctx context.Context) error {
 		out = nil
 		if _, err := s.db.Exec(ctx, `UPDATE wallet_copies SET state = 'ended', ended_at = $2 WHERE state = 'making' AND created_at < $1`,
-			micros(before), micros(at)); err != nil {
+			sqlstore.Micros(before), sqlstore.Micros(at)); err != nil {
 			return fmt.Errorf("hostedstore: ending copies: %w", err)
 		}
 		rows, err := s.db.Query(ctx, `SELECT id FROM wallet_copies WHERE state = 'ended' ORDER BY created_at LIMIT $1`, limit)

@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/hufu-id/hufu/internal/audit"
+	"github.com/hufu-id/hufu/internal/sqlstore"
 	"github.com/hufu-id/hufu/wallet/hosted"
 )
 
@@ -21,7 +22,7 @@ func (s *Store) AddShow(ctx context.Context, v hosted.Show, ev audit.Event) erro
 			CAST($9 AS TEXT), CAST($10 AS TEXT), CAST($11 AS TEXT), '', CAST($12 AS BIGINT), CAST($13 AS BIGINT), 0, 0, 0
 			WHERE EXISTS (SELECT 1 FROM wallet_holdings WHERE person_id = $2 AND licence_id = $3 AND copy_id = $5)`,
 			v.ID, v.PersonID, v.LicenceID, v.TypeID, v.CopyID, v.Preset, strings.Join(v.Claims, " "), v.Asker, v.AskerName.ZH, v.AskerName.EN, v.Audience,
-			micros(v.CreatedAt), micros(v.ExpiresAt))
+			sqlstore.Micros(v.CreatedAt), sqlstore.Micros(v.ExpiresAt))
 		if err != nil {
 			return err
 		}
@@ -43,7 +44,7 @@ func (s *Store) Show(ctx context.Context, id string) (hosted.Show, error) {
 func (s *Store) OpenShow(ctx context.Context, id string, at time.Time, ev audit.Event) (v hosted.Show, err error) {
 	err = s.db.InTx(ctx, func(ctx context.Context) error {
 		v, err = scanShow(s.db.QueryRow(ctx, `UPDATE wallet_shows SET opened = opened + 1, last_opened_at = $2
-			WHERE id = $1 AND stopped_at = 0 AND expires_at > $2 AND sealed <> '' RETURNING `+showColumns, id, micros(at)))
+			WHERE id = $1 AND stopped_at = 0 AND expires_at > $2 AND sealed <> '' RETURNING `+showColumns, id, sqlstore.Micros(at)))
 		if err != nil {
 			return err
 		}
@@ -57,7 +58,7 @@ func (s *Store) OpenShow(ctx context.Context, id string, at time.Time, ev audit.
 func (s *Store) StopShow(ctx context.Context, personID, id string, at time.Time, ev audit.Event) error {
 	return s.db.InTx(ctx, func(ctx context.Context) error {
 		if err := s.claim(ctx, `UPDATE wallet_shows SET stopped_at = $3, sealed = '' WHERE id = $1 AND person_id = $2 AND stopped_at = 0 AND expires_at > $3`,
-			id, personID, micros(at)); err != nil {
+			id, personID, sqlstore.Micros(at)); err != nil {
 			return err
 		}
 		return s.db.Audit(ctx, ev)
@@ -89,7 +90,7 @@ func (s *Store) Shows(ctx context.Context, personID, licenceID string, limit int
 // ForgetShown implements hosted.Store.
 func (s *Store) ForgetShown(ctx context.Context, at time.Time, limit int) error {
 	_, err := s.db.Exec(ctx, `UPDATE wallet_shows SET sealed = '' WHERE id IN (SELECT id FROM wallet_shows WHERE expires_at < $1 AND sealed <> '' LIMIT $2)`,
-		micros(at), limit)
+		sqlstore.Micros(at), limit)
 	return err
 }
 
@@ -103,6 +104,6 @@ func scanShow(row interface{ Scan(...any) error }) (hosted.Show, error) {
 		return hosted.Show{}, scanError(err)
 	}
 	v.Claims = strings.Fields(claims)
-	v.CreatedAt, v.ExpiresAt, v.StoppedAt, v.LastOpenedAt = fromMicros(created), fromMicros(expires), fromMicros(stopped), fromMicros(last)
+	v.CreatedAt, v.ExpiresAt, v.StoppedAt, v.LastOpenedAt = sqlstore.FromMicros(created), sqlstore.FromMicros(expires), sqlstore.FromMicros(stopped), sqlstore.FromMicros(last)
 	return v, nil
 }

@@ -23,21 +23,6 @@ func New(db *sqlstore.DB) *Store { return &Store{db: db} }
 
 const nonceKind = "issuer-nonce"
 
-// micros keeps "never" as 0.
-func micros(t time.Time) int64 {
-	if t.IsZero() {
-		return 0
-	}
-	return sqlstore.Micros(t)
-}
-
-func fromMicros(us int64) time.Time {
-	if us == 0 {
-		return time.Time{}
-	}
-	return sqlstore.FromMicros(us)
-}
-
 func orNull(s string) sql.NullString { return sql.NullString{String: s, Valid: s != ""} }
 
 // CreateOffer implements issuer.Store. The limit is a quota, not a promise: two offers made at the same moment may both pass.
@@ -47,7 +32,7 @@ func (s *Store) CreateOffer(ctx context.Context, o issuer.Offer, maxOpen int, ev
 			var open int
 			err := s.db.QueryRow(ctx, `SELECT COUNT(*) FROM issuer_offers
 				WHERE licence_id = $1 AND person_id = $2 AND redeemed_at = 0 AND expires_at > $3`,
-				o.LicenceID, o.PersonID, micros(o.CreatedAt)).Scan(&open)
+				o.LicenceID, o.PersonID, sqlstore.Micros(o.CreatedAt)).Scan(&open)
 			if err != nil {
 				return fmt.Errorf("issuerstore: counting offers: %w", err)
 			}
@@ -58,7 +43,7 @@ func (s *Store) CreateOffer(ctx context.Context, o issuer.Offer, maxOpen int, ev
 		_, err := s.db.Exec(ctx, `INSERT INTO issuer_offers (id, authority, type_id, licence_id, person_id, acr, made_by, code_hash, tx_mac,
 			state_hash, tries, created_at, expires_at, redeemed_at) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, 0, $11, $12, 0)`,
 			o.ID, o.Authority, o.TypeID, o.LicenceID, o.PersonID, o.ACR, o.MadeBy, orNull(o.CodeHash), o.TxMAC,
-			orNull(o.StateHash), micros(o.CreatedAt), micros(o.ExpiresAt))
+			orNull(o.StateHash), sqlstore.Micros(o.CreatedAt), sqlstore.Micros(o.ExpiresAt))
 		if err != nil {
 			return fmt.Errorf("issuerstore: writing an offer: %w", err)
 		}
@@ -97,7 +82,7 @@ func scanOffer(row *sql.Row) (issuer.Offer, error) {
 		return issuer.Offer{}, fmt.Errorf("issuerstore: reading an offer: %w", err)
 	}
 	o.CodeHash, o.StateHash = code.String, state.String
-	o.CreatedAt, o.ExpiresAt, o.RedeemedAt = fromMicros(created), fromMicros(expires), fromMicros(redeemed)
+	o.CreatedAt, o.ExpiresAt, o.RedeemedAt = sqlstore.FromMicros(created), sqlstore.FromMicros(expires), sqlstore.FromMicros(redeemed)
 	return o, nil
 }
 
@@ -111,7 +96,7 @@ func (s *Store) Try(ctx context.Context, id, txMAC string, maxTries int, at time
 			SET tries = tries + 1, redeemed_at = CASE WHEN tx_mac = $2 THEN $3 ELSE redeemed_at END
 			WHERE id = $1 AND redeemed_at = 0 AND tries < $4 AND expires_at > $5
 			RETURNING tries, redeemed_at, licence_id, person_id`,
-			id, txMAC, micros(at), maxTries, micros(at)).Scan(&tries, &redeemed, &licence, &person)
+			id, txMAC, sqlstore.Micros(at), maxTries, sqlstore.Micros(at)).Scan(&tries, &redeemed, &licence, &person)
 		switch {
 		case errors.Is(err, sql.ErrNoRows):
 			return issuer.ErrOfferEnded
@@ -148,7 +133,7 @@ func (s *Store) RecordIssuance(ctx context.Context, i issuer.Issuance, maxPerGra
 	return s.db.InTx(ctx, func(ctx context.Context) error {
 		err := s.db.Claim(ctx, `INSERT INTO issuer_grants (id, issued, updated_at) VALUES ($1, 1, $2)
 			ON CONFLICT (id) DO UPDATE SET issued = issuer_grants.issued + 1, updated_at = excluded.updated_at
-			WHERE issuer_grants.issued < $3`, i.GrantID, micros(i.RecordedAt), maxPerGrant)
+			WHERE issuer_grants.issued < $3`, i.GrantID, sqlstore.Micros(i.RecordedAt), maxPerGrant)
 		switch {
 		case errors.Is(err, sqlstore.ErrLost):
 			return issuer.ErrGrantExhausted
@@ -159,7 +144,7 @@ func (s *Store) RecordIssuance(ctx context.Context, i issuer.Issuance, maxPerGra
 			holder_key, signer_key, payload_hash, status_uri, status_index, issued_at, expires_at, recorded_at)
 			VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16)`,
 			i.ID, i.Authority, i.TypeID, i.LicenceID, i.PersonID, i.OfferID, i.GrantID, i.ClientID, i.HolderKey, i.SignerKey,
-			i.PayloadHash, i.StatusURI, i.StatusIndex, micros(i.IssuedAt), micros(i.ExpiresAt), micros(i.RecordedAt))
+			i.PayloadHash, i.StatusURI, i.StatusIndex, sqlstore.Micros(i.IssuedAt), sqlstore.Micros(i.ExpiresAt), sqlstore.Micros(i.RecordedAt))
 		if err != nil {
 			return fmt.Errorf("issuerstore: recording an issuance: %w", err)
 		}
@@ -173,12 +158,12 @@ func (s *Store) Audit(ctx context.Context, ev audit.Event) error { return s.db.A
 // DeleteExpired implements issuer.Store. Grant counters outlive every token of their grant by far: they go a day later.
 func (s *Store) DeleteExpired(ctx context.Context, before time.Time, limit int) (int64, error) {
 	offers, err := s.db.Exec(ctx, `DELETE FROM issuer_offers WHERE id IN
-		(SELECT id FROM issuer_offers WHERE expires_at < $1 ORDER BY expires_at LIMIT $2)`, micros(before), limit)
+		(SELECT id FROM issuer_offers WHERE expires_at < $1 ORDER BY expires_at LIMIT $2)`, sqlstore.Micros(before), limit)
 	if err != nil {
 		return 0, fmt.Errorf("issuerstore: deleting offers: %w", err)
 	}
 	grants, err := s.db.Exec(ctx, `DELETE FROM issuer_grants WHERE id IN
-		(SELECT id FROM issuer_grants WHERE updated_at < $1 ORDER BY updated_at LIMIT $2)`, micros(before.Add(-24*time.Hour)), limit)
+		(SELECT id FROM issuer_grants WHERE updated_at < $1 ORDER BY updated_at LIMIT $2)`, sqlstore.Micros(before.Add(-24*time.Hour)), limit)
 	if err != nil {
 		return offers, fmt.Errorf("issuerstore: deleting grants: %w", err)
 	}

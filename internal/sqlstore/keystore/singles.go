@@ -40,10 +40,7 @@ func (s *Store) Single(ctx context.Context, class keys.Class, thing string) (key
 	if err != nil {
 		return keys.Single{}, notFound(err)
 	}
-	k.Alg, k.CreatedAt = jose.Alg(alg), sqlstore.FromMicros(created)
-	if destroyed != 0 {
-		k.DestroyedAt = sqlstore.FromMicros(destroyed)
-	}
+	k.Alg, k.CreatedAt, k.DestroyedAt = jose.Alg(alg), sqlstore.FromMicros(created), sqlstore.FromMicros(destroyed)
 	if k.Public, err = jose.ParseJWK([]byte(public)); err != nil {
 		return keys.Single{}, fmt.Errorf("keystore: single key: %w", err)
 	}

@@ -44,8 +44,8 @@ func (s *Store) PutGrant(ctx context.Context, g grant.Grant, ev audit.Event) err
 	return s.db.InTx(ctx, func(ctx context.Context) error {
 		_, err := s.db.Exec(ctx, `INSERT INTO oidc_grants (id, type, client_id, person_id, subject, terms, code, code_state, code_expires,
 			created_at, expires_at, revoked_at) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, 0)`,
-			g.ID, g.Type, g.ClientID, g.PersonID, g.Subject, string(b), code, int(g.CodeState), micros(g.CodeExpires),
-			sqlstore.Micros(g.CreatedAt), micros(g.ExpiresAt))
+			g.ID, g.Type, g.ClientID, g.PersonID, g.Subject, string(b), code, int(g.CodeState), sqlstore.Micros(g.CodeExpires),
+			sqlstore.Micros(g.CreatedAt), sqlstore.Micros(g.ExpiresAt))
 		if err != nil {
 			return err
 		}
@@ -85,10 +85,10 @@ func scanGrant(row *sql.Row) (grant.Grant, error) {
 	}
 	g.OfferID, g.Scopes, g.Audience, g.Claims, g.ACR, g.AMR = t.OfferID, t.Scopes, t.Audience, t.Claims, t.ACR, t.AMR
 	g.SessionID, g.Nonce, g.IssuerState, g.RedirectURI, g.Challenge = t.SessionID, t.Nonce, t.IssuerState, t.RedirectURI, t.Challenge
-	g.AuthTime = fromMicros(t.AuthTime)
+	g.AuthTime = sqlstore.FromMicros(t.AuthTime)
 	g.CodeSignature, g.CodeState = code.String, grant.CodeState(state)
-	g.CodeExpires, g.CreatedAt = fromMicros(codeExpires), fromMicros(created)
-	g.ExpiresAt, g.RevokedAt = fromMicros(expires), fromMicros(revoked)
+	g.CodeExpires, g.CreatedAt = sqlstore.FromMicros(codeExpires), sqlstore.FromMicros(created)
+	g.ExpiresAt, g.RevokedAt = sqlstore.FromMicros(expires), sqlstore.FromMicros(revoked)
 	return g, nil
 }
 
@@ -145,19 +145,4 @@ func lost(err error) error {
 		return fmt.Errorf("%w: %w", grant.ErrLost, err)
 	}
 	return err
-}
-
-// micros and fromMicros keep the zero time as 0.
-func micros(t time.Time) int64 {
-	if t.IsZero() {
-		return 0
-	}
-	return sqlstore.Micros(t)
-}
-
-func fromMicros(us int64) time.Time {
-	if us == 0 {
-		return time.Time{}
-	}
-	return sqlstore.FromMicros(us)
 }
