@@ -326,7 +326,8 @@ func TestA05WhoAsksIsRegisteredAndAsksForHimself(t *testing.T) {
 			t.Errorf("taking leads to %s", back)
 		}
 		for _, c := range [][2]string{{"asker", "nobody"}, {"asker", ""}, {"audience", "https://evil.test/counter"}, {"audience", "https://police.test.evil.test/"},
-			{"audience", "https://police.test@evil.test/"}, {"audience", "http://police.test/counter"}, {"audience", ""}, {"audience", "javascript:alert(1)"},
+			{"audience", "https://police.test@evil.test/"}, {"audience", `https://police.test\@evil.test/`}, {"audience", "https://police.test:8443/"},
+			{"audience", "//police.test/"}, {"audience", "https://police.test/#x"}, {"audience", "http://police.test/counter"}, {"audience", ""}, {"audience", "javascript:alert(1)"},
 			{"nonce", "short"}, {"nonce", strings.Repeat("n", 129)}, {"nonce", "0123456789abcde<"}, {"purpose", "spying"}} {
 			a := w.get("/wallet/ask?"+q(c[0], c[1]), "li")
 			if a.status != 400 || strings.Contains(timeless(a.body), "evil") || strings.Contains(a.body, "show-confirm") {

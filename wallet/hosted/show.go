@@ -143,8 +143,9 @@ func (w *Wallet) fillPreview(page *walletpages.ShowPage, l Licence, have *Copy, 
 	page.Fields = []web.Field{{Name: "copy", Value: have.ID}, {Name: "preset", Value: s.preset.ID}}
 	if s.preset.ID == chosen {
 		page.Choosing = true
-		for _, c := range append(slices.Clone(s.claims), s.hidden...) {
-			if c.Selective {
+		mine := append(slices.Clone(s.claims), s.hidden...)
+		for _, c := range l.Claims { // in the order of the type: a box that is ticked stays where it is
+			if slices.ContainsFunc(mine, func(m Claim) bool { return m.Name == c.Name && m.Selective }) {
 				page.Picks = append(page.Picks, walletpages.Pick{Name: pickPrefix + c.Name, Label: c.Label, Picked: slices.Contains(s.preset.Claims, c.Name)})
 			}
 		}
