@@ -60,7 +60,9 @@ type demo struct {
 	licenceID  string
 	nonce      string
 	audience   string
-	files      map[string]string
+	// what the hosted wallet answered
+	shownNonce, shownAudience string
+	files                     map[string]string
 }
 
 // scene is one step: what it is called in JSON and in words, which standards it shows, and what it does. The text that it returns says what
@@ -155,10 +157,12 @@ func (d *demo) tell(n, of int, s scene, said string, err error, took time.Durati
 
 func (d *demo) artefacts() {
 	if d.json {
-		d.line(map[string]any{"step": "artefacts", "ok": true, "ms": 0, "files": d.files, "nonce": d.nonce, "audience": d.audience})
+		d.line(map[string]any{"step": "artefacts", "ok": true, "ms": 0, "files": d.files, "nonce": d.nonce, "audience": d.audience,
+			"shown_nonce": d.shownNonce, "shown_audience": d.shownAudience})
 		return
 	}
 	fmt.Fprintf(d.out, "\nKept in %s. Try:\n  hufu verify --root %s --bundle %s --nonce %s --audience %s %s\n", d.dir, d.files["root"], d.files["bundle"], d.nonce, d.audience, d.files["presentation"])
+	fmt.Fprintf(d.out, "  hufu verify --root %s --bundle %s --seal %s %s\n", d.files["root"], d.files["bundle"], d.files["seal"], d.files["document"])
 }
 
 func (d *demo) finish(failed string) {

@@ -90,7 +90,7 @@ func (w *World) printReady(out io.Writer) error {
 	dep, _ := w.sample.Department(sample.TrafficPolice)
 	var b strings.Builder
 	fmt.Fprintf(&b, "Hufu is running. All people and data are invented.\n\n")
-	fmt.Fprintf(&b, "  %s   national server: what to try, my licences\n", w.origin(0))
+	fmt.Fprintf(&b, "  %s   national server: what to try, the wallet\n", w.origin(0))
 	for _, p := range w.sample.Provinces {
 		fmt.Fprintf(&b, "  %s   %s %s, sample province\n", w.origin(p.Port), p.Name, p.English)
 	}
@@ -98,8 +98,8 @@ func (w *World) printReady(out io.Writer) error {
 		fmt.Fprintf(&b, "  %s   %s, sample department\n", w.origin(d.Port), d.Name)
 	}
 	fmt.Fprintf(&b, "\nFirst: open %s, choose to log in, then Guangdong, then 李秀英. There are no passwords.\n", w.origin(dep.Port))
-	fmt.Fprintf(&b, "Then:  open %s/licences and move the driving licence to a wallet.\n", w.origin(0))
-	fmt.Fprintf(&b, "Check: open %s%s, the counter of a clerk.\n", w.origin(dep.Port), counter.Path)
+	fmt.Fprintf(&b, "Then:  open %s/wallet, take the driving licence and show it; or move it to a wallet of your own at /licences.\n", w.origin(0))
+	fmt.Fprintf(&b, "Check: open %s%s, be the clerk, and paste what she shows.\n", w.origin(dep.Port), counter.Path)
 	fmt.Fprintf(&b, "In a second terminal:\n")
 	for _, c := range w.commands() {
 		fmt.Fprintf(&b, "  %s\n", c.Line)
