@@ -188,6 +188,11 @@ func TestQ07Chains(t *testing.T) {
 	})
 	constrained := certify(t, "Traffic police", &constrainedCA, false, id)
 	fresh := certify(t, "Traffic police", &w.credCA, false, id)
+	sealCA := certify(t, "Seal signers", &w.root, true, nil)
+	sealSigner := certify(t, "Traffic police", &sealCA, false, id)
+	withSeals := w.edited(func(c *bundle.Contents) {
+		c.Anchors = append(c.Anchors, bundle.Anchor{Purpose: "seal-signer", DER: sealCA.cert.Raw}, bundle.Anchor{Purpose: "seal-maker", DER: sealCA.cert.Raw})
+	})
 	withConstrained := w.edited(func(c *bundle.Contents) {
 		c.Anchors = append(c.Anchors, bundle.Anchor{Purpose: "credential", DER: constrainedCA.cert.Raw})
 	})
@@ -212,6 +217,7 @@ func TestQ07Chains(t *testing.T) {
 		"leaf of another issuer":    {other, der(other, w.credCA), Invalid, w},
 		"leaf of nobody":            {nameless, der(nameless, w.credCA), Invalid, w},
 		"anchor of another purpose": {status, der(status, w.statCA), Invalid, w},
+		"S04 a seal's key":          {sealSigner, der(sealSigner, sealCA), Invalid, withSeals},
 		"name constraint":           {constrained, der(constrained, constrainedCA), Invalid, withConstrained},
 		"unparsable element":        {fresh, [][]byte{fresh.cert.Raw, []byte("junk")}, Invalid, w},
 		"unparsable leaf":           {fresh, [][]byte{[]byte("junk"), w.credCA.cert.Raw}, Invalid, w},

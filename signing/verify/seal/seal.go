@@ -158,7 +158,8 @@ func (r *run) checkScope() report.Check {
 	if !slices.ContainsFunc(r.seal.DocumentKinds, func(id string) bool { return sealvc.DocumentKindURI(origin, id) == r.sig.KindURI() }) {
 		return report.No(report.ReasonKindNotAllowed, "this seal may not be put on this kind of document")
 	}
-	if !r.seal.CoversAt(claimed) || claimed.Before(r.issued.Add(-leeway)) {
+	ahead, dated := verify.Date(r.credential.UnverifiedClaims(), "nbf")
+	if !r.seal.CoversAt(claimed) || claimed.Before(r.issued.Add(-leeway)) || dated && claimed.Before(ahead) {
 		return report.No(report.ReasonSealDates, "the seal wasn't valid at the claimed time").AsAt(claimed)
 	}
 	return report.Yes("for this kind of document, within the seal's validity").AsAt(claimed)

@@ -185,6 +185,7 @@ func TestS04StatesOfTheSeal(t *testing.T) {
 		{"recorded before, effect after", []bundle.SealState{active, at(bundle.SealSuspended, after, before)}, verify.Invalid, "seal_not_active_then"},
 		{"suspended then, back now", []bundle.SealState{active, at(bundle.SealSuspended, before, before), at(bundle.SealActive, after, after)}, verify.Invalid, "seal_not_active_then"},
 		{"back before it was used", []bundle.SealState{active, at(bundle.SealSuspended, made.Add(time.Hour), made.Add(time.Hour)), at(bundle.SealActive, before, before)}, verify.Valid, "ok"},
+		{"suspended since, and back", []bundle.SealState{active, at(bundle.SealSuspended, after, after), at(bundle.SealActive, after.Add(time.Hour), after.Add(time.Hour))}, verify.Valid, "ok"},
 		{"not yet", []bundle.SealState{at(bundle.SealActive, after, after)}, verify.Invalid, "seal_not_active_then"},
 		{"a state that we don't know", []bundle.SealState{active, at("melted", after, after)}, verify.CannotTell, "status_value_unknown"},
 	} {

@@ -88,6 +88,11 @@ func (w *world) sealKey(thing, organisation string) keys.Signer {
 // history is what the bundle says of the seal.
 func (w *world) history(states ...bundle.SealState) {
 	w.credential() // fixes the payload
+	w.register(states...)
+}
+
+// register is history for the credential that was made last.
+func (w *world) register(states ...bundle.SealState) {
 	sum := sha256.Sum256(w.payload)
 	w.contents.Issuers[0].Seals = []bundle.Seal{{ID: w.seal.ID, PayloadSHA256: hex.EncodeToString(sum[:]), History: states}}
 }
@@ -96,6 +101,11 @@ func (w *world) credential() string { return w.credentialBy(w.maker, w.maker.Cha
 
 func (w *world) credentialBy(by keys.Signer, chain [][]byte, iss string, edit func(map[string]any)) string {
 	w.t.Helper()
+	return w.credentialOf(by.Key(), chain, iss, edit)
+}
+
+func (w *world) credentialOf(by jose.SigningKey, chain [][]byte, iss string, edit func(map[string]any)) string {
+	w.t.Helper()
 	claims := w.seal.Credential(iss, vct, sealvc.Integrity(sealvc.Metadata(vct)), made)
 	if edit != nil {
 		edit(claims)
@@ -103,7 +113,7 @@ func (w *world) credentialBy(by keys.Signer, chain [][]byte, iss string, edit fu
 	laid, err := sdjwt.Build(sdjwt.Template{Claims: claims, Salts: rand.Reader})
 	must(w.t, err)
 	w.payload = laid.Payload
-	text, err := sdjwt.Issue(by.Key(), chain, laid)
+	text, err := sdjwt.Issue(by, chain, laid)
 	must(w.t, err)
 	return text
 }
