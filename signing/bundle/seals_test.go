@@ -73,3 +73,27 @@ func TestBrokenOrForeignSealsAreRefused(t *testing.T) {
 		t.Run(name, func(t *testing.T) { refusedAs(t, ErrMalformed, root, replace(body), t0) })
 	}
 }
+
+// A maker whose own role lists a file for another's seals, rightly hashed and signed, makes the bundle worthless. Twin: the same file in its own maker's role.
+func TestAMakerSpeaksForItsOwnSealsOnly(t *testing.T) {
+	in, keys := sampleInput(), newKeys(t)
+	files := mustBuild(t, nil, in, keys, t0)
+	path := wire.SealsPath(codeB)
+	body := []byte(`{"code":"` + codeB + `","seals":[{"id":"x","payload_sha256":"","history":[{"state":"active","effective_at":"2026-11-23T08:00:00Z","recorded_at":"2026-11-23T08:00:00Z"}]}]}`)
+	by := func(code string) Files {
+		out := resign(t, files, keys, RoleIssuer(code), func(md *metadata.Metadata[metadata.TargetsType]) {
+			target, err := metadata.TargetFile().FromBytes(path, body)
+			if err != nil {
+				t.Fatal(err)
+			}
+			md.Signed.Targets[path] = target
+		})
+		out[targetPath(path, wire.Hash(body))] = body
+		return out
+	}
+	own := mustVerify(t, rootOf(t, files), by(codeB), t0)
+	if maker, _ := own.IssuerByCode(codeB); len(maker.Seals) != 1 {
+		t.Errorf("the twin: %+v", maker.Seals)
+	}
+	refusedAs(t, ErrUntrusted, rootOf(t, files), by(codeA), t0)
+}
