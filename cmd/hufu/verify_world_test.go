@@ -120,12 +120,15 @@ func newFileWorld(t *testing.T) *fileWorld {
 	return w
 }
 
+func oneKey(t *testing.T) bundle.RoleKeys {
+	t.Helper()
+	k, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
+	check(t, err)
+	return bundle.RoleKeys{Signers: []bundle.Signer{{Key: k}}}
+}
+
 func (w *fileWorld) makeKeys() {
-	one := func() bundle.RoleKeys {
-		k, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
-		check(w.t, err)
-		return bundle.RoleKeys{Signers: []bundle.Signer{{Key: k}}}
-	}
+	one := func() bundle.RoleKeys { return oneKey(w.t) }
 	w.keys = bundle.Keys{Root: one(), Timestamp: one(), Snapshot: one(), Targets: one(), Status: one(), Issuers: map[string]bundle.RoleKeys{worldCode: one()}}
 }
 
