@@ -10,6 +10,7 @@ import (
 	"fmt"
 	"net/http"
 	"net/url"
+	"regexp"
 	"slices"
 	"time"
 
@@ -226,6 +227,9 @@ func present(p sdjwt.Parsed, paths []sdjwt.Path) (string, error) {
 // purpose is the audience that stands for a purpose when nobody asked.
 func (w *Wallet) purpose(preset string) string { return w.cfg.Origin + "/purposes/" + preset }
 
+// showForm is what showID makes.
+var showForm = regexp.MustCompile(`^[A-Za-z0-9_-]{43}$`)
+
 // showID is the name of a showing in the store: from it the link can't be found.
 func showID(secret string) string {
 	sum := sha256.Sum256([]byte("hufu shown\x00" + secret))
@@ -254,6 +258,10 @@ func presentation(s Show, secret string) (string, error) {
 // stop ends a showing: its link is dead at once.
 func (w *Wallet) stop(rw http.ResponseWriter, r *http.Request, v visit) {
 	id := v.form.Get("show")
+	if !showForm.MatchString(id) { // PostgreSQL answers a NUL with an error, which would be a fault of ours
+		w.refuse(rw, r, v, Licence{}, ErrNotFound)
+		return
+	}
 	err := w.cfg.Store.StopShow(r.Context(), v.PersonID, id, w.cfg.Now(), audit.Event{Kind: "wallet.show_stopped", Actor: v.PersonID, Subject: id})
 	if err != nil {
 		if s, serr := w.cfg.Store.Show(r.Context(), id); errors.Is(err, ErrNotFound) && serr == nil && s.PersonID == v.PersonID {
