@@ -2,7 +2,11 @@ package hosted_test
 
 import (
 	"net/http"
+	"net/url"
+	"strings"
 	"testing"
+
+	"github.com/hufu-id/hufu/internal/httpx"
 )
 
 // TestU04WhatTheDatabaseRefusesIsNobodysFault: PostgreSQL takes neither a NUL nor what is not UTF-8; each attempt has a twin that differs in that alone.
@@ -24,6 +28,32 @@ func TestU04WhatTheDatabaseRefusesIsNobodysFault(t *testing.T) {
 			if a.status != want {
 				t.Errorf("shown to %q: %d, want %d", audience, a.status, want)
 			}
+		}
+	})
+}
+
+// TestP12AWeakSessionShowsNothing: what takes loa3 to take isn't shown by whoever got into the same account more easily.
+func TestP12AWeakSessionShowsNothing(t *testing.T) {
+	each(t, func(t *testing.T, w *world) {
+		w.take("li")
+		copyID := ""
+		if err := w.db.QueryRow(t.Context(), `SELECT id FROM wallet_copies WHERE person_id = 'li'`).Scan(&copyID); err != nil {
+			t.Fatal(err)
+		}
+		form := url.Values{"preset": {"age"}, "copy": {copyID}, "csrf": {httpx.FormToken(formKey, "s-li")}}
+		for _, acr := range []string{"loa1", "loa2", "none"} {
+			if a := w.do("GET", "/wallet/licences/L.li/show", "li", nil, "X-ACR", acr); a.status < 400 || a.status >= 500 || strings.Contains(a.body, "show-confirm") {
+				t.Errorf("preview at %s: %d", acr, a.status)
+			}
+			if a := w.do("POST", "/wallet/licences/L.li/show", "li", form, "X-ACR", acr); a.status < 400 || a.status >= 500 {
+				t.Errorf("shown at %s: %d", acr, a.status)
+			}
+		}
+		if n := w.count(`SELECT COUNT(*) FROM wallet_shows`); n != 0 {
+			t.Errorf("%d showings", n)
+		}
+		if a := w.do("POST", "/wallet/licences/L.li/show", "li", form, "X-ACR", "loa3"); a.status != http.StatusSeeOther {
+			t.Errorf("at loa3: %d", a.status)
 		}
 	})
 }

@@ -88,6 +88,9 @@ func (w *Wallet) ready(r *http.Request, v visit, values url.Values) (Licence, *C
 	if err != nil || !l.InForce || have == nil || !w.cfg.Now().Before(have.ExpiresAt) {
 		return l, have, selection{}, sdjwt.Parsed{}, err
 	}
+	if !levelEnough(v.ACR, l.RequiredACR) { // the copy was taken in a session of that level; its key must not answer for less
+		return l, have, selection{}, sdjwt.Parsed{}, ErrLevelTooLow
+	}
 	p, err := w.open(*have)
 	if err != nil {
 		return l, have, selection{}, p, err
