@@ -57,3 +57,24 @@ func TestP12AWeakSessionShowsNothing(t *testing.T) {
 		}
 	})
 }
+
+// TestG06ARemovedCopyIsShownNoMore: its links end with it; those of a copy that was only taken anew don't.
+func TestG06ARemovedCopyIsShownNoMore(t *testing.T) {
+	each(t, func(t *testing.T, w *world) {
+		w.take("li")
+		before, _ := w.shown("li", "preset=age")
+		w.take("li")
+		after, _ := w.shown("li", "preset=age")
+		if a := w.get("/shown/"+before, ""); a.status != http.StatusOK {
+			t.Errorf("of the copy before: %d", a.status)
+		}
+		if a := w.post("/wallet/remove", "li", "licence", "L.li"); a.status != http.StatusSeeOther {
+			t.Fatalf("removing: %d", a.status)
+		}
+		for _, path := range []string{"/shown/" + after, "/shown/" + after + "/file"} {
+			if a := w.get(path, ""); a.status != http.StatusNotFound {
+				t.Errorf("%s after removing: %d", path[:7], a.status)
+			}
+		}
+	})
+}
