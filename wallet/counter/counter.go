@@ -186,6 +186,11 @@ func (c *Counter) formToken() string { return httpx.FormToken(c.formKey, "counte
 
 // form reads a form and checks that one of our own pages sent it. It answers itself when it returns false.
 func (c *Counter) form(w http.ResponseWriter, r *http.Request) (fields map[string]string, files map[string][]byte, ok bool) {
+	// Before the body is read: a bundle is large, and any page on the web can send one.
+	if errors.Is(httpx.SameOrigin(r, c.origin()), httpx.ErrCrossSite) {
+		c.problem(w, r, web.ProblemForm)
+		return nil, nil, false
+	}
 	values, files, err := httpx.Upload(r)
 	switch {
 	case errors.Is(err, httpx.ErrTooLarge):

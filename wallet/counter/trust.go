@@ -87,6 +87,9 @@ func (c *Counter) Refresh(ctx context.Context) error {
 		req.Header.Set("If-None-Match", *etag)
 	}
 	resp, err := c.cfg.BundleSource.Do(req)
+	if err != nil && errors.Is(ctx.Err(), context.Canceled) {
+		return err // a clerk who closed the page says nothing about the national server
+	}
 	switch {
 	case err != nil:
 	case resp.Status == http.StatusNotModified:

@@ -8,6 +8,7 @@ import (
 	"net/url"
 	"regexp"
 	"slices"
+	"strings"
 
 	"github.com/gorilla/mux"
 
@@ -55,10 +56,13 @@ func (w *Wallet) asked(ctx context.Context, values url.Values) (Asked, error) {
 	return a, nil
 }
 
+// unwritten finds what no address has: it must be escaped there. It would turn what people read around, and PostgreSQL refuses what is not UTF-8.
+func unwritten(r rune) bool { return r <= ' ' || r > '~' }
+
 // originOf is scheme and host of an http address without user, and whether it has them.
 func originOf(address string) (string, bool) {
 	u, err := url.Parse(address)
-	if err != nil || len(address) > 512 || u.Scheme != "https" && u.Scheme != "http" || u.Host == "" || u.User != nil || u.Fragment != "" || u.Opaque != "" {
+	if err != nil || len(address) > 512 || strings.ContainsFunc(address, unwritten) || u.Scheme != "https" && u.Scheme != "http" || u.Host == "" || u.User != nil || u.Fragment != "" || u.Opaque != "" {
 		return "", false
 	}
 	return u.Scheme + "://" + u.Host, true

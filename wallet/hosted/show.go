@@ -10,6 +10,7 @@ import (
 	"fmt"
 	"net/http"
 	"net/url"
+	"regexp"
 	"slices"
 	"time"
 
@@ -86,6 +87,9 @@ func (w *Wallet) ready(r *http.Request, v visit, values url.Values) (Licence, *C
 	l, have, err := w.mine(r.Context(), v.Citizen, licenceVar(r))
 	if err != nil || !l.InForce || have == nil || !w.cfg.Now().Before(have.ExpiresAt) {
 		return l, have, selection{}, sdjwt.Parsed{}, err
+	}
+	if !levelEnough(v.ACR, l.RequiredACR) { // the copy was taken in a session of that level; its key must not answer for less
+		return l, have, selection{}, sdjwt.Parsed{}, ErrLevelTooLow
 	}
 	p, err := w.open(*have)
 	if err != nil {
@@ -227,6 +231,9 @@ func present(p sdjwt.Parsed, paths []sdjwt.Path) (string, error) {
 // purpose is the audience that stands for a purpose when nobody asked.
 func (w *Wallet) purpose(preset string) string { return w.cfg.Origin + "/purposes/" + preset }
 
+// showForm is what showID makes.
+var showForm = regexp.MustCompile(`^[A-Za-z0-9_-]{43}$`)
+
 // showID is the name of a showing in the store: from it the link can't be found.
 func showID(secret string) string {
 	sum := sha256.Sum256([]byte("hufu shown\x00" + secret))
@@ -255,6 +262,10 @@ func presentation(s Show, secret string) (string, error) {
 // stop ends a showing: its link is dead at once.
 func (w *Wallet) stop(rw http.ResponseWriter, r *http.Request, v visit) {
 	id := v.form.Get("show")
+	if !showForm.MatchString(id) { // PostgreSQL answers a NUL with an error, which would be a fault of ours
+		w.refuse(rw, r, v, Licence{}, ErrNotFound)
+		return
+	}
 	err := w.cfg.Store.StopShow(r.Context(), v.PersonID, id, w.cfg.Now(), audit.Event{Kind: "wallet.show_stopped", Actor: v.PersonID, Subject: id})
 	if err != nil {
 		if s, serr := w.cfg.Store.Show(r.Context(), id); errors.Is(err, ErrNotFound) && serr == nil && s.PersonID == v.PersonID {

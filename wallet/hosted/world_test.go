@@ -1,6 +1,7 @@
 package hosted_test
 
 import (
+	"cmp"
 	"context"
 	"crypto/rand"
 	"errors"
@@ -89,7 +90,7 @@ func (w *world) set(fn func()) {
 
 func (w *world) Current(r *http.Request) (hosted.Citizen, bool) {
 	id := r.Header.Get("X-Person")
-	return hosted.Citizen{PersonID: id, Name: "李秀英", ACR: "loa3", SessionID: "s-" + id}, id != ""
+	return hosted.Citizen{PersonID: id, Name: "李秀英", ACR: cmp.Or(r.Header.Get("X-ACR"), "loa3"), SessionID: "s-" + id}, id != ""
 }
 
 func (w *world) Login(rw http.ResponseWriter, r *http.Request, to string) {
