@@ -61,7 +61,8 @@ func (b *bench) offline(ctx context.Context) ([]Row, error) {
 		}
 		rows = append(rows, c.row)
 	}
-	return rows, nil
+	row, err := b.counterCheck(ctx)
+	return append(rows, row), err
 }
 
 func (b *bench) fetch(ctx context.Context, path string) ([]byte, error) {

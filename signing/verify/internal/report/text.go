@@ -165,15 +165,20 @@ func (t *textWriter) age(d time.Duration) string {
 }
 
 func (t *textWriter) span(d time.Duration) string {
+	unit, n := "days", int(d/(24*time.Hour))
 	switch {
 	case d < time.Minute:
-		return fmt.Sprintf(t.w["seconds"], int(d/time.Second))
+		unit, n = "seconds", int(d/time.Second)
 	case d < 2*time.Hour:
-		return fmt.Sprintf(t.w["minutes"], int(d/time.Minute))
+		unit, n = "minutes", int(d/time.Minute)
 	case d < 48*time.Hour:
-		return fmt.Sprintf(t.w["hours"], int(d/time.Hour))
+		unit, n = "hours", int(d/time.Hour)
 	}
-	return fmt.Sprintf(t.w["days"], int(d/(24*time.Hour)))
+	said := fmt.Sprintf(t.w[unit], n)
+	if n == 1 && t.lang == "en" {
+		said = strings.TrimSuffix(said, "s")
+	}
+	return said
 }
 
 // nextSteps is what the clerk does now, by outcome and reason. Nobody is left alone with "cannot tell".
