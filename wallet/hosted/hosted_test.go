@@ -246,6 +246,14 @@ func TestV02AnothersThingsAreUnknown(t *testing.T) {
 			t.Errorf("her own as a file: %q", a.body)
 		}
 		w.shown("wang", "")
+		for licence, want := range map[string]int{"L.li": 1, "L.wang": 0, "L.nobody": 0, "%27": 0, "%00": 0, "%ff": 0} {
+			if a := w.get("/wallet/history?licence="+licence, "li"); a.status != 200 || strings.Count(a.body, `class="seen"`) != want {
+				t.Errorf("V02 history of %s: %d, %d rows", licence, a.status, strings.Count(a.body, `class="seen"`))
+			}
+			if a := w.get("/wallet/history.csv?licence="+licence, "li"); a.status != 200 || strings.Count(a.body, "\n") != 1+want {
+				t.Errorf("V02 table of %s: %d %q", licence, a.status, a.body)
+			}
+		}
 	})
 }
 

@@ -4,6 +4,7 @@ import (
 	"encoding/csv"
 	"fmt"
 	"net/http"
+	"net/url"
 	"regexp"
 	"slices"
 	"strconv"
@@ -124,35 +125,55 @@ func label(l Licence, claim string) web.Text {
 // maxHistory is how far back the pages go.
 const maxHistory = 500
 
-func (w *Wallet) past(r *http.Request, v visit) ([]walletpages.Seen, error) {
+// past is the history page: every showing of the citizen's, or those of the licence that ?licence= names. Another person's licence has none, as one that never
+// was, and the store is not asked for it.
+func (w *Wallet) past(r *http.Request, v visit) (walletpages.HistoryPage, error) {
+	page := walletpages.HistoryPage{CSRF: w.token(v), Logout: w.cfg.Logout}
 	all, _, err := w.all(r.Context(), v.Citizen)
 	if err != nil {
-		return nil, err
+		return page, err
 	}
-	shows, err := w.cfg.Store.Shows(r.Context(), v.PersonID, "", maxHistory)
+	licence := r.URL.Query().Get("licence")
+	var shows []Show
+	if licence == "" || slices.ContainsFunc(all, func(l Licence) bool { return l.ID == licence }) {
+		shows, err = w.cfg.Store.Shows(r.Context(), v.PersonID, licence, maxHistory)
+	}
 	if err != nil {
-		return nil, err
+		return page, err
 	}
-	var out []walletpages.Seen
 	for _, s := range shows {
-		out = append(out, w.seen(v, s, all))
+		page.Seen = append(page.Seen, w.seen(v, s, all))
 	}
-	return out, nil
+	page.File = historyPath("/wallet/history.csv", licence)
+	if len(all) > 1 || licence != "" {
+		page.Choices = []walletpages.Choice{{Name: web.Say("wallet.history.all", nil), Href: "/wallet/history", Current: licence == ""}}
+		for _, l := range all {
+			page.Choices = append(page.Choices, walletpages.Choice{Name: l.Name, Href: historyPath("/wallet/history", l.ID), Current: l.ID == licence})
+		}
+	}
+	return page, nil
+}
+
+func historyPath(path, licence string) string {
+	if licence == "" {
+		return path
+	}
+	return path + "?" + url.Values{"licence": {licence}}.Encode()
 }
 
 // history shows who saw what.
 func (w *Wallet) history(rw http.ResponseWriter, r *http.Request, v visit) {
-	seen, err := w.past(r, v)
+	page, err := w.past(r, v)
 	if err != nil {
 		w.refuse(rw, r, v, Licence{}, err)
 		return
 	}
-	w.pages.History(rw, r, walletpages.HistoryPage{Seen: seen, CSRF: w.token(v), Logout: w.cfg.Logout})
+	w.pages.History(rw, r, page)
 }
 
 // csv is the history as a file.
 func (w *Wallet) csv(rw http.ResponseWriter, r *http.Request, v visit) {
-	seen, err := w.past(r, v)
+	page, err := w.past(r, v)
 	if err != nil {
 		w.refuse(rw, r, v, Licence{}, err)
 		return
@@ -170,7 +191,7 @@ func (w *Wallet) csv(rw http.ResponseWriter, r *http.Request, v visit) {
 		_ = out.Write(cells)
 	}
 	row("时间 time", "证照 licence", "给谁 to whom", "用途 purpose", "内容 fields", "有效到 until", "停止 stopped", "打开次数 opened", "最后打开 last opened")
-	for _, s := range seen {
+	for _, s := range page.Seen {
 		whom := s.Whom
 		if whom.IsZero() {
 			whom = web.Say("wallet.anyone", nil)

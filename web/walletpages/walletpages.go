@@ -102,11 +102,13 @@ func (p Pages) Detail(w http.ResponseWriter, r *http.Request, page DetailPage) {
 	p.Render(w, r, http.StatusOK, "wallet-licence", page)
 }
 
-// HistoryPage lists every showing.
+// HistoryPage lists every showing, or those of one licence. Choices are all and each licence, File the same list as a table.
 type HistoryPage struct {
-	Seen   []Seen
-	CSRF   string
-	Logout string
+	Choices []Choice
+	File    string
+	Seen    []Seen
+	CSRF    string
+	Logout  string
 }
 
 // History shows it.

@@ -67,7 +67,8 @@ func cases(p Pages) map[string]func(http.ResponseWriter, *http.Request) {
 		},
 		"list-empty": func(w http.ResponseWriter, r *http.Request) { p.List(w, r, ListPage{Person: hard, CSRF: "token"}) },
 		"history": func(w http.ResponseWriter, r *http.Request) {
-			p.History(w, r, HistoryPage{Seen: seen(), CSRF: "token", Logout: "/logout"})
+			p.History(w, r, HistoryPage{File: "/wallet/history.csv?licence=L", Seen: seen(), CSRF: "token", Logout: "/logout",
+				Choices: []Choice{{Name: hard, Href: "/wallet/history"}, {Name: hard, Href: "/wallet/history?licence=L", Current: true}}})
 		},
 		"history-empty": func(w http.ResponseWriter, r *http.Request) { p.History(w, r, HistoryPage{}) },
 		"ask-none":      func(w http.ResponseWriter, r *http.Request) { p.Ask(w, r, AskPage{Asker: hard}) },
