@@ -81,7 +81,7 @@ func (s *Store) EndCopy(ctx context.Context, personID, id string, at time.Time, 
 		}
 		// What it shows goes with it: a card that was removed can't be looked at by a link of a moment ago.
 		if _, err := s.db.Exec(ctx, `UPDATE wallet_shows SET stopped_at = $3, sealed = '' WHERE copy_id = $1 AND person_id = $2 AND stopped_at = 0 AND expires_at > $3`,
-			id, personID, micros(at)); err != nil {
+			id, personID, sqlstore.Micros(at)); err != nil {
 			return fmt.Errorf("hostedstore: ending its showings: %w", err)
 		}
 		return s.db.Audit(ctx, ev)

@@ -8,6 +8,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 	"os"
 	"path/filepath"
 	"time"
@@ -196,6 +197,10 @@ func (d *demo) open(ctx context.Context) (string, error) {
 		"licence": "licence.sd-jwt", "presentation": "presentation.sd-jwt", "document": "approval.txt", "seal": "approval.txt.jades",
 		"shown": "shown.sd-jwt", "bundle_after_suspension": "bundle-after-suspension.zip"} {
 		d.files[name] = filepath.Join(dir, file)
+	}
+	// A root of a demo before this one is another world's: a bundle of this world would be refused under it.
+	if err := os.Remove(d.files["root"]); err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return "", err
 	}
 	base, err := dev.FreeBase()
 	if err != nil {
