@@ -171,6 +171,20 @@ func (b *bench) operations(ctx context.Context, n, c int) ([]Row, error) {
 	if err := add(Row{Name: "credential request", Signs: 1, Verifies: 2, GoalUS: 650}, n, credential); err != nil {
 		return nil, err
 	}
+	seal, err := b.sealing(ctx)
+	if err != nil {
+		return nil, err
+	}
+	if err := add(Row{Name: "seal a digest", Signs: 1, Verifies: 1}, n, seal); err != nil { // the seal's; the access token
+		return nil, err
+	}
+	show, err := b.showing(ctx)
+	if err != nil {
+		return nil, err
+	}
+	if err := add(Row{Name: "show from the wallet, 3 requests", Signs: 1}, n, show); err != nil {
+		return nil, err
+	}
 	if err := add(Row{Name: "client_credentials token", Signs: 1, GoalUS: 140}, 2*n, func(ctx context.Context, _ int) error {
 		_, err := b.token(ctx, machineID, b.secret, url.Values{"grant_type": {"client_credentials"}, "scope": {"register"}})
 		return err

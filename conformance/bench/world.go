@@ -193,25 +193,36 @@ func (b *bench) configure() error {
 	}
 	type m map[string]any
 	text := m{"zh": "测量", "en": "Bench"}
+	clients := []m{
+		{"id": rpID, "name": text, "service": text, "redirect_uris": []string{redirectURI}, "auth_method": "client_secret_basic", "secret_file": b.file("secret"),
+			"grant_types": []string{"authorization_code"}, "scopes": []string{"openid", "profile"}},
+		{"id": machineID, "name": text, "service": text, "organisation": sample.MarketRegulationCode, "auth_method": "client_secret_basic", "secret_file": b.file("secret"),
+			"grant_types": []string{"client_credentials"}, "scopes": []string{"register"}},
+		{"id": walletID, "name": text, "service": text, "redirect_uris": []string{redirectURI}, "auth_method": "none",
+			"grant_types": []string{"authorization_code"}, "scopes": []string{"openid", licenceType}},
+		{"id": registerID, "name": text, "service": text, "organisation": sample.TrafficPoliceCode, "auth_method": "private_key_jwt", "jwks_file": b.file("register.jwks"),
+			"grant_types": []string{"client_credentials"}, "scopes": []string{"register"}},
+	}
+	files := map[string][]byte{}
+	for _, s := range sealers {
+		files[s.id] = []byte(b.secret + s.id)
+		clients = append(clients, m{"id": s.id, "name": text, "service": text, "organisation": s.organisation, "auth_method": "client_secret_basic", "secret_file": b.file(s.id),
+			"grant_types": []string{"client_credentials"}, "scopes": []string{"seal"}})
+	}
 	config, err5 := json.Marshal(m{"origin": b.origin, "listen": b.listen, "database": b.dsn, "kek_file": b.file("kek"), "sandbox": true,
 		"allow_networks": []string{"127.0.0.0/8", "::1/128"},
 		"provinces":      []m{{"code": provinceCode, "issuer": b.provinceIssuer, "client_id": "national", "ceiling": "loa4", "levels": levels}},
 		"authorities":    []m{{"code": sample.TrafficPoliceCode, "name_zh": "沙箱省公安厅交通管理局", "name_en": "Traffic Police", "types": []string{licenceType}, "region": "99"}},
-		"clients": []m{
-			{"id": rpID, "name": text, "service": text, "redirect_uris": []string{redirectURI}, "auth_method": "client_secret_basic", "secret_file": b.file("secret"),
-				"grant_types": []string{"authorization_code"}, "scopes": []string{"openid", "profile"}},
-			{"id": machineID, "name": text, "service": text, "organisation": sample.MarketRegulationCode, "auth_method": "client_secret_basic", "secret_file": b.file("secret"),
-				"grant_types": []string{"client_credentials"}, "scopes": []string{"register"}},
-			{"id": walletID, "name": text, "service": text, "redirect_uris": []string{redirectURI}, "auth_method": "none",
-				"grant_types": []string{"authorization_code"}, "scopes": []string{"openid", licenceType}},
-			{"id": registerID, "name": text, "service": text, "organisation": sample.TrafficPoliceCode, "auth_method": "private_key_jwt", "jwks_file": b.file("register.jwks"),
-				"grant_types": []string{"client_credentials"}, "scopes": []string{"register"}},
-		}})
+		"clients":        clients,
+		"seal_makers":    []m{{"code": sample.SealMakerCode, "name_zh": sample.SealMakerName, "name_en": sample.SealMakerEnglish}}})
 	if err := errors.Join(err1, err2, err3, err4, err5); err != nil {
 		return err
 	}
 	_, kek := keys.NewKEK()
 	for name, content := range map[string][]byte{"kek": []byte(kek), "secret": []byte(b.secret), "register.jwks": set, "department.json": department, "hufu.yaml": config} {
+		files[name] = content
+	}
+	for name, content := range files {
 		if err := os.WriteFile(b.file(name), content, 0o600); err != nil {
 			return err
 		}
