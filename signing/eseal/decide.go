@@ -227,7 +227,8 @@ func (s *Service) approveChange(ctx context.Context, p Person, r Request) (at ti
 		if err != nil {
 			return err
 		}
-		begins, recorded := effective(op.To, s.now(), x.StateSince, last), s.now()
+		recorded := s.now() // once: in whole seconds both times must be the same
+		begins := effective(op.To, recorded, x.StateSince, last)
 		if recorded.Before(begins) {
 			recorded = begins // a verifier takes the earlier of both
 		}
