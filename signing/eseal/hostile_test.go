@@ -7,6 +7,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/hufu-id/hufu/keys"
 	"github.com/hufu-id/hufu/signing/eseal"
 	"github.com/hufu-id/hufu/signing/jades"
 )
@@ -104,6 +105,43 @@ func TestHeaderTakesNoMembers(t *testing.T) {
 			p, err := jades.Parse(done.Signature)
 			if err != nil || p.Document().Name != req.FileName || string(p.Protected()) != done.Use.Protected || !json.Valid(p.Protected()) {
 				t.Fatalf("%q: %v", req.FileName, err)
+			}
+		}
+	})
+}
+
+// TestT05ASealIsNotSignedByAKeyThatIsYounger: a certificate from after the seal's time of issue makes a seal that every verifier refuses. If that is all
+// that is left, because the process died and the key was replaced before anybody needed the seal, nothing is sealed with it.
+func TestT05ASealIsNotSignedByAKeyThatIsYounger(t *testing.T) {
+	each(t, func(t *testing.T, w *world) {
+		for n, rotated := range []bool{false, true} {
+			i := issue()
+			i.Name = fmt.Sprint("专用章", rotated)
+			r := w.propose(maker1, eseal.Proposal{Operation: "issue", Issue: i})
+			w.keys.noMaker = true // as if the process died after the transaction
+			if _, _, err := w.Approve(t.Context(), maker2, r.ID); !errors.Is(err, errFault) {
+				t.Fatal(err)
+			}
+			w.keys.noMaker = false
+			w.clock.add(time.Hour)
+			if rotated {
+				if _, err := w.keys.keys.Rotate(t.Context(), keys.SealMaker(maker), keys.RotateOptions{Force: true}); err != nil {
+					t.Fatal(err)
+				}
+			}
+			_, err := w.Sign(t.Context(), police1, r.SealID, ask(n))
+			if !rotated {
+				if err != nil {
+					t.Fatal(err)
+				}
+				continue
+			}
+			x, err2 := w.Own(t.Context(), police1, r.SealID)
+			if !errors.Is(err, eseal.ErrNotActive) || err2 != nil || x.Credential != "" || w.count(`SELECT COUNT(*) FROM seal_uses WHERE seal_id = $1`, x.ID) != 0 {
+				t.Fatalf("sealed with a seal that no verifier takes: %v, %v", err, err2)
+			}
+			if w.change(x.ID, "cancel").State != eseal.Cancelled {
+				t.Error("it can't be cancelled")
 			}
 		}
 	})
