@@ -696,3 +696,24 @@ func TestSingleKeysBelongToOneThingAndEndWithIt(t *testing.T) {
 		t.Error("a signer prints more than its name")
 	}
 }
+
+// A single key is never rotated: one whose certificate the intermediate can't cover for its whole life would end what it belongs to before its time.
+func TestSingleKeysNeedACertificateForTheirWholeLife(t *testing.T) {
+	at := time.Date(2026, 11, 23, 10, 0, 0, 0, time.UTC)
+	s := keystest.New(t, func() time.Time { return at })
+	spec := keys.SingleSpec{Life: 3 * 366 * 24 * time.Hour, Certificate: &keys.CertificateSpec{Kind: keys.KindSealSigner, Organization: "沙箱省公安厅", OrganizationIdentifier: "1199440000TRY002X9"}}
+	if _, err := s.EnsureSingle(t.Context(), keys.ClassSeal, "S-1", spec); err != nil {
+		t.Fatal(err)
+	}
+	at = at.Add(8 * 365 * 24 * time.Hour) // the intermediate lives for ten years
+	if _, err := s.EnsureSingle(t.Context(), keys.ClassSeal, "S-2", spec); !errors.Is(err, keys.ErrSpec) {
+		t.Errorf("a certificate that ends before the seal: %v", err)
+	}
+	if _, err := s.SignerOf(t.Context(), keys.ClassSeal, "S-2"); !errors.Is(err, keys.ErrNotFound) {
+		t.Errorf("its key is there: %v", err)
+	}
+	spec.Life = 365 * 24 * time.Hour
+	if _, err := s.EnsureSingle(t.Context(), keys.ClassSeal, "S-2", spec); err != nil {
+		t.Errorf("the twin: %v", err)
+	}
+}

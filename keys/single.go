@@ -2,6 +2,7 @@ package keys
 
 import (
 	"context"
+	"crypto/x509"
 	"errors"
 	"fmt"
 	"time"
@@ -72,6 +73,13 @@ func (s *Service) EnsureSingle(ctx context.Context, class Class, thing string, s
 	made, err := s.newKey(ctx, p, full, Active)
 	if err != nil {
 		return Signer{}, err
+	}
+	if spec.Certificate != nil {
+		// It is never rotated: an intermediate that ends before it would end with it what it signs.
+		leaf, err := x509.ParseCertificate(made.Chain[0])
+		if err != nil || leaf.NotAfter.Before(made.CreatedAt.Add(spec.Life).Truncate(time.Second)) {
+			return Signer{}, errors.Join(err, fmt.Errorf("%w: single key of %s: the authority's own certificate ends before it", ErrSpec, class))
+		}
 	}
 	err = s.cfg.Store.InsertSingle(ctx, Single{Class: class, Thing: thing, ID: made.ID, Alg: made.Alg, Public: made.Public, Handle: made.Handle,
 		Chain: made.Chain, CreatedAt: made.CreatedAt})

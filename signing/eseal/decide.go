@@ -3,6 +3,7 @@ package eseal
 import (
 	"context"
 	"crypto/sha256"
+	"crypto/x509"
 	"encoding/hex"
 	"encoding/json"
 	"errors"
@@ -187,6 +188,9 @@ func (s *Service) WithCredential(ctx context.Context, x Seal) (Seal, error) {
 	if err != nil {
 		return x, fmt.Errorf("eseal: key of the seal maker: %w", err)
 	}
+	if younger(key, x) {
+		return x, fmt.Errorf("%w: it was never signed, and the seal maker's key is newer than it; cancel it and issue another", ErrNotActive)
+	}
 	text, err := sdjwt.Issue(key.Key, key.Chain, sdjwt.Laid{Payload: []byte(x.Payload)})
 	if err != nil {
 		return x, fmt.Errorf("eseal: signing a seal: %w", err)
@@ -195,6 +199,15 @@ func (s *Service) WithCredential(ctx context.Context, x Seal) (Seal, error) {
 		return x, err
 	}
 	return s.cfg.Store.Get(ctx, x.ID) // ours, or that of who was first
+}
+
+// younger: the maker's certificate begins after the seal's time of issue, as of which verifiers judge it.
+func younger(maker Signer, x Seal) bool {
+	if len(maker.Chain) == 0 {
+		return true
+	}
+	leaf, err := x509.ParseCertificate(maker.Chain[0])
+	return err != nil || leaf.NotBefore.After(x.CreatedAt.Truncate(time.Second))
 }
 
 // approveChange moves a seal to another state.
@@ -227,7 +240,8 @@ func (s *Service) approveChange(ctx context.Context, p Person, r Request) (at ti
 		if err != nil {
 			return err
 		}
-		begins, recorded := effective(op.To, s.now(), x.StateSince, last), s.now()
+		recorded := s.now() // once: in whole seconds both times must be the same
+		begins := effective(op.To, recorded, x.StateSince, last)
 		if recorded.Before(begins) {
 			recorded = begins // a verifier takes the earlier of both
 		}

@@ -105,7 +105,7 @@ func (s *Service) Sign(ctx context.Context, p Person, sealID string, req SignReq
 	}
 	out := Sealed{Use: Use{Organisation: p.Organisation, RequestID: req.RequestID, SealID: x.ID, ContentHash: contentHash(x.ID, req), Digest: req.SHA256,
 		DocumentKind: req.DocumentKind, FileName: req.FileName, MediaType: req.MediaType, Protected: string(protected), ClientID: p.ClientID, UsedAt: at}}
-	if err := s.cfg.Tx(ctx, func(ctx context.Context) error { return s.record(ctx, x, &out) }); err != nil {
+	if err := s.cfg.Tx(ctx, func(ctx context.Context) error { return s.record(ctx, x, issued, &out) }); err != nil {
 		return Sealed{}, err
 	}
 	// Only now, when the record is durable. A crash before this line costs nothing: the same request id signs the same bytes.
@@ -116,12 +116,13 @@ func (s *Service) Sign(ctx context.Context, p Person, sealID string, req SignReq
 }
 
 // record is the one transaction: hold the seal, record the use. A request id that was used before gives the record of then.
-func (s *Service) record(ctx context.Context, x Seal, out *Sealed) error {
+func (s *Service) record(ctx context.Context, x Seal, issued time.Time, out *Sealed) error {
 	if err := s.cfg.Store.Hold(ctx, x.ID, x.Seq); err != nil {
 		return err
 	}
-	// Held, so that neither a suspension nor another use comes between. The day is that of the recorded time.
-	if day := today(s.cfg.Now()); day < x.ValidFrom || day > x.ValidTo {
+	// Held, so that neither a suspension nor another use comes between. Both count: the day that is signed, which verifiers judge, and the day on which we
+	// are done waiting.
+	if today(issued) < x.ValidFrom || today(s.cfg.Now()) > x.ValidTo {
 		return fmt.Errorf("%w: it is valid from %s to %s", ErrValidity, x.ValidFrom, x.ValidTo)
 	}
 	use := out.Use

@@ -94,7 +94,8 @@ type Store interface {
 	Open(ctx context.Context, proposedBy, contentHash string) (Request, error)
 	// Request returns ErrNoRequest for an unknown id.
 	Request(ctx context.Context, id string) (Request, error)
-	// Requests returns the open requests that have not expired at the time, of an organisation's seals, oldest first.
+	// Requests returns the open requests that have not expired at the time, of an organisation's seals, oldest first. OpIssue is the maker's alone: what
+	// makers propose for an owner mustn't push the owner's own requests over the limit.
 	Requests(ctx context.Context, organisation string, at time.Time, limit int) ([]Request, error)
 	// Decide decides a request by one conditional statement: it is open, has not expired, and somebody else proposed it. Of any number of callers
 	// one gets nil, the others ErrDecided; the caller finds out why.

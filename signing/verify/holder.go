@@ -29,7 +29,7 @@ func (r *run) checkHolder() Check {
 		return unknown(report.ReasonNoProof, "no proof came along: genuine, but who shows it isn't proven")
 	case err != nil:
 		return fail(report.ReasonWrongProof, "the holder's proof is wrong: another key, or made for another presentation")
-	case slices.Contains(r.challenge.Purposes, proof.Audience()):
+	case slices.Contains(r.challenge.Purposes, proof.Audience()) && !r.addressed(proof):
 		return r.checkUnasked(proof)
 	case r.challenge.Nonce == "" || r.challenge.Audience == "":
 		return unknown(report.ReasonNoChallenge, "a proof came along, but there is no challenge to compare it with")
@@ -46,10 +46,20 @@ func (r *run) checkHolder() Check {
 	return pass("the holder's key answered this challenge").AsAt(proof.IssuedAt())
 }
 
+// addressed: the proof names the audience of the caller's own challenge. Then it must answer that challenge, also if the audience is a purpose too: who
+// asks gets no answer to somebody else's question.
+func (r *run) addressed(proof sdjwt.KeyBinding) bool {
+	return r.challenge.Nonce != "" && r.challenge.Audience == proof.Audience()
+}
+
 // checkUnasked judges a proof for a purpose: nobody's nonce, so its age is all that ends it.
 func (r *run) checkUnasked(proof sdjwt.KeyBinding) Check {
 	// Its own nonce stands in for a challenge: what is left of the check is the time.
-	err := proof.Check(sdjwt.Challenge{Nonce: proof.Nonce(), Audience: proof.Audience(), At: r.at, MaxAge: PurposeMaxAge})
+	maxAge := PurposeMaxAge
+	if limit := r.v.policy.BindingMaxAge; limit > 0 && limit < maxAge {
+		maxAge = limit // the caller may be stricter, never milder
+	}
+	err := proof.Check(sdjwt.Challenge{Nonce: proof.Nonce(), Audience: proof.Audience(), At: r.at, MaxAge: maxAge})
 	if c := r.refusedProof(err, proof); c.Result != "" {
 		return c
 	}

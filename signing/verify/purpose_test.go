@@ -37,6 +37,9 @@ func TestShownUnasked(t *testing.T) {
 		{"challenge and purposes: unasked", fresh, asked, Valid, "ok"},
 		{"challenge and purposes: answered", w.bind(shown, nonce, audience, now), asked, Valid, "ok"},
 		{"Q01 challenge and purposes: another nonce", w.bind(shown, "other", audience, now), asked, Invalid, "wrong_challenge"},
+		{"Q01 challenge whose audience is a purpose: another nonce", fresh, Challenge{Nonce: nonce, Audience: driving, Purposes: []string{driving}}, Invalid, "wrong_challenge"},
+		{"challenge whose audience is a purpose: answered", w.bind(shown, nonce, driving, now.Add(-time.Minute)),
+			Challenge{Nonce: nonce, Audience: driving, Purposes: []string{driving}}, Valid, "ok"},
 		{"Q12 used", fresh, Challenge{Purposes: []string{driving}, Used: true}, Invalid, "challenge_used"},
 		{"Q02 without proof", shown, Challenge{Purposes: []string{driving}}, CannotTell, "no_holder_proof"},
 		{"Q03 for another presentation", w.issue(nil) + fresh[len(shown):], Challenge{Purposes: []string{driving}}, Invalid, "wrong_holder_proof"},
@@ -49,6 +52,10 @@ func TestShownUnasked(t *testing.T) {
 			}
 		})
 	}
+	old := at(5 * time.Minute)
+	expect(t, Verify(old, w.contents, Challenge{Purposes: []string{driving}}, now, Policy{BindingMaxAge: time.Minute}), Invalid, "holder_proof_not_from_now")
+	expect(t, Verify(old, w.contents, Challenge{Purposes: []string{driving}}, now, Policy{BindingMaxAge: 6 * time.Minute}), Valid, "ok")
+	expect(t, Verify(at(11*time.Minute), w.contents, Challenge{Purposes: []string{driving}}, now, Policy{BindingMaxAge: time.Hour}), Invalid, "holder_proof_not_from_now")
 	slow := w.edited(func(c *bundle.Contents) { c.AsOf = now.Add(time.Hour) }) // the clock is behind: nothing about time is certain
 	expect(t, Verify(at(11*time.Minute), slow.contents, Challenge{Purposes: []string{driving}}, now, Policy{}), CannotTell, "clock_before_bundle")
 }

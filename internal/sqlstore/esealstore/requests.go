@@ -69,7 +69,7 @@ func (s *Store) Request(ctx context.Context, id string) (eseal.Request, error) {
 // Requests implements eseal.Store.
 func (s *Store) Requests(ctx context.Context, organisation string, at time.Time, limit int) ([]eseal.Request, error) {
 	rows, err := s.db.Query(ctx, `SELECT `+requestColumns+` FROM seal_requests
-		WHERE (maker = $1 OR owner = $1) AND decision = '' AND expires_at > $2 ORDER BY proposed_at, id LIMIT $3`, organisation, sqlstore.Micros(at), limit)
+		WHERE (maker = $1 OR owner = $1 AND operation <> 'issue') AND decision = '' AND expires_at > $2 ORDER BY proposed_at, id LIMIT $3`, organisation, sqlstore.Micros(at), limit)
 	if err != nil {
 		return nil, fmt.Errorf("esealstore: listing requests: %w", err)
 	}

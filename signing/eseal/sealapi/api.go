@@ -283,7 +283,10 @@ func (a *API) getSeals(r *http.Request, p eseal.Person) (any, error) {
 func (a *API) getSeal(r *http.Request, p eseal.Person) (any, error) {
 	x, err := a.seals.Own(r.Context(), p, pathID(r))
 	if err == nil {
-		x, err = a.seals.WithCredential(r.Context(), x)
+		// A seal whose credential can't be made any more is shown without: its owner must know what to cancel.
+		if x, err = a.seals.WithCredential(r.Context(), x); errors.Is(err, eseal.ErrNotActive) {
+			err = nil
+		}
 	}
 	if err != nil {
 		return nil, err

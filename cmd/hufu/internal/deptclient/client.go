@@ -99,7 +99,7 @@ func (e *Refusal) Error() string {
 	if e.TraceID != "" {
 		text += " (trace " + e.TraceID + ")"
 	}
-	return fmt.Sprintf("the server refused [%d %s]: %s", e.Status, e.Code, text)
+	return Clean(fmt.Sprintf("the server refused [%d %s]: %s", e.Status, e.Code, text))
 }
 
 // parseRefusal reads a problem detail (RFC 9457) or an error of OAuth.
