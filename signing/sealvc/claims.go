@@ -43,10 +43,10 @@ func list(in []string) []any {
 }
 
 // registered are the claims beside the seal's own that a seal may carry. The caller judges them; only exp is compared here.
-var registered = []string{"iss", "iat", "exp", "vct", "vct#integrity"}
+var registered = []string{"iss", "iat", "nbf", "exp", "vct", "vct#integrity"}
 
 // FromClaims reads the claims of a seal's credential, as they come from a verified JWT. It is strict: every claim is there in its form, and none that isn't
-// known, because a seal with a limit that we don't understand must not count as one without. "cnf", "nbf" or "status" is therefore refused too. ErrSeal.
+// known, because a seal with a limit that we don't understand must not count as one without. "cnf" or "status" is therefore refused too. ErrSeal.
 func FromClaims(claims map[string]any) (Seal, error) {
 	b, err := json.Marshal(claims)
 	if err != nil {

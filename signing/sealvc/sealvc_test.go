@@ -220,15 +220,3 @@ func FuzzFromClaims(f *testing.F) {
 		}
 	})
 }
-
-// Nobody judges a begin of validity other than valid_from: a seal that carries one is one whose limits we don't understand.
-func TestABeginThatNobodyJudgesIsRefused(t *testing.T) {
-	claims := good().Credential(origin+"/seal-makers/1", origin+Path, "sha256-x", time.Unix(1_780_000_000, 0))
-	if _, err := FromClaims(claims); err != nil {
-		t.Fatalf("the twin: %v", err)
-	}
-	claims["nbf"] = int64(4_000_000_000)
-	if _, err := FromClaims(claims); !errors.Is(err, ErrSeal) {
-		t.Errorf("nbf: %v", err)
-	}
-}
