@@ -301,6 +301,13 @@ func TestNotInForceIsNotShown(t *testing.T) {
 			t.Error("a showing was recorded")
 		}
 		w.set(func() { w.inForce = true })
+		// A removal on another node destroys the key between the page's reading and the signature: nothing is shown, and nothing says so.
+		id := form.Get("copy")
+		w.set(func() { w.gone[id] = true })
+		if a := w.do("POST", "/wallet/licences/L.li/show", "li", form); a.status != 404 || w.count(`SELECT COUNT(*) FROM wallet_shows`) != 0 {
+			t.Errorf("the key was destroyed a moment ago: %d", a.status)
+		}
+		w.set(func() { delete(w.gone, id) })
 		if a := w.do("POST", "/wallet/licences/L.li/show", "li", form); a.status != 303 || !strings.HasPrefix(a.header.Get("Location"), "/wallet/shown/") {
 			t.Errorf("the twin, in force: %d", a.status)
 		}

@@ -105,7 +105,7 @@ type Issuer interface {
 
 // Keys keeps the keys of copies. Not to be called inside a transaction.
 type Keys interface {
-	// Ensure makes the key of a copy if there is none; Signer returns it.
+	// Ensure makes the key of a copy if there is none; Signer returns it, ErrNotFound when it was destroyed.
 	Ensure(ctx context.Context, copyID string) (jose.SigningKey, error)
 	Signer(ctx context.Context, copyID string) (jose.SigningKey, error)
 	// Destroy erases it for good. It may be called twice.

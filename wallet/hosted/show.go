@@ -198,12 +198,13 @@ func (w *Wallet) show(ctx context.Context, c Citizen, l Licence, have Copy, s se
 	if asked.ID == "" {
 		rec.Audience, nonce = w.purpose(s.preset.ID), rand.Text() // nobody asked: the purpose stands for the asker, the nonce tells showings apart
 	}
-	err := w.cfg.Store.AddShow(ctx, rec, audit.Event{Kind: "wallet.shown", Actor: c.PersonID, Subject: l.ID, Client: asked.ID,
-		Detail: map[string]string{"show": rec.ID, "copy": have.ID, "preset": s.preset.ID, "claims": fmt.Sprint(len(s.names))}})
+	// The key comes first: when the copy was replaced meanwhile, nothing is recorded that wasn't shown.
+	key, err := w.cfg.Keys.Signer(ctx, have.ID)
 	if err != nil {
 		return "", err
 	}
-	key, err := w.cfg.Keys.Signer(ctx, have.ID)
+	err = w.cfg.Store.AddShow(ctx, rec, audit.Event{Kind: "wallet.shown", Actor: c.PersonID, Subject: l.ID, Client: asked.ID,
+		Detail: map[string]string{"show": rec.ID, "copy": have.ID, "preset": s.preset.ID, "claims": fmt.Sprint(len(s.names))}})
 	if err != nil {
 		return "", err
 	}

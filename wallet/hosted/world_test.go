@@ -4,7 +4,6 @@ import (
 	"cmp"
 	"context"
 	"crypto/rand"
-	"errors"
 	"io"
 	"log/slog"
 	"net/http"
@@ -159,7 +158,7 @@ func (w *world) Signer(_ context.Context, id string) (jose.SigningKey, error) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	if w.gone[id] {
-		return jose.SigningKey{}, errors.New("destroyed")
+		return jose.SigningKey{}, hosted.ErrNotFound
 	}
 	return w.keys[id], nil
 }

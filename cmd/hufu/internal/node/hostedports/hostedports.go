@@ -144,6 +144,9 @@ func (k Keys) Ensure(ctx context.Context, copyID string) (jose.SigningKey, error
 // Signer implements hosted.Keys.
 func (k Keys) Signer(ctx context.Context, copyID string) (jose.SigningKey, error) {
 	s, err := k.Keys.SignerOf(ctx, keys.ClassHolder, copyID)
+	if errors.Is(err, keys.ErrDestroyed) { // by a removal or a new copy, a moment ago
+		return jose.SigningKey{}, hosted.ErrNotFound
+	}
 	return s.Key(), err
 }
 
@@ -198,7 +201,7 @@ func (o *Verifier) current(ctx context.Context, at time.Time) (*verify.Verifier,
 		return nil, err
 	}
 	c, err := bundle.Verify(root, archive, at)
-	if err != nil {
+	if c == nil { // one that is out of date is still a verdict: it can't tell
 		return nil, err
 	}
 	o.verifier, o.version = verify.New(c, verify.Policy{}), head.Version
