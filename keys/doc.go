@@ -35,6 +35,8 @@ var (
 	ErrSealBroken = errors.New("keys: sealed value is damaged")
 	// ErrDestroyed: the single key existed and its private half was destroyed.
 	ErrDestroyed = errors.New("keys: key was destroyed")
+	// ErrAuthorityEnds: the intermediate's certificate ends before a certificate that it should sign.
+	ErrAuthorityEnds = errors.New("keys: the authority's own certificate ends before it")
 	// ErrSpec: a purpose or its specification can't be used.
 	ErrSpec = errors.New("keys: specification can't be used")
 )

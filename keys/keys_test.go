@@ -706,7 +706,7 @@ func TestSingleKeysNeedACertificateForTheirWholeLife(t *testing.T) {
 		t.Fatal(err)
 	}
 	at = at.Add(8 * 365 * 24 * time.Hour) // the intermediate lives for ten years
-	if _, err := s.EnsureSingle(t.Context(), keys.ClassSeal, "S-2", spec); !errors.Is(err, keys.ErrSpec) {
+	if _, err := s.EnsureSingle(t.Context(), keys.ClassSeal, "S-2", spec); !errors.Is(err, keys.ErrAuthorityEnds) {
 		t.Errorf("a certificate that ends before the seal: %v", err)
 	}
 	if _, err := s.SignerOf(t.Context(), keys.ClassSeal, "S-2"); !errors.Is(err, keys.ErrNotFound) {

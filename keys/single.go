@@ -55,7 +55,7 @@ type SingleSpec struct {
 }
 
 // EnsureSingle makes the key of a thing if there is none, and returns its signer. Nodes that start together agree on one key. Don't call it inside a
-// transaction: a key that is rolled back must not have been used. Errors: ErrSpec, ErrDestroyed.
+// transaction: a key that is rolled back must not have been used. Errors: ErrSpec, ErrAuthorityEnds, ErrDestroyed.
 func (s *Service) EnsureSingle(ctx context.Context, class Class, thing string, spec SingleSpec) (Signer, error) {
 	signer, err := s.SignerOf(ctx, class, thing)
 	if !errors.Is(err, ErrNotFound) {
@@ -78,7 +78,7 @@ func (s *Service) EnsureSingle(ctx context.Context, class Class, thing string, s
 		// It is never rotated: an intermediate that ends before it would end with it what it signs.
 		leaf, err := x509.ParseCertificate(made.Chain[0])
 		if err != nil || leaf.NotAfter.Before(made.CreatedAt.Add(spec.Life).Truncate(time.Second)) {
-			return Signer{}, errors.Join(err, fmt.Errorf("%w: single key of %s: the authority's own certificate ends before it", ErrSpec, class))
+			return Signer{}, errors.Join(err, fmt.Errorf("%w: single key of %s", ErrAuthorityEnds, class))
 		}
 	}
 	err = s.cfg.Store.InsertSingle(ctx, Single{Class: class, Thing: thing, ID: made.ID, Alg: made.Alg, Public: made.Public, Handle: made.Handle,

@@ -287,3 +287,40 @@ func TestTheHistoryNeverGoesBack(t *testing.T) {
 		}
 	})
 }
+
+// TestACancelledSealHasNoKey: the key goes in the transaction of the cancellation; a suspended seal, which may come back, keeps its own.
+func TestACancelledSealHasNoKey(t *testing.T) {
+	each(t, func(t *testing.T, w *world) {
+		const live = `SELECT COUNT(*) FROM key_singles WHERE class = 'seal' AND thing = $1 AND handle <> '' AND destroyed_at = 0`
+		x := w.issued(nil)
+		w.change(x.ID, "suspend")
+		if w.count(live, x.ID) != 1 {
+			t.Fatal("a suspended seal lost its key")
+		}
+		r := w.propose(police1, eseal.Proposal{Operation: "cancel", Seal: x.ID, Reason: "测试"})
+		faulty := w.service(func(c *eseal.Config) { c.Audit = broken })
+		if _, _, err := faulty.Approve(t.Context(), police2, r.ID); !errors.Is(err, errFault) || w.count(live, x.ID) != 1 {
+			t.Fatalf("%v: the key is gone though nothing was cancelled", err)
+		}
+		if decided := w.approve(police2, r.ID); decided.State != eseal.Cancelled || w.count(live, x.ID) != 0 {
+			t.Fatalf("%s, and its key can sign", decided.State)
+		}
+		if got, _, err := w.Approve(t.Context(), police2, r.ID); !errors.Is(err, eseal.ErrDecided) {
+			t.Fatalf("a second time: %v %v", got, err)
+		}
+		if audits := w.audits("keys.single_destroyed"); audits != 1 {
+			t.Errorf("%d events", audits)
+		}
+	})
+}
+
+// TestTheAnswerSaysWhenItWasDecided: also for a change, whose time is only known inside of the transaction.
+func TestTheAnswerSaysWhenItWasDecided(t *testing.T) {
+	each(t, func(t *testing.T, w *world) {
+		x := w.issued(nil)
+		r, _, err := w.Approve(t.Context(), police2, w.propose(police1, eseal.Proposal{Operation: "suspend", Seal: x.ID, Reason: "测试"}).ID)
+		if err != nil || !r.DecidedAt.Equal(start.Truncate(time.Microsecond)) {
+			t.Fatalf("decided at %v, %v", r.DecidedAt, err)
+		}
+	})
+}

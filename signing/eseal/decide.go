@@ -141,8 +141,8 @@ func (s *Service) approveIssue(ctx context.Context, p Person, r Request) (time.T
 		return time.Time{}, fmt.Errorf("%w: it ended with %s", ErrValidity, c.ValidTo)
 	}
 	key, err := s.cfg.Keys.EnsureSeal(ctx, r.SealID, sealvc.Owner{Code: c.Owner.Code, Name: c.Owner.Name}, end.Sub(now)+keyMargin)
-	if err != nil || len(key.Chain) == 0 {
-		return time.Time{}, errors.Join(errors.New("eseal: key of a seal"), err)
+	if err != nil {
+		return time.Time{}, fmt.Errorf("eseal: key of a seal: %w", err)
 	}
 	x, err := s.layOut(r, c, key, now)
 	if err != nil {
@@ -163,6 +163,9 @@ func (s *Service) approveIssue(ctx context.Context, p Person, r Request) (time.T
 
 // layOut makes the seal with the payload of its credential, which is recorded before it is signed.
 func (s *Service) layOut(r Request, c issueContent, key Signer, now time.Time) (Seal, error) {
+	if len(key.Chain) == 0 {
+		return Seal{}, errors.New("eseal: the key of a seal has no certificate")
+	}
 	vc := c.seal(r.SealID, []string{sealvc.SignerHash(key.Chain[0])})
 	if err := vc.Check(); err != nil {
 		return Seal{}, fmt.Errorf("eseal: laying out: %w", err)
@@ -220,7 +223,7 @@ func (s *Service) approveChange(ctx context.Context, p Person, r Request) (at ti
 	if !ok {
 		return at, fmt.Errorf("eseal: operation %q of a request", r.Operation)
 	}
-	return at, s.cfg.Tx(ctx, func(ctx context.Context) error {
+	err = s.cfg.Tx(ctx, func(ctx context.Context) error {
 		at = s.now()
 		if err := s.cfg.Store.Decide(ctx, r.ID, Approved, p.ClientID, at); err != nil {
 			return err
@@ -250,9 +253,15 @@ func (s *Service) approveChange(ctx context.Context, p Person, r Request) (at ti
 		if err := s.cfg.Store.SetState(ctx, change); err != nil {
 			return err
 		}
+		if op.To == Cancelled { // for good: a key that will never seal again is only there to be stolen
+			if err := s.cfg.Keys.DestroySeal(ctx, x.ID); err != nil {
+				return err
+			}
+		}
 		return s.cfg.Audit(ctx, audit.Event{Kind: "eseal.state_changed", Actor: p.Organisation, Subject: x.ID, Client: p.ClientID,
 			Detail: map[string]string{"request": r.ID, "operation": op.Name, "from": string(x.State), "to": string(op.To), "proposed_by": r.ProposedBy}})
 	})
+	return at, err
 }
 
 // effective is when a state begins, in whole seconds, as signatures tell time. Nothing begins before the state that it follows. A suspension begins in the

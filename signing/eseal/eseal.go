@@ -62,9 +62,12 @@ type Signer struct {
 // Keys lends out keys. Private keys stay where they are.
 type Keys interface {
 	// EnsureSeal makes the key of a seal if there is none, with a certificate of the owner that is valid for life. It is called outside of transactions.
+	// ErrValidity when the authority of that certificate ends before.
 	EnsureSeal(ctx context.Context, sealID string, owner sealvc.Owner, life time.Duration) (Signer, error)
-	// Seal returns the key of a seal.
+	// Seal returns the key of a seal; ErrNotActive when it was destroyed.
 	Seal(ctx context.Context, sealID string) (Signer, error)
+	// DestroySeal erases the private key of a seal for good, in the transaction of ctx.
+	DestroySeal(ctx context.Context, sealID string) error
 	// Maker returns the active key of a seal maker; MakerJWKS what it publishes.
 	Maker(ctx context.Context, code string) (Signer, error)
 	MakerJWKS(ctx context.Context, code string) ([]jose.JWK, error)

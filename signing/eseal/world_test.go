@@ -68,6 +68,10 @@ func (l *lender) Seal(ctx context.Context, id string) (eseal.Signer, error) {
 	return lend(l.keys.SignerOf(ctx, keys.ClassSeal, id))
 }
 
+func (l *lender) DestroySeal(ctx context.Context, id string) error {
+	return l.keys.DestroySingle(ctx, keys.ClassSeal, id)
+}
+
 func (l *lender) Maker(ctx context.Context, code string) (eseal.Signer, error) {
 	if l.noMaker {
 		return eseal.Signer{}, errFault

@@ -65,6 +65,9 @@ func (l lender) EnsureSeal(ctx context.Context, id string, o sealvc.Owner, life 
 func (l lender) Seal(ctx context.Context, id string) (eseal.Signer, error) {
 	return lend(l.keys.SignerOf(ctx, keys.ClassSeal, id))
 }
+func (l lender) DestroySeal(ctx context.Context, id string) error {
+	return l.keys.DestroySingle(ctx, keys.ClassSeal, id)
+}
 func (l lender) Maker(ctx context.Context, code string) (eseal.Signer, error) {
 	return lend(l.keys.Signer(ctx, keys.SealMaker(code)))
 }

@@ -3,6 +3,8 @@ package seals
 
 import (
 	"context"
+	"errors"
+	"fmt"
 	"time"
 
 	"github.com/hufu-id/hufu/internal/jose"
@@ -43,13 +45,26 @@ var _ eseal.Keys = Keys{}
 
 // EnsureSeal implements eseal.Keys.
 func (k Keys) EnsureSeal(ctx context.Context, sealID string, owner sealvc.Owner, life time.Duration) (eseal.Signer, error) {
-	return signer(k.Keys.EnsureSingle(ctx, keys.ClassSeal, sealID, keys.SingleSpec{Life: life,
-		Certificate: &keys.CertificateSpec{Kind: keys.KindSealSigner, Organization: owner.Name, OrganizationIdentifier: owner.Code}}))
+	s, err := k.Keys.EnsureSingle(ctx, keys.ClassSeal, sealID, keys.SingleSpec{Life: life,
+		Certificate: &keys.CertificateSpec{Kind: keys.KindSealSigner, Organization: owner.Name, OrganizationIdentifier: owner.Code}})
+	if errors.Is(err, keys.ErrAuthorityEnds) {
+		err = fmt.Errorf("%w: the authority for seal signers ends before it; nothing was done, propose a shorter one", eseal.ErrValidity)
+	}
+	return signer(s, err)
 }
 
 // Seal implements eseal.Keys.
 func (k Keys) Seal(ctx context.Context, sealID string) (eseal.Signer, error) {
-	return signer(k.Keys.SignerOf(ctx, keys.ClassSeal, sealID))
+	s, err := k.Keys.SignerOf(ctx, keys.ClassSeal, sealID)
+	if errors.Is(err, keys.ErrDestroyed) {
+		err = fmt.Errorf("%w: it is cancelled (%s)", eseal.ErrNotActive, eseal.Cancelled.ZH())
+	}
+	return signer(s, err)
+}
+
+// DestroySeal implements eseal.Keys.
+func (k Keys) DestroySeal(ctx context.Context, sealID string) error {
+	return k.Keys.DestroySingle(ctx, keys.ClassSeal, sealID)
 }
 
 // Maker implements eseal.Keys.
