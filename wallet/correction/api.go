@@ -52,21 +52,8 @@ func viewOf(r Report) ReportView {
 	return v
 }
 
-// department turns a method into a handler: authenticate, call, and write the answer or the problem.
 func (s *Service) department(fn func(r *http.Request, d Department) (any, error)) http.HandlerFunc {
-	return func(w http.ResponseWriter, r *http.Request) {
-		d, err := s.authenticate(r)
-		if err != nil {
-			s.refuse(w, r, err)
-			return
-		}
-		answer, err := fn(r, d)
-		if err != nil {
-			s.refuse(w, r, err)
-			return
-		}
-		httpx.WriteJSON(w, http.StatusOK, answer)
-	}
+	return httpx.Answer(s.authenticate, s.refuse, fn)
 }
 
 // authenticate tells who calls, by the access token.

@@ -2,7 +2,6 @@ package counter
 
 import (
 	"context"
-	"encoding/csv"
 	"errors"
 	"net/http"
 	"net/url"
@@ -13,6 +12,7 @@ import (
 	"github.com/gorilla/mux"
 
 	"github.com/hufu-id/hufu/internal/audit"
+	"github.com/hufu-id/hufu/internal/httpx"
 	"github.com/hufu-id/hufu/signing/verify"
 	"github.com/hufu-id/hufu/web"
 	"github.com/hufu-id/hufu/web/counterpages"
@@ -156,17 +156,11 @@ func (c *Counter) historyCSV(w http.ResponseWriter, r *http.Request) {
 		c.fault(w, r, err)
 		return
 	}
-	h := w.Header()
-	h.Set("Content-Type", "text/csv; charset=utf-8")
-	h.Set("Content-Disposition", `attachment; filename="hufu-counter.csv"`)
-	if r.Method == http.MethodHead {
-		return
-	}
-	out := csv.NewWriter(w)
-	_ = out.Write([]string{"receipt", "time", "verdict", "reason", "type", "type_zh", "issuer", "issuer_zh", "mode", "purpose", "source", "bundle_version", "bundle_as_of", "status_as_of", "person"})
+	out := httpx.NewCSV(w, "hufu-counter.csv")
+	out.Row("receipt", "time", "verdict", "reason", "type", "type_zh", "issuer", "issuer_zh", "mode", "purpose", "source", "bundle_version", "bundle_as_of", "status_as_of", "person")
 	for _, rec := range checks {
-		_ = out.Write([]string{rec.Receipt, stamp(rec.At), rec.Verdict, rec.Reason, rec.VCT, rec.Type.ZH, rec.IssuerCode, rec.Issuer.ZH, string(rec.Mode), rec.Purpose, string(rec.Source),
-			strconv.FormatInt(rec.BundleVersion, 10), stamp(rec.BundleAsOf), stamp(rec.StatusAsOf), rec.Person})
+		out.Row(rec.Receipt, stamp(rec.At), rec.Verdict, rec.Reason, rec.VCT, rec.Type.ZH, rec.IssuerCode, rec.Issuer.ZH, string(rec.Mode), rec.Purpose, string(rec.Source),
+			strconv.FormatInt(rec.BundleVersion, 10), stamp(rec.BundleAsOf), stamp(rec.StatusAsOf), rec.Person)
 	}
 	out.Flush()
 }

@@ -1,7 +1,6 @@
 package hosted
 
 import (
-	"encoding/csv"
 	"fmt"
 	"net/http"
 	"net/url"
@@ -14,6 +13,7 @@ import (
 
 	"github.com/gorilla/mux"
 
+	"github.com/hufu-id/hufu/internal/httpx"
 	"github.com/hufu-id/hufu/web"
 	"github.com/hufu-id/hufu/web/walletpages"
 )
@@ -178,19 +178,8 @@ func (w *Wallet) csv(rw http.ResponseWriter, r *http.Request, v visit) {
 		w.refuse(rw, r, v, Licence{}, err)
 		return
 	}
-	rw.Header().Set("Content-Type", "text/csv; charset=utf-8")
-	rw.Header().Set("Content-Disposition", `attachment; filename="wallet-history.csv"`)
-	_, _ = rw.Write([]byte("\ufeff")) // without it spreadsheets read Chinese as Latin
-	out := csv.NewWriter(rw)
-	row := func(cells ...string) {
-		for i, c := range cells {
-			if c != "" && strings.ContainsRune("=+-@\t\r", rune(c[0])) { // a spreadsheet would run it
-				cells[i] = "'" + c
-			}
-		}
-		_ = out.Write(cells)
-	}
-	row("时间 time", "证照 licence", "给谁 to whom", "用途 purpose", "内容 fields", "有效到 until", "停止 stopped", "打开次数 opened", "最后打开 last opened")
+	out := httpx.NewCSV(rw, "wallet-history.csv")
+	out.Row("时间 time", "证照 licence", "给谁 to whom", "用途 purpose", "内容 fields", "有效到 until", "停止 stopped", "打开次数 opened", "最后打开 last opened")
 	for _, s := range page.Seen {
 		whom := s.Whom
 		if whom.IsZero() {
@@ -200,7 +189,7 @@ func (w *Wallet) csv(rw http.ResponseWriter, r *http.Request, v visit) {
 		for _, f := range s.Fields {
 			fields = append(fields, both(f))
 		}
-		row(stamp(s.At), both(s.Licence), both(whom), both(s.Preset), strings.Join(fields, "; "), stamp(s.Until), stamp(s.Stopped), strconv.Itoa(s.Opened), stamp(s.LastOpened))
+		out.Row(stamp(s.At), both(s.Licence), both(whom), both(s.Preset), strings.Join(fields, "; "), stamp(s.Until), stamp(s.Stopped), strconv.Itoa(s.Opened), stamp(s.LastOpened))
 	}
 	out.Flush()
 }

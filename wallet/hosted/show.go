@@ -208,7 +208,7 @@ func (w *Wallet) show(ctx context.Context, c Citizen, l Licence, have Copy, s se
 	if err != nil {
 		return "", err
 	}
-	text, err := present(p, s.paths)
+	text, err := p.Present(s.paths...)
 	if err != nil {
 		return "", err
 	}
@@ -223,10 +223,6 @@ func (w *Wallet) show(ctx context.Context, c Citizen, l Licence, have Copy, s se
 		return "", err
 	}
 	return secret, w.cfg.Store.SealShow(ctx, rec.ID, rec.Sealed)
-}
-
-func present(p sdjwt.Parsed, paths []sdjwt.Path) (string, error) {
-	return p.Present(paths...)
 }
 
 // purpose is the audience that stands for a purpose when nobody asked.

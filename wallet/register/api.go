@@ -25,21 +25,8 @@ func (s *Service) Routes(r *mux.Router) {
 	r.HandleFunc("/register/v1/licences/{id}/status", s.department(s.changeStatus)).Methods(http.MethodPost)
 }
 
-// department turns a method into a handler: authenticate, call, and write the answer or the problem.
 func (s *Service) department(fn func(r *http.Request, d Department) (any, error)) http.HandlerFunc {
-	return func(w http.ResponseWriter, r *http.Request) {
-		d, err := s.authenticate(r)
-		if err != nil {
-			s.problem(w, r, err)
-			return
-		}
-		answer, err := fn(r, d)
-		if err != nil {
-			s.problem(w, r, err)
-			return
-		}
-		httpx.WriteJSON(w, http.StatusOK, answer)
-	}
+	return httpx.Answer(s.authenticate, s.problem, fn)
 }
 
 // authenticate tells who calls, by the access token.

@@ -77,20 +77,8 @@ func (a *API) Routes(r *mux.Router) {
 	}
 }
 
-// person turns a method into a handler: authenticate, call, and write the answer or the problem.
 func (a *API) person(fn func(r *http.Request, p eseal.Person) (any, error)) http.HandlerFunc {
-	return func(w http.ResponseWriter, r *http.Request) {
-		p, err := a.authenticate(r)
-		var answer any
-		if err == nil {
-			answer, err = fn(r, p)
-		}
-		if err != nil {
-			a.problem(w, r, err)
-			return
-		}
-		httpx.WriteJSON(w, http.StatusOK, answer)
-	}
+	return httpx.Answer(a.authenticate, a.problem, fn)
 }
 
 // authenticate tells who calls, by the access token.
