@@ -9,14 +9,15 @@ import (
 	"testing"
 	"time"
 
+	"github.com/hufu-id/hufu/internal/trusttest"
 	"github.com/hufu-id/hufu/signing/bundle"
 )
 
 func TestBundleShow(t *testing.T) {
 	w := newFileWorld(t)
-	fingerprint := bundle.Fingerprint(w.files["1.root.json"])
+	fingerprint := bundle.Fingerprint(w.Files["1.root.json"])
 	code, out, _ := w.hufu(newBundleCmd(), "show", "--lang", "en", "--root", "@root.json", "@bundle.zip")
-	for _, want := range []string{fingerprint, "Verified", worldCode, "Sandbox traffic police", worldVCT, worldList, "version 1"} {
+	for _, want := range []string{fingerprint, "Verified", trusttest.Code, "Sandbox traffic police", trusttest.VCT, trusttest.List, "version 1"} {
 		if !strings.Contains(out, want) {
 			t.Errorf("no %q in\n%s", want, out)
 		}
@@ -54,12 +55,12 @@ func TestBundleShow(t *testing.T) {
 
 func TestBundleDiff(t *testing.T) {
 	w := newFileWorld(t)
-	old := w.in.StatusLists[worldList]
-	w.in.StatusLists[worldList] = w.statuses()
-	w.in.Issuers[0].Authorised = nil
+	old := w.In.StatusLists[trusttest.List]
+	w.In.StatusLists[trusttest.List] = w.StatusList(w.now)
+	w.In.Issuers[0].Authorised = nil
 	w.publish("after.zip", w.now)
 	code, out, _ := w.hufu(newBundleCmd(), "diff", "--lang", "en", "--root", "@root.json", "@bundle.zip", "@after.zip")
-	if code != 0 || !strings.Contains(out, "- issuer "+worldCode+" may issue "+worldVCT) || !strings.Contains(out, "~ status_list "+worldList) || old == w.in.StatusLists[worldList] {
+	if code != 0 || !strings.Contains(out, "- issuer "+trusttest.Code+" may issue "+trusttest.VCT) || !strings.Contains(out, "~ status_list "+trusttest.List) || old == w.In.StatusLists[trusttest.List] {
 		t.Errorf("exit %d\n%s", code, out)
 	}
 	code, out, _ = w.hufu(newBundleCmd(), "diff", "--lang", "en", "@bundle.zip", "@bundle.zip")
@@ -70,7 +71,7 @@ func TestBundleDiff(t *testing.T) {
 
 func TestR02BundleInstallRefusesRollback(t *testing.T) {
 	w := newFileWorld(t)
-	first := w.files
+	first := w.Files
 	install := func(file string, more ...string) (int, string) {
 		args := append([]string{"install", "--lang", "en", "--dir", "@installed"}, more...)
 		code, out, stderr := w.hufu(newBundleCmd(), append(args, file)...)
@@ -82,10 +83,10 @@ func TestR02BundleInstallRefusesRollback(t *testing.T) {
 	if code, out := install("@bundle.zip", "--root", "@root.json"); code != 0 {
 		t.Fatalf("exit %d\n%s", code, out)
 	}
-	w.in.Issuers[0].Authorised = nil
+	w.In.Issuers[0].Authorised = nil
 	w.publish("second.zip", w.now.Add(time.Second))
-	w.files = first // another second version, of the same keys
-	w.in.Types = nil
+	w.Files = first // another second version, of the same keys
+	w.In.Types = nil
 	w.publish("fork.zip", w.now.Add(time.Second))
 	if code, out := install("@second.zip"); code != 0 {
 		t.Fatalf("a newer one by the remembered root: exit %d\n%s", code, out)
@@ -162,7 +163,7 @@ func TestBundleExport(t *testing.T) {
 			}
 		})
 	}
-	if string(mustRead(t, w.path("root2.json"))) != string(w.files["1.root.json"]) {
+	if string(mustRead(t, w.path("root2.json"))) != string(w.Files["1.root.json"]) {
 		t.Error("another root was written")
 	}
 	if _, err := os.Stat(w.path("root3.json")); err == nil {

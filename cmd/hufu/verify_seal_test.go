@@ -3,18 +3,15 @@ package main
 import (
 	"crypto/rand"
 	"crypto/sha256"
-	"crypto/x509"
-	"crypto/x509/pkix"
-	"encoding/asn1"
 	"encoding/hex"
 	"encoding/json"
-	"net/url"
 	"slices"
 	"strings"
 	"testing"
 	"time"
 
 	"github.com/hufu-id/hufu/internal/jose"
+	"github.com/hufu-id/hufu/internal/trusttest"
 	"github.com/hufu-id/hufu/signing/bundle"
 	"github.com/hufu-id/hufu/signing/jades"
 	"github.com/hufu-id/hufu/signing/sdjwt"
@@ -25,56 +22,48 @@ const (
 	sealMaker   = "91990000MA9TRY042P"
 	sealMakerID = "https://hufu.example/seal-makers/" + sealMaker
 	sealVCT     = "https://hufu.example" + sealvc.Path
-	sealName    = worldCode + "-99-ABCDEFGHIJ"
+	sealName    = trusttest.Code + "-99-ABCDEFGHIJ"
 	sealedText  = "批复\n"
 )
 
 // seal adds a seal maker, a seal and a sealed file to the world, in the bundle sealed.zip: decision.txt and decision.txt.jades.
 func (w *fileWorld) seal() {
 	w.t.Helper()
-	named := func(code, uri string) func(*x509.Certificate) {
-		return func(c *x509.Certificate) {
-			c.Subject.ExtraNames = []pkix.AttributeTypeAndValue{{Type: asn1.ObjectIdentifier{2, 5, 4, 97}, Value: code}}
-			if u, err := url.Parse(uri); err == nil && uri != "" {
-				c.URIs = []*url.URL{u}
-			}
-		}
-	}
-	makerCA, signerCA := certifyFor(w.t, "M1", nil, nil), certifyFor(w.t, "G1", nil, nil)
-	maker, signer := certifyFor(w.t, "Seal maker", &makerCA, named(sealMaker, sealMakerID)), certifyFor(w.t, "Seal", &signerCA, named(worldCode, ""))
+	makerCA, signerCA := trusttest.Certify(w.t, "M1", nil, nil), trusttest.Certify(w.t, "G1", nil, nil)
+	maker, signer := trusttest.Certify(w.t, "Seal maker", &makerCA, trusttest.Named(w.t, sealMaker, sealMakerID)), trusttest.Certify(w.t, "Seal", &signerCA, trusttest.Named(w.t, trusttest.Code, ""))
 	made := w.now.AddDate(0, 0, -2)
 	metadata := sealvc.Metadata(sealVCT)
-	laid, err := sdjwt.Build(sdjwt.Template{Salts: rand.Reader, Claims: sealvc.Seal{ID: sealName, Kind: "99", Name: "行政审批专用章", Owner: sealvc.Owner{Code: worldCode, Name: "沙箱省公安厅"},
+	laid, err := sdjwt.Build(sdjwt.Template{Salts: rand.Reader, Claims: sealvc.Seal{ID: sealName, Kind: "99", Name: "行政审批专用章", Owner: sealvc.Owner{Code: trusttest.Code, Name: "沙箱省公安厅"},
 		DocumentKinds: []string{"approval"}, ValidFrom: made.AddDate(0, 0, -1).Format(time.DateOnly), ValidTo: made.AddDate(1, 0, 0).Format(time.DateOnly),
-		Signers: []string{sealvc.SignerHash(signer.cert.Raw)}}.Credential(sealMakerID, sealVCT, sealvc.Integrity(metadata), made)})
+		Signers: []string{sealvc.SignerHash(signer.Cert.Raw)}}.Credential(sealMakerID, sealVCT, sealvc.Integrity(metadata), made)})
 	check(w.t, err)
-	key, err := jose.NewSigningKey(maker.key, jose.ES256)
+	key, err := jose.NewSigningKey(maker.Key, jose.ES256)
 	check(w.t, err)
-	credential, err := sdjwt.Issue(key, [][]byte{maker.cert.Raw, makerCA.cert.Raw}, laid)
+	credential, err := sdjwt.Issue(key, [][]byte{maker.Cert.Raw, makerCA.Cert.Raw}, laid)
 	check(w.t, err)
 	protected, err := jades.LayOut(jades.Template{Document: jades.Document{SHA256: sha256.Sum256([]byte(sealedText)), Name: "decision.txt", MediaType: "text/plain"}, Seal: credential,
-		KindURI: sealvc.DocumentKindURI("https://hufu.example", "approval"), IssuedAt: w.now.Add(-time.Hour), Chain: [][]byte{signer.cert.Raw, signerCA.cert.Raw}})
+		KindURI: sealvc.DocumentKindURI("https://hufu.example", "approval"), IssuedAt: w.now.Add(-time.Hour), Chain: [][]byte{signer.Cert.Raw, signerCA.Cert.Raw}})
 	check(w.t, err)
-	key, err = jose.NewSigningKey(signer.key, jose.ES256)
+	key, err = jose.NewSigningKey(signer.Key, jose.ES256)
 	check(w.t, err)
 	signature, err := jades.Sign(key, protected)
 	check(w.t, err)
 	w.write("decision.txt", []byte(sealedText))
 	w.write("decision.txt.jades", signature)
 	sum := sha256.Sum256(laid.Payload)
-	w.in.Anchors = append(w.in.Anchors, bundle.Anchor{Purpose: "seal-maker", DER: makerCA.cert.Raw}, bundle.Anchor{Purpose: "seal-signer", DER: signerCA.cert.Raw})
-	w.in.Types[sealVCT] = metadata
-	w.in.Issuers = append(w.in.Issuers, bundle.Issuer{ID: sealMakerID, Code: sealMaker, Name: map[string]string{"zh": "沙箱印章制作中心", "en": "Sandbox Seal Makers"},
+	w.In.Anchors = append(w.In.Anchors, bundle.Anchor{Purpose: "seal-maker", DER: makerCA.Cert.Raw}, bundle.Anchor{Purpose: "seal-signer", DER: signerCA.Cert.Raw})
+	w.In.Types[sealVCT] = metadata
+	w.In.Issuers = append(w.In.Issuers, bundle.Issuer{ID: sealMakerID, Code: sealMaker, Name: map[string]string{"zh": "沙箱印章制作中心", "en": "Sandbox Seal Makers"},
 		Authorised: []bundle.Authorisation{{VCT: sealVCT}}, Seals: []bundle.Seal{{ID: sealName, PayloadSHA256: hex.EncodeToString(sum[:]),
 			History: []bundle.SealState{{State: bundle.SealActive, EffectiveAt: made, RecordedAt: made}}}}})
-	w.keys.Issuers[sealMaker] = oneKey(w.t)
+	w.Keys.Issuers[sealMaker] = trusttest.OneKey(w.t)
 	w.publish("sealed.zip", w.now)
 }
 
 // suspend ends the use of the seal now, in the bundle suspended.zip.
 func (w *fileWorld) suspend() {
 	w.t.Helper()
-	maker := &w.in.Issuers[len(w.in.Issuers)-1]
+	maker := &w.In.Issuers[len(w.In.Issuers)-1]
 	maker.Seals[0].History = append(maker.Seals[0].History, bundle.SealState{State: bundle.SealSuspended, EffectiveAt: w.now, RecordedAt: w.now})
 	w.publish("suspended.zip", w.now)
 }
@@ -158,7 +147,7 @@ func TestVerifyPurpose(t *testing.T) {
 	const driving, hotel = "https://hufu.example/purposes/driving-check", "https://hufu.example/purposes/hotel"
 	w := newFileWorld(t)
 	for name, at := range map[string]time.Time{"shown.txt": w.now, "old.txt": w.now.Add(-11 * time.Minute)} {
-		shown, err := sdjwt.BindKey(w.licence, w.holder, driving, "a-nonce-of-its-own", at)
+		shown, err := sdjwt.BindKey(w.licence, w.Holder, driving, "a-nonce-of-its-own", at)
 		check(t, err)
 		w.write(name, []byte(shown))
 	}

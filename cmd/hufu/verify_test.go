@@ -8,6 +8,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/hufu-id/hufu/internal/trusttest"
 	"github.com/hufu-id/hufu/signing/bundle"
 	"github.com/hufu-id/hufu/signing/statuslist"
 )
@@ -18,11 +19,11 @@ func TestVerifyExitCodes(t *testing.T) {
 	w.write("junk.zip", []byte("junk"))
 	w.write("empty.zip", nil)
 	other := newFileWorld(t)
-	w.write("other-root.json", other.files["1.root.json"])
+	w.write("other-root.json", other.Files["1.root.json"])
 	archive, err := readLimited(nil, w.path("bundle.zip"), 1<<30)
 	check(t, err)
 	w.write("cut.zip", archive[:len(archive)/2])
-	w.write("tampered.zip", tamper(t, w.files))
+	w.write("tampered.zip", tamper(t, w.Files))
 	changed := []byte(w.licence)
 	changed[len(changed)/2] ^= 1
 	w.write("changed.txt", changed)
@@ -117,7 +118,7 @@ func TestVerifyJSONAndLanguages(t *testing.T) {
 // TestRevocationShowsWithTheNewBundleOnly (R11): each bundle says what it can, as of its time.
 func TestRevocationShowsWithTheNewBundleOnly(t *testing.T) {
 	w := newFileWorld(t)
-	w.in.StatusLists[worldList] = w.statuses(statuslist.Entry{Index: worldIndex, Value: 1})
+	w.In.StatusLists[trusttest.List] = w.StatusList(w.now, statuslist.Entry{Index: trusttest.Index, Value: 1})
 	w.publish("after.zip", w.now)
 	verdict := func(bundle string) (int, string) {
 		code, out, _ := w.hufu(newVerifyCmd(), "--lang", "en", "--root", "@root.json", "--bundle", bundle, "--holder", "any", "--json", "@licence.txt")

@@ -15,6 +15,7 @@ import (
 	"github.com/hufu-id/hufu/internal/sqlstore"
 	"github.com/hufu-id/hufu/internal/sqlstore/counterstore"
 	"github.com/hufu-id/hufu/internal/sqlstore/sqltest"
+	"github.com/hufu-id/hufu/internal/trusttest"
 	"github.com/hufu-id/hufu/signing/statuslist"
 	"github.com/hufu-id/hufu/wallet/counter"
 )
@@ -96,7 +97,7 @@ func TestQ12TwentyAtOnce(t *testing.T) {
 	sqltest.Each(t, func(t *testing.T, db *sqlstore.DB) {
 		w := newWorld(t, db)
 		answer := w.present()
-		other := &world{t: t, db: db, now: w.now, files: w.files, national: w.national, origin: w.origin, dir: w.dir}
+		other := &world{t: t, db: db, now: w.now, World: w.World, national: w.national, origin: w.origin, dir: w.dir}
 		other.open()
 		var wg sync.WaitGroup
 		got := make([]page, 20)
@@ -261,8 +262,8 @@ func TestQ10HostileText(t *testing.T) {
 
 func TestRevokedLicence(t *testing.T) {
 	w := newWorld(t, sqlite(t))
-	w.in.StatusLists[list] = w.status(statuslist.Entry{Index: index, Value: statuslist.Invalid})
-	w.zip = w.publish(w.now)
+	w.In.StatusLists[trusttest.List] = w.StatusList(w.now, statuslist.Entry{Index: trusttest.Index, Value: statuslist.Invalid})
+	w.zip = w.Publish(w.now)
 	must(t, w.counter.Refresh(context.Background()))
 	p := w.check(w.present())
 	w.expect("revoked", p, "invalid", "revoked")

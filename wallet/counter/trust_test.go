@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/hufu-id/hufu/internal/bundlecopy"
+	"github.com/hufu-id/hufu/internal/trusttest"
 	"github.com/hufu-id/hufu/signing/statuslist"
 	"github.com/hufu-id/hufu/wallet/counter"
 )
@@ -22,8 +23,8 @@ func (w *world) imports(zip []byte) page {
 func TestR02NeverAnOlderBundle(t *testing.T) {
 	w := newWorld(t, sqlite(t))
 	first := w.zip
-	w.in.Issuers[0].Name["en"] = "Renamed"
-	second := w.publish(w.now)
+	w.In.Issuers[0].Name["en"] = "Renamed"
+	second := w.Publish(w.now)
 	if p := w.imports(second); p.code != http.StatusOK || !strings.Contains(p.body, "第 2 版") {
 		t.Fatalf("a newer one: %d", p.code)
 	}
@@ -102,8 +103,8 @@ func TestImportRefusesJunk(t *testing.T) {
 // TestInstalledBesideUs: hufu bundle install writes the same directory; the next fetch makes the counter use it.
 func TestInstalledBesideUs(t *testing.T) {
 	w := newWorld(t, sqlite(t))
-	w.in.StatusLists[list] = w.status(statuslist.Entry{Index: index, Value: statuslist.Invalid})
-	w.zip = w.publish(w.now)
+	w.In.StatusLists[trusttest.List] = w.StatusList(w.now, statuslist.Entry{Index: trusttest.Index, Value: statuslist.Invalid})
+	w.zip = w.Publish(w.now)
 	_, _, err := w.dir.Install(nil, w.zip, w.now)
 	must(t, err)
 	must(t, w.counter.Refresh(context.Background()))

@@ -167,9 +167,15 @@ func (h Clients) Client(ctx context.Context, id string) (hosted.Client, error) {
 	return hosted.Client{ID: c.ID, Name: c.Name, RedirectURIs: c.RedirectURIs}, err
 }
 
+// Bundle is what this server publishes, see bundlepub.Service.
+type Bundle interface {
+	Archive(ctx context.Context) ([]byte, bundlepub.Head, error)
+	Root(ctx context.Context) ([]byte, error)
+}
+
 // Verifier judges by the bundle that this server published. It remembers the verifier of one version.
 type Verifier struct {
-	Bundle   *bundlepub.Service
+	Bundle   Bundle
 	Register *register.Service
 
 	mu       sync.Mutex
