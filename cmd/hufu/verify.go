@@ -6,6 +6,8 @@ import (
 	"io"
 	"os"
 	"path/filepath"
+	"regexp"
+	"slices"
 	"strings"
 	"time"
 
@@ -111,6 +113,9 @@ func runVerify(cmd *cobra.Command, o verifyOptions, file string) error {
 	return nil
 }
 
+// purposeForm is the audience that stands for a purpose (docs/trust.md 5).
+var purposeForm = regexp.MustCompile(`^https?://[^/?#]+/purposes/[a-z0-9-]+$`)
+
 // parse checks the flags against each other.
 func (o verifyOptions) parse() (verify.Challenge, time.Time, error) {
 	c := verify.Challenge{Nonce: o.nonce, Audience: o.audience, Purposes: o.purposes}
@@ -119,6 +124,9 @@ func (o verifyOptions) parse() (verify.Challenge, time.Time, error) {
 		return c, time.Time{}, exitf(exitUsage, "--holder takes only the word any, not %q", o.holder)
 	case o.holder == "any" && (o.nonce != "" || o.audience != "" || len(o.purposes) > 0):
 		return c, time.Time{}, exitf(exitUsage, "--holder any and --nonce/--audience/--purpose exclude each other: is the holder asked or not?")
+	case slices.ContainsFunc(o.purposes, func(p string) bool { return !purposeForm.MatchString(p) }):
+		// A counter's own address here would make its answers good without their nonce.
+		return c, time.Time{}, exitf(exitUsage, "--purpose needs the address of a purpose, such as https://id.example/purposes/driving-check; for a counter use --nonce and --audience")
 	case o.seal != "" && (o.holder != "" || o.nonce != "" || o.audience != "" || len(o.purposes) > 0 || o.maxAge != 0):
 		return c, time.Time{}, exitf(exitUsage, "--seal judges a document: it has no holder, so none of --holder, --nonce, --audience, --purpose and --holder-max-age go with it")
 	case (o.nonce == "") != (o.audience == ""):

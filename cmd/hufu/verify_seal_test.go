@@ -103,7 +103,7 @@ func TestVerifySealedFile(t *testing.T) {
 		"file can't be opened":      {with(sealed, "@nowhere.txt"), 1, "nowhere.txt"},
 		"with a nonce":              {with(sealed, "--nonce", "n", "--audience", "a", "@decision.txt"), 1, "--seal"},
 		"with a holder":             {with(sealed, "--holder", "any", "@decision.txt"), 1, "--seal"},
-		"with a purpose":            {with(sealed, "--purpose", "p", "@decision.txt"), 1, "--seal"},
+		"with a purpose":            {with(sealed, "--purpose", "https://hufu.example/purposes/p", "@decision.txt"), 1, "--seal"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			cmd := newVerifyCmd()
@@ -161,8 +161,10 @@ func TestVerifyPurpose(t *testing.T) {
 		"beside a challenge":     {[]string{"--nonce", "n-1", "--audience", "https://counter.example", "--purpose", driving, "@shown.txt"}, 0, "VALID"},
 		"the challenge's answer": {[]string{"--nonce", "n-1", "--audience", "https://counter.example", "--purpose", driving, "@presentation.txt"}, 0, "VALID"},
 		"eleven minutes old":     {[]string{"--purpose", driving, "@old.txt"}, 2, "INVALID"},
-		"another purpose":        {[]string{"--purpose", hotel, "@shown.txt"}, 3, "CANNOT TELL"},
+		"another purpose":        {[]string{"--purpose", hotel, "@shown.txt"}, 2, "INVALID"},
 		"no purpose":             {[]string{"@shown.txt"}, 3, "CANNOT TELL"},
+		"a counter's address":    {[]string{"--purpose", "https://counter.example", "@presentation.txt"}, 1, "purposes/driving-check"},
+		"its twin, asked":        {[]string{"--nonce", "n-1", "--audience", "https://counter.example", "@presentation.txt"}, 0, "VALID"},
 		"with --holder any":      {[]string{"--holder", "any", "--purpose", driving, "@shown.txt"}, 1, "exclude"},
 	} {
 		t.Run(name, func(t *testing.T) {

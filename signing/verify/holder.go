@@ -31,6 +31,8 @@ func (r *run) checkHolder() Check {
 		return fail(report.ReasonWrongProof, "the holder's proof is wrong: another key, or made for another presentation")
 	case slices.Contains(r.challenge.Purposes, proof.Audience()) && !r.addressed(proof):
 		return r.checkUnasked(proof)
+	case (r.challenge.Nonce == "" || r.challenge.Audience == "") && len(r.challenge.Purposes) > 0:
+		return fail(report.ReasonOtherAnswer, "the proof is for something else than the purposes that are accepted here")
 	case r.challenge.Nonce == "" || r.challenge.Audience == "":
 		return unknown(report.ReasonNoChallenge, "a proof came along, but there is no challenge to compare it with")
 	}

@@ -31,7 +31,7 @@ func TestShownUnasked(t *testing.T) {
 		{"just within ten minutes", at(PurposeMaxAge), Challenge{Purposes: []string{driving}}, Valid, "ok"},
 		{"eleven minutes", at(11 * time.Minute), Challenge{Purposes: []string{driving}}, Invalid, "holder_proof_not_from_now"},
 		{"from tomorrow", at(-time.Hour), Challenge{Purposes: []string{driving}}, Invalid, "holder_proof_not_from_now"},
-		{"another purpose", fresh, Challenge{Purposes: []string{hotel}}, CannotTell, "no_challenge"},
+		{"another purpose", fresh, Challenge{Purposes: []string{hotel}}, Invalid, "wrong_challenge"},
 		{"no purposes", fresh, Challenge{}, CannotTell, "no_challenge"},
 		{"asked by challenge only", fresh, challenge, Invalid, "wrong_challenge"},
 		{"challenge and purposes: unasked", fresh, asked, Valid, "ok"},

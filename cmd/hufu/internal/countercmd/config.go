@@ -1,7 +1,6 @@
 package countercmd
 
 import (
-	"bytes"
 	"errors"
 	"fmt"
 	"io"
@@ -13,8 +12,7 @@ import (
 	"strings"
 	"time"
 
-	"go.yaml.in/yaml/v3"
-
+	"github.com/hufu-id/hufu/cmd/hufu/internal/configfile"
 	"github.com/hufu-id/hufu/cmd/hufu/internal/node"
 	"github.com/hufu-id/hufu/internal/bundlecopy"
 	"github.com/hufu-id/hufu/internal/gb"
@@ -69,14 +67,8 @@ type RequestConfig struct {
 // ReadConfig reads a file and reports all problems at once.
 func ReadConfig(path string) (Config, error) {
 	var cfg Config
-	raw, err := os.ReadFile(path)
-	if err != nil {
+	if err := configfile.Decode(path, &cfg); err != nil {
 		return cfg, err
-	}
-	dec := yaml.NewDecoder(bytes.NewReader(raw))
-	dec.KnownFields(true)
-	if err := dec.Decode(&cfg); err != nil && !errors.Is(err, io.EOF) {
-		return cfg, fmt.Errorf("%s: %w", path, err)
 	}
 	if db := os.Getenv("HUFU_COUNTER_DATABASE"); db != "" {
 		cfg.Database = db

@@ -1,17 +1,14 @@
 package node
 
 import (
-	"bytes"
 	"errors"
 	"fmt"
-	"io"
 	"net/netip"
 	"net/url"
 	"os"
 	"strings"
 
-	"go.yaml.in/yaml/v3"
-
+	"github.com/hufu-id/hufu/cmd/hufu/internal/configfile"
 	"github.com/hufu-id/hufu/cmd/hufu/internal/node/seals"
 	"github.com/hufu-id/hufu/federation/upstream"
 	"github.com/hufu-id/hufu/internal/gb"
@@ -122,14 +119,8 @@ type ClientConfig struct {
 // ReadConfig reads a file and reports all problems at once.
 func ReadConfig(path string) (Config, error) {
 	var cfg Config
-	raw, err := os.ReadFile(path)
-	if err != nil {
+	if err := configfile.Decode(path, &cfg); err != nil {
 		return cfg, err
-	}
-	dec := yaml.NewDecoder(bytes.NewReader(raw))
-	dec.KnownFields(true)
-	if err := dec.Decode(&cfg); err != nil && !errors.Is(err, io.EOF) {
-		return cfg, fmt.Errorf("%s: %w", path, err)
 	}
 	if db := os.Getenv("HUFU_DATABASE"); db != "" {
 		cfg.Database = db
