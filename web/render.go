@@ -32,6 +32,7 @@ type frame struct {
 	View
 	Page any
 	cfg  Config
+	path string
 }
 
 // Sandbox reports whether the sandbox strip is shown.
@@ -42,6 +43,22 @@ func (f frame) Version() string { return f.cfg.Version }
 
 // Desk is the counter whose pages these are, or nil.
 func (f frame) Desk() *Desk { return f.cfg.Desk }
+
+// Places is the menu of a counter.
+func (f frame) Places() (out []place) {
+	for _, x := range []struct{ key, path string }{{"counter.nav.check", ""}, {"counter.nav.history", "/history"}, {"counter.nav.bundle", "/bundle"}} {
+		to := f.cfg.Desk.Base + x.path
+		out = append(out, place{Name: Say(x.key, nil), Href: to, Current: f.path == to})
+	}
+	return out
+}
+
+// place is one of a menu; Current is the page that is shown.
+type place struct {
+	Name    Text
+	Href    string
+	Current bool
+}
 
 // Home is where the mark leads.
 func (f frame) Home() string { return f.cfg.home() }
@@ -70,7 +87,7 @@ func (p *Pages) Render(w http.ResponseWriter, r *http.Request, status int, name 
 		t = senior
 	}
 	var b bytes.Buffer
-	if err := t.ExecuteTemplate(&b, "layout", frame{View: view, Page: page, cfg: p.cfg}); err != nil {
+	if err := t.ExecuteTemplate(&b, "layout", frame{View: view, Page: page, cfg: p.cfg, path: r.URL.Path}); err != nil {
 		p.fail(w, r, err)
 		return
 	}

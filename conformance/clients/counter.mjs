@@ -55,12 +55,42 @@ async function clerk(browser, name, javaScriptEnabled, lang) {
   await w.end()
 }
 
+// camera: Chromium's own camera, permission and policy, and our script. On Linux Chromium has no BarcodeDetector, so one stands in that reads its answer from
+// every picture with anything in it.
+async function camera(browser) {
+  const name = 'clerk with a camera'
+  const w = await walker(browser, name, true, { lang: 'zh' })
+  await w.go(config.counter)
+  check(`${name}: without a detector there is no button`, await w.page.locator('#counter-camera').isHidden(), w.at())
+  await w.page.addInitScript(() => {
+    globalThis.BarcodeDetector = class {
+      static getSupportedFormats = async () => ['qr_code']
+      detect = async (video) => (video.videoWidth > 0 && !video.paused ? [{ rawValue: 'read by the camera' }] : [])
+    }
+  })
+  await w.go(config.counter)
+  await w.look('counter-camera', ['zh'])
+  await w.page.locator('#counter-camera button').click()
+  await w.page.waitForURL('**/counter/check')
+  equal(`${name}: what it read was checked`, await w.page.locator('#counter-verdict').getAttribute('data-verdict'), 'invalid')
+
+  await w.context.clearPermissions()
+  await w.page.addInitScript(() => { navigator.mediaDevices.getUserMedia = async () => { throw new DOMException('no', 'NotAllowedError') } })
+  await w.go(config.counter)
+  await w.page.locator('#counter-camera button').click()
+  await w.page.locator('#counter-camera p').waitFor({ state: 'visible' })
+  check(`${name}: refused, the page says what else works`, await w.page.locator('#counter-camera video').isHidden(), w.at())
+  await w.look('counter-camera-refused', ['zh'])
+  await w.end()
+}
+
 await main(async () => {
   const browser = await launch()
   try {
     await clerk(browser, 'clerk', true, 'zh')
     await clerk(browser, 'clerk in English', true, 'en')
     await clerk(browser, 'clerk without JavaScript', false, 'zh')
+    await camera(browser)
   } finally {
     await browser.close()
   }
