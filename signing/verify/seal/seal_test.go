@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"crypto/sha256"
 	"encoding/json"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -249,6 +250,11 @@ func TestAnOlderBundleIsNeverBetter(t *testing.T) {
 	if last != 1 {
 		t.Error("an expired bundle still says valid")
 	}
+	before := w.edited(func(c *bundle.Contents) { // from before there were seals, and in date
+		c.Issuers, c.Types = nil, nil
+		c.Anchors = slices.DeleteFunc(slices.Clone(c.Anchors), func(a bundle.Anchor) bool { return strings.HasPrefix(a.Purpose, "seal-") })
+	})
+	expect(t, before.verify(sig), verify.CannotTell, "issuer_unknown")
 }
 
 // Q17: each check alone, forced to any other result than pass, ends "valid".

@@ -91,6 +91,9 @@ type Path struct {
 // ErrWindow: the chain is good, but not at this time.
 var ErrWindow = errors.New("a certificate of the chain is not valid at this time")
 
+// ErrNoAnchors: the bundle is from before there were anchors of this kind.
+var ErrNoAnchors = errors.New("the bundle has no anchors of this kind")
+
 // Of builds or remembers the path from an x5c to an anchor of the purpose, at the given time, and the leaf's key.
 func (v *Chains) Of(x5c [][]byte, purpose string, alg jose.Alg, at time.Time) *Chain {
 	h := sha256.New()
@@ -139,7 +142,7 @@ func (v *Chains) buildChain(x5c [][]byte, purpose string, alg jose.Alg, at time.
 	}
 	pool := v.anchors.pools[purpose]
 	if pool == nil {
-		c.Err = x509.UnknownAuthorityError{Cert: c.Leaf}
+		c.Err = ErrNoAnchors
 		return c
 	}
 	between := x509.NewCertPool()
@@ -204,6 +207,9 @@ func checkLeaf(leaf *x509.Certificate) error {
 // Problem says why the chain may not be believed at a time; the zero Check means that all is well. A bundle that the clock doesn't confirm may be too old to
 // know who vouches for the signer.
 func (c *Chain) Problem(k Clock, at time.Time) report.Check {
+	if errors.Is(c.Err, ErrNoAnchors) {
+		return report.Unclear(report.ReasonUnknownIssuer, "this bundle has no authorities of this kind; a newer one may")
+	}
 	if c.Err != nil {
 		var stranger x509.UnknownAuthorityError
 		if errors.As(c.Err, &stranger) && !k.Sure {
