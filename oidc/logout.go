@@ -62,7 +62,7 @@ func (p *Provider) logout(w http.ResponseWriter, r *http.Request) {
 // hintFits says whether the hint names the person who is logged in here.
 func (p *Provider) hintFits(req logoutRequest, sess Session) bool {
 	return req.subject != "" && req.subject == p.pairwise.Subject(req.Client.Sector(), sess.PersonID) &&
-		(req.sid == "" || req.sid == p.pairwise.SessionID(req.Client.ID, sess.Key))
+		(req.sid == "" || req.sid == p.pairwise.SessionID(req.Client.ID, sess.SID))
 }
 
 func (p *Provider) readLogout(r *http.Request) (logoutRequest, error) {

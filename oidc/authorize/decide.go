@@ -170,7 +170,7 @@ func (h *Handler) issue(ctx context.Context, c client.Client, s flow.State, d de
 	g := grant.Grant{
 		ID: newID(), Type: client.AuthorizationCode, ClientID: c.ID, PersonID: d.session.PersonID, Subject: d.subject,
 		ACR: d.session.ACR, AMR: d.session.AMR, AuthTime: d.session.AuthTime, Nonce: s.Nonce, IssuerState: s.IssuerState,
-		SessionID: h.cfg.Pairwise.SessionID(c.ID, d.session.Key),
+		SessionID: h.cfg.Pairwise.SessionID(c.ID, d.session.SID), Session: d.session.SID,
 		CodeState: grant.Issued, CodeExpires: now.Add(CodeLife), RedirectURI: s.RedirectURI, Challenge: s.Challenge, CreatedAt: now,
 	}
 	for _, scope := range s.Scopes {

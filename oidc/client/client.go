@@ -9,10 +9,10 @@ import (
 	"crypto/sha256"
 	"encoding/base64"
 	"errors"
-	"fmt"
 	"net/url"
 	"slices"
 	"strings"
+	"time"
 
 	"github.com/hufu-id/hufu/internal/jose"
 	"github.com/hufu-id/hufu/web"
@@ -26,32 +26,43 @@ const (
 	SecretBasic   AuthMethod = "client_secret_basic"
 	SecretPost    AuthMethod = "client_secret_post"
 	PrivateKeyJWT AuthMethod = "private_key_jwt"
+	TLS           AuthMethod = "tls_client_auth"             // RFC 8705 section 2.1
+	SelfSignedTLS AuthMethod = "self_signed_tls_client_auth" // RFC 8705 section 2.2
 	None          AuthMethod = "none"
 )
 
 // Grant types.
 const (
 	AuthorizationCode = "authorization_code"
+	RefreshToken      = "refresh_token"
 	ClientCredentials = "client_credentials"
 	PreAuthorizedCode = "urn:ietf:params:oauth:grant-type:pre-authorized_code"
 )
 
-// Client is one registered client. Values are treated as immutable: copy before changing.
+// Client is one registered client. Values are treated as immutable: copy before changing. JSON names are those of RFC 7591, OpenID Connect
+// Registration and their extensions where there is one.
 type Client struct {
 	ID string `json:"id"`
 	// Name is the department, Service what it is for; both are shown on the consent page.
 	Name    web.Text `json:"name"`
 	Service web.Text `json:"service"`
-	// Organisation is the unified social credit code: the sector of pairwise subjects. Empty: the redirect host is.
+	// Organisation is the unified social credit code: the sector of pairwise subjects. Empty: the sector identifier's or redirect host is.
 	Organisation           string   `json:"organisation,omitempty"`
 	RedirectURIs           []string `json:"redirect_uris,omitempty"`
 	PostLogoutRedirectURIs []string `json:"post_logout_redirect_uris,omitempty"`
 	// AuthMethod is required; None needs Public and Public needs None.
 	AuthMethod AuthMethod `json:"token_endpoint_auth_method"`
 	Public     bool       `json:"public,omitempty"`
-	// SecretHash is HashSecret of the secret; JWKS holds the public keys of PrivateKeyJWT.
-	SecretHash string     `json:"secret_hash,omitempty"`
-	JWKS       []jose.JWK `json:"jwks,omitempty"`
+	// SecretHash is HashSecret of the secret. While a secret is changed, the previous one is good until PreviousSecretEnds.
+	SecretHash         string    `json:"secret_hash,omitempty"`
+	PreviousSecretHash string    `json:"previous_secret_hash,omitempty"`
+	PreviousSecretEnds time.Time `json:"previous_secret_ends,omitzero"`
+	// JWKS holds the client's public keys, or JWKSURI says where they are.
+	JWKS    []jose.JWK `json:"jwks,omitempty"`
+	JWKSURI string     `json:"jwks_uri,omitempty"`
+	// AuthSigningAlg is the one algorithm of its assertions; "" is any that the profile allows.
+	AuthSigningAlg jose.Alg `json:"token_endpoint_auth_signing_alg,omitempty"`
+	Certificate
 	// Profile is the security policy; "" is "core".
 	Profile    string   `json:"profile,omitempty"`
 	GrantTypes []string `json:"grant_types"`
@@ -59,10 +70,84 @@ type Client struct {
 	Scopes []string `json:"scopes"`
 	// OptionalClaims are claims that the person may leave out and still go on. All others are required.
 	OptionalClaims []string `json:"optional_claims,omitempty"`
+	// Resources are the further APIs (RFC 8707) for which it may get tokens, DetailTypes the types of authorization_details (RFC 9396).
+	Resources   []string `json:"resources,omitempty"`
+	DetailTypes []string `json:"authorization_details_types,omitempty"`
 	// RequiredACR is the lowest level that a login must have: "loa1" to "loa4", or "".
 	RequiredACR string `json:"required_acr,omitempty"`
+	// DefaultMaxAge is max_age, in seconds, where a request sends none; nil for none.
+	DefaultMaxAge *int64 `json:"default_max_age,omitempty"`
+	Answers
+	Requests
+	Logout
+	About
+	Registration
 	// Disabled clients are unknown everywhere, and their tokens are dead.
 	Disabled bool `json:"disabled,omitempty"`
+}
+
+// Certificate says by which certificate a client of tls_client_auth is known: exactly one of the fields (RFC 8705 section 2.1.2).
+type Certificate struct {
+	TLSSubjectDN string `json:"tls_client_auth_subject_dn,omitempty"`
+	TLSSANDNS    string `json:"tls_client_auth_san_dns,omitempty"`
+	TLSSANURI    string `json:"tls_client_auth_san_uri,omitempty"`
+	TLSSANIP     string `json:"tls_client_auth_san_ip,omitempty"`
+	TLSSANEmail  string `json:"tls_client_auth_san_email,omitempty"`
+}
+
+// Answers is how answers to the client are signed and encrypted. An algorithm of "" means: ID tokens and authorization responses are
+// signed by ES256, userinfo and introspection are plain JSON, nothing is encrypted.
+type Answers struct {
+	IDTokenSignedAlg          jose.Alg `json:"id_token_signed_response_alg,omitempty"`
+	IDTokenEncryptedAlg       string   `json:"id_token_encrypted_response_alg,omitempty"`
+	IDTokenEncryptedEnc       string   `json:"id_token_encrypted_response_enc,omitempty"`
+	UserinfoSignedAlg         jose.Alg `json:"userinfo_signed_response_alg,omitempty"`
+	UserinfoEncryptedAlg      string   `json:"userinfo_encrypted_response_alg,omitempty"`
+	UserinfoEncryptedEnc      string   `json:"userinfo_encrypted_response_enc,omitempty"`
+	AuthorizationSignedAlg    jose.Alg `json:"authorization_signed_response_alg,omitempty"`
+	AuthorizationEncryptedAlg string   `json:"authorization_encrypted_response_alg,omitempty"`
+	AuthorizationEncryptedEnc string   `json:"authorization_encrypted_response_enc,omitempty"`
+	IntrospectionSignedAlg    jose.Alg `json:"introspection_signed_response_alg,omitempty"`
+	// OpaqueTokens: access tokens say nothing to whoever holds them; an API asks the introspection endpoint.
+	OpaqueTokens bool `json:"opaque_access_tokens,omitempty"`
+}
+
+// Requests is what the client's requests must be like, beyond its profile.
+type Requests struct {
+	// RequestObjectAlg is the one algorithm of its request objects; "" is any that the profile allows.
+	RequestObjectAlg     jose.Alg `json:"request_object_signing_alg,omitempty"`
+	RequireRequestObject bool     `json:"require_signed_request_object,omitempty"`
+	RequirePAR           bool     `json:"require_pushed_authorization_requests,omitempty"`
+	// DPoPBound and TLSBound refuse to issue tokens that are bound to no key, or to no certificate (RFC 9449 section 5.2, RFC 8705 section 3.4).
+	DPoPBound bool `json:"dpop_bound_access_tokens,omitempty"`
+	TLSBound  bool `json:"tls_client_certificate_bound_access_tokens,omitempty"`
+}
+
+// Logout is where the client hears of logouts (OpenID Connect Back-Channel Logout 1.0).
+type Logout struct {
+	BackchannelLogoutURI             string `json:"backchannel_logout_uri,omitempty"`
+	BackchannelLogoutSessionRequired bool   `json:"backchannel_logout_session_required,omitempty"`
+}
+
+// About is what people may want to know of the client, and where its software comes from.
+type About struct {
+	ClientURI           string   `json:"client_uri,omitempty"`
+	LogoURI             string   `json:"logo_uri,omitempty"`
+	PolicyURI           string   `json:"policy_uri,omitempty"`
+	TermsURI            string   `json:"tos_uri,omitempty"`
+	Contacts            []string `json:"contacts,omitempty"`
+	InitiateLoginURI    string   `json:"initiate_login_uri,omitempty"`
+	SectorIdentifierURI string   `json:"sector_identifier_uri,omitempty"`
+	SoftwareID          string   `json:"software_id,omitempty"`
+	SoftwareVersion     string   `json:"software_version,omitempty"`
+}
+
+// Registration is how the client came to be known.
+type Registration struct {
+	// Dynamic clients registered themselves (RFC 7591). TokenHash is HashSecret of the registration access token.
+	Dynamic      bool      `json:"dynamic,omitempty"`
+	TokenHash    string    `json:"registration_token_hash,omitempty"`
+	RegisteredAt time.Time `json:"registered_at,omitzero"`
 }
 
 // Errors of the registry.
@@ -80,37 +165,21 @@ func HashSecret(secret string) string {
 	return base64.RawURLEncoding.EncodeToString(sum[:])
 }
 
-// Policy is a security profile as values, read in one place (ARCHITECTURE.md).
-type Policy struct {
-	// RequirePKCE makes PKCE mandatory for confidential clients too. Public clients always need it.
-	RequirePKCE bool
-	// TokenEndpointAudience accepts assertions for the token endpoint's URL beside the issuer, AudienceArray an array of one.
-	TokenEndpointAudience, AudienceArray bool
-}
-
-var policies = map[string]Policy{
-	"":     {TokenEndpointAudience: true, AudienceArray: true},
-	"core": {TokenEndpointAudience: true, AudienceArray: true},
-}
-
-// Policy returns the values of the client's profile. Put refuses a profile that has none.
-func (c Client) Policy() Policy { return policies[c.Profile] }
-
 // Has says whether the client may use a grant type.
 func (c Client) Has(grantType string) bool { return slices.Contains(c.GrantTypes, grantType) }
 
 // MayAsk says whether the client may ask for a scope.
 func (c Client) MayAsk(scope string) bool { return slices.Contains(c.Scopes, scope) }
 
-// PKCERequired says whether an authorization request without a challenge is refused.
-func (c Client) PKCERequired() bool { return c.Public || c.Policy().RequirePKCE }
-
-// Sector is the space in which a person's subject is the same: the organisation, else the redirect host (OpenID Connect Core 8.1),
-// else the client itself. A loopback address says nothing about who listens there, so it is no sector: two programs on
-// one machine must not know a person by one subject.
+// Sector is the space in which a person's subject is the same: the organisation, else the host of the sector identifier or of
+// the redirects (OpenID Connect Core 8.1), else the client itself. A loopback address says nothing about who listens there, so it is no
+// sector: two programs on one machine must not know a person by one subject.
 func (c Client) Sector() string {
 	if c.Organisation != "" {
 		return "org:" + c.Organisation
+	}
+	if u, err := url.Parse(c.SectorIdentifierURI); err == nil && u.Host != "" {
+		return "host:" + strings.ToLower(u.Hostname())
 	}
 	if len(c.RedirectURIs) > 0 {
 		if u, err := url.Parse(c.RedirectURIs[0]); err == nil && u.Scheme == "https" && !isLoopback(u.Hostname()) {
@@ -123,67 +192,6 @@ func (c Client) Sector() string {
 // validID keeps text that no registered client can have away from the database.
 func validID(id string) bool {
 	return id != "" && len(id) <= 200 && !strings.ContainsFunc(id, func(r rune) bool { return r <= ' ' || r > '~' })
-}
-
-// Check tells whether the registration is complete and safe. The error wraps ErrInvalid.
-func (c Client) Check() error {
-	bad := func(format string, args ...any) error {
-		return fmt.Errorf("%w: %s: %s", ErrInvalid, c.ID, fmt.Sprintf(format, args...))
-	}
-	if !validID(c.ID) {
-		return bad("the id must be 1 to 200 printable ASCII characters")
-	}
-	if _, ok := policies[c.Profile]; !ok {
-		return bad("unknown profile %q", c.Profile)
-	}
-	if c.Public != (c.AuthMethod == None) {
-		return bad("a public client has the authentication method none, and only a public one")
-	}
-	switch c.AuthMethod {
-	case SecretBasic, SecretPost:
-		if b, err := base64.RawURLEncoding.DecodeString(c.SecretHash); err != nil || len(b) != sha256.Size {
-			return bad("the secret's SHA-256 is missing")
-		}
-	case PrivateKeyJWT:
-		if len(c.JWKS) == 0 {
-			return bad("private_key_jwt needs keys")
-		}
-	case None:
-		if c.Has(ClientCredentials) {
-			return bad("a public client has no credentials to use")
-		}
-	default:
-		return bad("unknown authentication method %q", c.AuthMethod)
-	}
-	return c.checkRedirects(bad)
-}
-
-func (c Client) checkRedirects(bad func(string, ...any) error) error {
-	hosts := map[string]bool{}
-	for _, raw := range slices.Concat(c.RedirectURIs, c.PostLogoutRedirectURIs) {
-		u, err := registrable(raw)
-		if err != nil {
-			return bad("%q: %v", raw, err)
-		}
-		hosts[strings.ToLower(u.Hostname())] = true
-	}
-	if c.Has(AuthorizationCode) && len(c.RedirectURIs) == 0 {
-		return bad("the code flow needs a redirect URI")
-	}
-	// Without an organisation the host is the sector: two hosts would give one client two subjects, or one by accident.
-	if c.Organisation == "" && len(hosts) > 1 && !onlyLoopback(hosts) {
-		return bad("several redirect hosts need an organisation")
-	}
-	return nil
-}
-
-func onlyLoopback(hosts map[string]bool) bool {
-	for h := range hosts {
-		if !isLoopback(h) {
-			return false
-		}
-	}
-	return true
 }
 
 // Store keeps clients. Safe for concurrent use by several nodes.

@@ -5,6 +5,7 @@
 package flow
 
 import (
+	"encoding/json"
 	"errors"
 	"slices"
 	"time"
@@ -43,21 +44,33 @@ type State struct {
 
 // Request is an authorization request that passed the front door.
 type Request struct {
-	ClientID    string   `json:"client,omitempty"`
-	RedirectURI string   `json:"redirect,omitempty"`
-	State       *string  `json:"state,omitempty"` // nil: not sent
-	Nonce       string   `json:"nonce,omitempty"`
-	Scopes      []string `json:"scope,omitempty"`
-	Challenge   string   `json:"pkce,omitempty"`
-	Prompts     []string `json:"prompt,omitempty"`
-	MaxAge      *int64   `json:"max_age,omitempty"` // seconds; nil: not sent
-	// RequiredACR is the lowest level that will do: of the client and of acr_values.
+	ClientID    string  `json:"client,omitempty"`
+	RedirectURI string  `json:"redirect,omitempty"`
+	State       *string `json:"state,omitempty"` // nil: not sent
+	// Mode is the response mode: query, form_post, or the same with .jwt behind it; "" is query.
+	Mode      string   `json:"mode,omitempty"`
+	Nonce     string   `json:"nonce,omitempty"`
+	Scopes    []string `json:"scope,omitempty"`
+	Challenge string   `json:"pkce,omitempty"`
+	// JKT is the thumbprint of the DPoP key that the code is for (RFC 9449 section 10).
+	JKT     string   `json:"jkt,omitempty"`
+	Prompts []string `json:"prompt,omitempty"`
+	MaxAge  *int64   `json:"max_age,omitempty"` // seconds; nil: not sent
+	// RequiredACR is the lowest level that will do: of the client, of acr_values and of claims.
 	RequiredACR string `json:"acr,omitempty"`
-	// HintSubject is the sub of a valid id_token_hint.
+	// HintSubject is the sub of a valid id_token_hint, or the sub that claims asks for.
 	HintSubject string `json:"hint,omitempty"`
 	LoginHint   string `json:"login_hint,omitempty"`
 	UILocales   string `json:"locales,omitempty"`
 	IssuerState string `json:"issuer_state,omitempty"`
+	// UserinfoClaims and IDTokenClaims are claims of the catalogue that the claims parameter asks for (OpenID Connect Core 5.5).
+	UserinfoClaims []string `json:"claims_u,omitempty"`
+	IDTokenClaims  []string `json:"claims_i,omitempty"`
+	// Resources are where the token is for (RFC 8707), Details what it is for (authorization_details, RFC 9396).
+	Resources []string          `json:"resource,omitempty"`
+	Details   []json.RawMessage `json:"details,omitempty"`
+	// Pushed is the id of the pushed request that this one came from; a code uses it up.
+	Pushed string `json:"pushed,omitempty"`
 }
 
 // Asks says whether prompt holds a value.

@@ -6,6 +6,7 @@ package grant
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
 	"time"
 
@@ -49,6 +50,14 @@ type Grant struct {
 	AuthTime  time.Time
 	SessionID string // sid towards this client
 	Nonce     string
+	// IDTokenClaims are those of Claims that the ID token carries too.
+	IDTokenClaims []string
+	// Resources are the further audiences that were agreed (RFC 8707), Details the agreed authorization_details (RFC 9396).
+	Resources []string
+	Details   []json.RawMessage
+	// Session names the login session (session.Session.SID) whose end ends this grant, unless it is Offline.
+	Session string
+	Offline bool // scope offline_access
 	// IssuerState is the issuer_state of an OpenID4VCI authorization request, given on to the credential issuer.
 	IssuerState string
 
@@ -58,11 +67,26 @@ type Grant struct {
 	CodeExpires   time.Time
 	RedirectURI   string
 	Challenge     string // PKCE S256, "" when none was sent
+	JKT           string // DPoP key of the code (dpop_jkt, or the proof of the pushed request), "" for any
+
+	// Refresh* are the state of the refresh token: its generation, when the last one was made, and when the family ends. RefreshExpires is
+	// zero when there is none. RefreshKey is the DPoP key that a public client's refresh tokens are bound to.
+	RefreshGeneration         int64
+	RefreshAt, RefreshExpires time.Time
+	RefreshKey                string
 
 	CreatedAt time.Time
 	// ExpiresAt is the end of the last token; zero until one was issued.
 	ExpiresAt time.Time
 	RevokedAt time.Time // zero while it is good
+}
+
+// Redemption is what the redemption of a code fixes.
+type Redemption struct {
+	TokensExpire time.Time
+	// RefreshExpires is the absolute end of the refresh tokens; zero for none. RefreshKey binds them to a DPoP key.
+	RefreshExpires time.Time
+	RefreshKey     string
 }
 
 // Store keeps grants. Every method joins the transaction in ctx and writes its audit event with the change.
@@ -73,8 +97,11 @@ type Store interface {
 	Grant(ctx context.Context, id string) (Grant, error)
 	GrantByCode(ctx context.Context, signature string) (Grant, error)
 	// ClaimCode moves the code from Issued to Used in one conditional statement, if it has not expired at the given time and the
-	// grant is not revoked, and sets the end of the tokens. Of any number of callers exactly one gets nil, the others ErrLost.
-	ClaimCode(ctx context.Context, signature string, at, tokensExpire time.Time, ev audit.Event) error
+	// grant is not revoked, and sets what the redemption fixes. Of any number of callers exactly one gets nil, the others ErrLost.
+	ClaimCode(ctx context.Context, signature string, at time.Time, r Redemption, ev audit.Event) error
+	// Refresh records the use of the refresh token of a generation in one conditional statement: if it is the current one, the family
+	// has not ended at the given time and the grant is not revoked. With rotate the next generation becomes the current one. ErrLost.
+	Refresh(ctx context.Context, id string, generation int64, at, tokensExpire time.Time, rotate bool, ev audit.Event) error
 	// BurnCode moves the code from Issued to Burnt. ErrLost when it was not Issued.
 	BurnCode(ctx context.Context, signature string, ev audit.Event) error
 	// Revoke ends the grant and all its tokens. No error when it was revoked before (then without an event).
@@ -97,5 +124,8 @@ type AccessToken struct {
 	Scopes      []string
 	Claims      []string // agreed claims
 	ACR         string   // of the login, "" without a person
-	ExpiresAt   time.Time
+	Details     []json.RawMessage
+	// JKT or CertThumbprint is what the token is bound to (cnf); both are "" for a bearer token. Who takes a bound token must see the proof.
+	JKT, CertThumbprint string
+	IssuedAt, ExpiresAt time.Time
 }

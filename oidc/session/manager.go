@@ -5,6 +5,7 @@ import (
 	"crypto/rand"
 	"crypto/sha256"
 	"encoding/base64"
+	"errors"
 	"net/http"
 	"time"
 
@@ -42,6 +43,13 @@ func (m *Manager) Start(ctx context.Context, r *http.Request, s Session) (New, e
 	replaces := ""
 	if old := cookieOf(r); old != "" {
 		replaces = hash(old)
+	}
+	// The same person at the same browser goes on with the same name towards clients: a stronger login is no logout.
+	s.SID = s.Key
+	if old, err := m.of(ctx, r); err == nil && old.PersonID == s.PersonID && old.SID != "" {
+		s.SID = old.SID
+	} else if err != nil && !errors.Is(err, ErrNone) {
+		return New{}, err
 	}
 	ev := audit.Event{Kind: "oidc.session_started", Actor: s.PersonID, Subject: s.PersonID,
 		Detail: map[string]string{"acr": s.ACR, "province": s.Province}}

@@ -21,7 +21,9 @@ var ErrNone = errors.New("session: none")
 // Session is a logged-in person at one browser.
 type Session struct {
 	// Key is the hash of the cookie's id: names the row, and is safe to keep in sealed state.
-	Key      string
+	Key string
+	// SID names the login towards grants and clients. It stays when the same person logs in again at the same browser, and ends with the logout.
+	SID      string
 	PersonID string
 	Province string
 	ACR      string // "loa1".."loa4"

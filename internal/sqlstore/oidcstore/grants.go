@@ -15,24 +15,29 @@ import (
 
 // terms is what of a grant is read whole and never searched for.
 type terms struct {
-	OfferID     string   `json:"offer,omitempty"`
-	Scopes      []string `json:"scopes,omitempty"`
-	Audience    []string `json:"aud,omitempty"`
-	Claims      []string `json:"claims,omitempty"`
-	ACR         string   `json:"acr,omitempty"`
-	AMR         []string `json:"amr,omitempty"`
-	AuthTime    int64    `json:"auth_time,omitempty"` // Unix microseconds
-	SessionID   string   `json:"sid,omitempty"`
-	Nonce       string   `json:"nonce,omitempty"`
-	IssuerState string   `json:"issuer_state,omitempty"`
-	RedirectURI string   `json:"redirect_uri,omitempty"`
-	Challenge   string   `json:"challenge,omitempty"`
+	OfferID       string            `json:"offer,omitempty"`
+	Scopes        []string          `json:"scopes,omitempty"`
+	Audience      []string          `json:"aud,omitempty"`
+	Claims        []string          `json:"claims,omitempty"`
+	IDTokenClaims []string          `json:"id_claims,omitempty"`
+	Resources     []string          `json:"resources,omitempty"`
+	Details       []json.RawMessage `json:"details,omitempty"`
+	ACR           string            `json:"acr,omitempty"`
+	AMR           []string          `json:"amr,omitempty"`
+	AuthTime      int64             `json:"auth_time,omitempty"` // Unix microseconds
+	SessionID     string            `json:"sid,omitempty"`
+	Nonce         string            `json:"nonce,omitempty"`
+	IssuerState   string            `json:"issuer_state,omitempty"`
+	RedirectURI   string            `json:"redirect_uri,omitempty"`
+	Challenge     string            `json:"challenge,omitempty"`
+	JKT           string            `json:"jkt,omitempty"`
 }
 
 // PutGrant writes a new grant.
 func (s *Store) PutGrant(ctx context.Context, g grant.Grant, ev audit.Event) error {
-	t := terms{OfferID: g.OfferID, Scopes: g.Scopes, Audience: g.Audience, Claims: g.Claims, ACR: g.ACR, AMR: g.AMR, SessionID: g.SessionID,
-		Nonce: g.Nonce, IssuerState: g.IssuerState, RedirectURI: g.RedirectURI, Challenge: g.Challenge}
+	t := terms{OfferID: g.OfferID, Scopes: g.Scopes, Audience: g.Audience, Claims: g.Claims, IDTokenClaims: g.IDTokenClaims, Resources: g.Resources,
+		Details: g.Details, ACR: g.ACR, AMR: g.AMR, SessionID: g.SessionID, Nonce: g.Nonce, IssuerState: g.IssuerState,
+		RedirectURI: g.RedirectURI, Challenge: g.Challenge, JKT: g.JKT}
 	if !g.AuthTime.IsZero() {
 		t.AuthTime = sqlstore.Micros(g.AuthTime)
 	}
@@ -43,9 +48,9 @@ func (s *Store) PutGrant(ctx context.Context, g grant.Grant, ev audit.Event) err
 	code := sql.NullString{String: g.CodeSignature, Valid: g.CodeSignature != ""}
 	return s.db.InTx(ctx, func(ctx context.Context) error {
 		_, err := s.db.Exec(ctx, `INSERT INTO oidc_grants (id, type, client_id, person_id, subject, terms, code, code_state, code_expires,
-			created_at, expires_at, revoked_at) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, 0)`,
+			created_at, expires_at, revoked_at, session, offline) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, 0, $12, $13)`,
 			g.ID, g.Type, g.ClientID, g.PersonID, g.Subject, string(b), code, int(g.CodeState), sqlstore.Micros(g.CodeExpires),
-			sqlstore.Micros(g.CreatedAt), sqlstore.Micros(g.ExpiresAt))
+			sqlstore.Micros(g.CreatedAt), sqlstore.Micros(g.ExpiresAt), g.Session, flag(g.Offline))
 		if err != nil {
 			return err
 		}
@@ -53,8 +58,8 @@ func (s *Store) PutGrant(ctx context.Context, g grant.Grant, ev audit.Event) err
 	})
 }
 
-const grantColumns = `SELECT id, type, client_id, person_id, subject, terms, code, code_state, code_expires, created_at, expires_at, revoked_at
-	FROM oidc_grants WHERE `
+const grantColumns = `SELECT id, type, client_id, person_id, subject, terms, code, code_state, code_expires, created_at, expires_at, revoked_at,
+	session, offline, refresh_generation, refresh_at, refresh_expires, refresh_key FROM oidc_grants WHERE `
 
 // Grant reads a grant by id.
 func (s *Store) Grant(ctx context.Context, id string) (grant.Grant, error) {
@@ -70,9 +75,10 @@ func scanGrant(row *sql.Row) (grant.Grant, error) {
 	var g grant.Grant
 	var text string
 	var code sql.NullString
-	var state int
-	var codeExpires, created, expires, revoked int64
-	err := row.Scan(&g.ID, &g.Type, &g.ClientID, &g.PersonID, &g.Subject, &text, &code, &state, &codeExpires, &created, &expires, &revoked)
+	var state, offline int
+	var codeExpires, created, expires, revoked, refreshAt, refreshExpires int64
+	err := row.Scan(&g.ID, &g.Type, &g.ClientID, &g.PersonID, &g.Subject, &text, &code, &state, &codeExpires, &created, &expires, &revoked,
+		&g.Session, &offline, &g.RefreshGeneration, &refreshAt, &refreshExpires, &g.RefreshKey)
 	if errors.Is(err, sql.ErrNoRows) {
 		return grant.Grant{}, grant.ErrUnknown
 	}
@@ -84,20 +90,36 @@ func scanGrant(row *sql.Row) (grant.Grant, error) {
 		return grant.Grant{}, fmt.Errorf("oidcstore: grant %s: %w", g.ID, err)
 	}
 	g.OfferID, g.Scopes, g.Audience, g.Claims, g.ACR, g.AMR = t.OfferID, t.Scopes, t.Audience, t.Claims, t.ACR, t.AMR
+	g.IDTokenClaims, g.Resources, g.Details, g.JKT = t.IDTokenClaims, t.Resources, t.Details, t.JKT
 	g.SessionID, g.Nonce, g.IssuerState, g.RedirectURI, g.Challenge = t.SessionID, t.Nonce, t.IssuerState, t.RedirectURI, t.Challenge
 	g.AuthTime = sqlstore.FromMicros(t.AuthTime)
-	g.CodeSignature, g.CodeState = code.String, grant.CodeState(state)
+	g.CodeSignature, g.CodeState, g.Offline = code.String, grant.CodeState(state), offline != 0
 	g.CodeExpires, g.CreatedAt = sqlstore.FromMicros(codeExpires), sqlstore.FromMicros(created)
 	g.ExpiresAt, g.RevokedAt = sqlstore.FromMicros(expires), sqlstore.FromMicros(revoked)
+	g.RefreshAt, g.RefreshExpires = sqlstore.FromMicros(refreshAt), sqlstore.FromMicros(refreshExpires)
 	return g, nil
 }
 
 // ClaimCode uses up a code: the row count of one conditional statement decides.
-func (s *Store) ClaimCode(ctx context.Context, signature string, at, tokensExpire time.Time, ev audit.Event) error {
+func (s *Store) ClaimCode(ctx context.Context, signature string, at time.Time, r grant.Redemption, ev audit.Event) error {
 	return s.db.InTx(ctx, func(ctx context.Context) error {
-		err := s.db.Claim(ctx, `UPDATE oidc_grants SET code_state = 2, expires_at = $3
+		err := s.db.Claim(ctx, `UPDATE oidc_grants SET code_state = 2, expires_at = $3, refresh_at = $2, refresh_expires = $4, refresh_key = $5
 			WHERE code = $1 AND code_state = 1 AND code_expires > $2 AND revoked_at = 0`,
-			signature, sqlstore.Micros(at), sqlstore.Micros(tokensExpire))
+			signature, sqlstore.Micros(at), sqlstore.Micros(r.TokensExpire), sqlstore.Micros(r.RefreshExpires), r.RefreshKey)
+		if err != nil {
+			return lost(err)
+		}
+		return s.Audit(ctx, ev)
+	})
+}
+
+// Refresh uses the refresh token of a generation: the row count of one conditional statement decides.
+func (s *Store) Refresh(ctx context.Context, id string, generation int64, at, tokensExpire time.Time, rotate bool, ev audit.Event) error {
+	return s.db.InTx(ctx, func(ctx context.Context) error {
+		err := s.db.Claim(ctx, `UPDATE oidc_grants SET refresh_generation = refresh_generation + $4, refresh_at = $3,
+			expires_at = CASE WHEN expires_at > $5 THEN expires_at ELSE $5 END
+			WHERE id = $1 AND refresh_generation = $2 AND refresh_expires > $3 AND code_state = 2 AND revoked_at = 0`,
+			id, generation, sqlstore.Micros(at), flag(rotate), sqlstore.Micros(tokensExpire))
 		if err != nil {
 			return lost(err)
 		}
@@ -131,13 +153,18 @@ func (s *Store) Revoke(ctx context.Context, id string, at time.Time, ev audit.Ev
 func (s *Store) DeleteExpired(ctx context.Context, before time.Time, limit int) (int64, error) {
 	us := sqlstore.Micros(before)
 	grants, err := s.db.Exec(ctx, `DELETE FROM oidc_grants WHERE id IN
-		(SELECT id FROM oidc_grants WHERE expires_at < $1 AND code_expires < $1 ORDER BY expires_at LIMIT $2)`, us, limit)
+		(SELECT id FROM oidc_grants WHERE expires_at < $1 AND code_expires < $1 AND refresh_expires < $1 ORDER BY expires_at LIMIT $2)`, us, limit)
 	if err != nil {
 		return grants, err
 	}
+	pushed, err := s.db.Exec(ctx, `DELETE FROM oidc_pushed WHERE id IN
+		(SELECT id FROM oidc_pushed WHERE keep_until < $1 ORDER BY keep_until LIMIT $2)`, us, limit)
+	if err != nil {
+		return grants + pushed, err
+	}
 	sessions, err := s.db.Exec(ctx, `DELETE FROM oidc_sessions WHERE key IN
 		(SELECT key FROM oidc_sessions WHERE expires_at < $1 ORDER BY expires_at LIMIT $2)`, us, limit)
-	return grants + sessions, err
+	return grants + pushed + sessions, err
 }
 
 func lost(err error) error {

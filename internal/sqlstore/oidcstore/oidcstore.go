@@ -103,9 +103,9 @@ func (s *Store) PutSession(ctx context.Context, n session.Session, replaces stri
 				return err
 			}
 		}
-		_, err := s.db.Exec(ctx, `INSERT INTO oidc_sessions (key, person_id, province, acr, amr, auth_time, created_at, used_at, expires_at)
-			VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9)`, n.Key, n.PersonID, n.Province, n.ACR, string(amr), sqlstore.Micros(n.AuthTime),
-			sqlstore.Micros(n.CreatedAt), sqlstore.Micros(n.UsedAt), sqlstore.Micros(n.ExpiresAt))
+		_, err := s.db.Exec(ctx, `INSERT INTO oidc_sessions (key, person_id, province, acr, amr, auth_time, created_at, used_at, expires_at, sid)
+			VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10)`, n.Key, n.PersonID, n.Province, n.ACR, string(amr), sqlstore.Micros(n.AuthTime),
+			sqlstore.Micros(n.CreatedAt), sqlstore.Micros(n.UsedAt), sqlstore.Micros(n.ExpiresAt), n.SID)
 		if err != nil {
 			return err
 		}
@@ -118,8 +118,8 @@ func (s *Store) Session(ctx context.Context, key string) (session.Session, error
 	n := session.Session{Key: key}
 	var amr string
 	var authTime, created, used, expires int64
-	err := s.db.QueryRow(ctx, `SELECT person_id, province, acr, amr, auth_time, created_at, used_at, expires_at
-		FROM oidc_sessions WHERE key = $1`, key).Scan(&n.PersonID, &n.Province, &n.ACR, &amr, &authTime, &created, &used, &expires)
+	err := s.db.QueryRow(ctx, `SELECT person_id, province, acr, amr, auth_time, created_at, used_at, expires_at, sid
+		FROM oidc_sessions WHERE key = $1`, key).Scan(&n.PersonID, &n.Province, &n.ACR, &amr, &authTime, &created, &used, &expires, &n.SID)
 	if errors.Is(err, sql.ErrNoRows) {
 		return session.Session{}, session.ErrNone
 	}

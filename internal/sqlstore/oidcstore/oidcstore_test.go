@@ -43,17 +43,17 @@ func TestCodeMovesOnlyForward(t *testing.T) {
 			}
 		}
 		put("a")
-		lost("expired", s.ClaimCode(ctx, "sig-a", now.Add(time.Minute), now, ev))
-		ok("in time", s.ClaimCode(ctx, "sig-a", now.Add(59*time.Second), now.Add(time.Hour), ev))
-		lost("again", s.ClaimCode(ctx, "sig-a", now, now, ev))
+		lost("expired", s.ClaimCode(ctx, "sig-a", now.Add(time.Minute), grant.Redemption{TokensExpire: now}, ev))
+		ok("in time", s.ClaimCode(ctx, "sig-a", now.Add(59*time.Second), grant.Redemption{TokensExpire: now.Add(time.Hour)}, ev))
+		lost("again", s.ClaimCode(ctx, "sig-a", now, grant.Redemption{TokensExpire: now}, ev))
 		lost("burn a used one", s.BurnCode(ctx, "sig-a", ev))
 		put("b")
 		ok("burn", s.BurnCode(ctx, "sig-b", ev))
-		lost("claim a burnt one", s.ClaimCode(ctx, "sig-b", now, now, ev))
+		lost("claim a burnt one", s.ClaimCode(ctx, "sig-b", now, grant.Redemption{TokensExpire: now}, ev))
 		put("c")
 		ok("revoke", s.Revoke(ctx, "c", now, ev))
 		ok("revoke again", s.Revoke(ctx, "c", now.Add(time.Hour), ev))
-		lost("claim of a revoked grant", s.ClaimCode(ctx, "sig-c", now, now, ev))
+		lost("claim of a revoked grant", s.ClaimCode(ctx, "sig-c", now, grant.Redemption{TokensExpire: now}, ev))
 		if g, err := s.Grant(ctx, "c"); err != nil || !g.RevokedAt.Equal(now) {
 			t.Errorf("revoked at %v, %v", g.RevokedAt, err)
 		}

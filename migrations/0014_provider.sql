@@ -1,0 +1,22 @@
+-- Refresh tokens: one family for each grant, by generation. A token is a keyed hash of grant and generation, so that nothing of it is kept.
+ALTER TABLE oidc_grants ADD COLUMN session TEXT NOT NULL DEFAULT '';
+ALTER TABLE oidc_grants ADD COLUMN offline INTEGER NOT NULL DEFAULT 0;
+ALTER TABLE oidc_grants ADD COLUMN refresh_generation BIGINT NOT NULL DEFAULT 0;
+ALTER TABLE oidc_grants ADD COLUMN refresh_at BIGINT NOT NULL DEFAULT 0;
+ALTER TABLE oidc_grants ADD COLUMN refresh_expires BIGINT NOT NULL DEFAULT 0;
+ALTER TABLE oidc_grants ADD COLUMN refresh_key TEXT NOT NULL DEFAULT '';
+CREATE INDEX oidc_grants_session ON oidc_grants (session);
+
+-- The name of a login towards grants and clients: it outlives the session row when the same person logs in again.
+ALTER TABLE oidc_sessions ADD COLUMN sid TEXT NOT NULL DEFAULT '';
+
+-- Pushed authorization requests (RFC 9126), by the hash of the reference. used: 0 open, 1 a code was given.
+CREATE TABLE oidc_pushed (
+    id         TEXT    NOT NULL PRIMARY KEY,
+    client_id  TEXT    NOT NULL,
+    parameters TEXT    NOT NULL,
+    expires_at BIGINT  NOT NULL,
+    keep_until BIGINT  NOT NULL,
+    used       INTEGER NOT NULL
+);
+CREATE INDEX oidc_pushed_keep ON oidc_pushed (keep_until);

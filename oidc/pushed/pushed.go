@@ -1,0 +1,42 @@
+// Package pushed keeps authorization requests that clients push before they send the browser (RFC 9126).
+//
+// A pushed request is looked at as often as the browser comes with its reference, and used up by the code that it leads to: a reload, or
+// going back, must not end in a dead end.
+package pushed
+
+import (
+	"context"
+	"errors"
+	"time"
+)
+
+// Prefix of request_uri values (RFC 9126 section 2.2).
+const Prefix = "urn:ietf:params:oauth:request_uri:"
+
+// Life is how long the browser may take to come with the reference. KeepLife is how long the flow that it begins may take to its code.
+const (
+	Life     = 90 * time.Second
+	KeepLife = time.Hour
+)
+
+// ErrUnknown: no such pushed request, or a code was given for it already.
+var ErrUnknown = errors.New("pushed: unknown")
+
+// Request is a pushed request as it is kept.
+type Request struct {
+	// ID is the hash of the reference: who reads the database can't go on with a request.
+	ID, ClientID string
+	// Parameters are the checked request as JSON, sealed by the caller.
+	Parameters string
+	ExpiresAt  time.Time
+	KeepUntil  time.Time
+}
+
+// Store keeps pushed requests. Every method joins the transaction in ctx. Safe for concurrent use by several nodes.
+type Store interface {
+	PutPushed(ctx context.Context, p Request) error
+	// Pushed reads one that gave no code yet, expired ones too. ErrUnknown.
+	Pushed(ctx context.Context, id string) (Request, error)
+	// UsePushed uses it up by one conditional statement. Of any number of callers exactly one gets nil, the others ErrUnknown.
+	UsePushed(ctx context.Context, id string, at time.Time) error
+}
