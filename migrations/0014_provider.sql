@@ -20,3 +20,4 @@ CREATE TABLE oidc_pushed (
     used       INTEGER NOT NULL
 );
 CREATE INDEX oidc_pushed_keep ON oidc_pushed (keep_until);
+CREATE INDEX oidc_pushed_client ON oidc_pushed (client_id, expires_at);

@@ -107,7 +107,7 @@ func TestA07A09A12UnsupportedIsRefusedNotIgnored(t *testing.T) {
 	for _, rt := range []string{"token", "id_token", "code token", "code id_token", "none", "CODE"} {
 		redir(t, e, b.get("/authorize?"+request("app", "response_type", rt).Encode()), "unsupported_response_type")
 	}
-	redir(t, e, b.get("/authorize?"+request("app", "request", "eyJhbGciOiJub25lIn0.e30.").Encode()), "request_not_supported")
+	redir(t, e, b.get("/authorize?"+request("app", "request", "eyJhbGciOiJub25lIn0.e30.").Encode()), "invalid_request_object")
 	redir(t, e, b.get("/authorize?"+request("app", "request_uri", "http://169.254.169.254/").Encode()), "request_uri_not_supported")
 	redir(t, e, b.get("/authorize?"+request("app", "registration", "{}").Encode()), "registration_not_supported")
 	redir(t, e, b.get("/authorize?"+request("app", "response_mode", "fragment").Encode()), "invalid_request")

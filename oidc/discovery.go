@@ -8,10 +8,10 @@ import (
 	"net/http"
 
 	"github.com/hufu-id/hufu/internal/jose"
-	"github.com/hufu-id/hufu/oidc/authorize"
 	"github.com/hufu-id/hufu/oidc/claim"
 	"github.com/hufu-id/hufu/oidc/client"
 	"github.com/hufu-id/hufu/oidc/oauth"
+	"github.com/hufu-id/hufu/oidc/request"
 )
 
 // document is a ready answer.
@@ -45,7 +45,7 @@ func newDocuments(cfg Config) (documents, error) {
 		"jwks_uri":                                         cfg.Issuer + "/jwks",
 		"scopes_supported":                                 claim.Scopes(),
 		"response_types_supported":                         []string{"code"},
-		"response_modes_supported":                         []string{"query"},
+		"response_modes_supported":                         request.Modes(),
 		"grant_types_supported":                            grants,
 		"code_challenge_methods_supported":                 []string{"S256"},
 		"token_endpoint_auth_methods_supported":            []client.AuthMethod{client.SecretBasic, client.SecretPost, client.PrivateKeyJWT, client.None},
@@ -61,7 +61,7 @@ func newDocuments(cfg Config) (documents, error) {
 		"end_session_endpoint":                  cfg.Issuer + "/logout",
 		"subject_types_supported":               []string{"pairwise"},
 		"id_token_signing_alg_values_supported": []jose.Alg{jose.ES256},
-		"acr_values_supported":                  authorize.Levels,
+		"acr_values_supported":                  request.Levels,
 		"claim_types_supported":                 []string{"normal"},
 		"claims_supported":                      append([]string{"sub", "iss", "aud", "exp", "iat", "auth_time", "acr", "amr", "sid", "nonce", "at_hash"}, claim.All()...),
 		"prompt_values_supported":               []string{"none", "login", "consent", "select_account"},

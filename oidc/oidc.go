@@ -5,6 +5,7 @@
 //	GET  /authorize/{flow}                 dispatcher: what is the next step of this flow?
 //	GET  /authorize/{flow}/leave           back to the client without a code
 //	GET  /consent/{flow}, POST             what the client will receive, with real values
+//	POST /par                              a request that the client pushes before it sends the browser
 //	POST /token                            authenticate client, bind, claim the code, mint, answer
 //	GET  /userinfo, POST                   what was agreed
 //	GET  /logout, POST                     RP-initiated logout
@@ -35,6 +36,9 @@ import (
 	"github.com/hufu-id/hufu/oidc/flow"
 	"github.com/hufu-id/hufu/oidc/grant"
 	"github.com/hufu-id/hufu/oidc/hint"
+	"github.com/hufu-id/hufu/oidc/par"
+	"github.com/hufu-id/hufu/oidc/pushed"
+	"github.com/hufu-id/hufu/oidc/request"
 	"github.com/hufu-id/hufu/oidc/session"
 	"github.com/hufu-id/hufu/oidc/token"
 	"github.com/hufu-id/hufu/web"
@@ -80,9 +84,10 @@ type Store interface {
 	session.Store
 	grant.Store
 	authorize.ConsentStore
+	pushed.Store
 	// InTx runs fn in one transaction, or joins the one in ctx. fn may run again after a conflict.
 	InTx(ctx context.Context, fn func(ctx context.Context) error) error
-	// ClaimOnce uses up an id; token.ErrReplayed when it was used before.
+	// ClaimOnce uses up an id; client.ErrReplayed when it was used before.
 	ClaimOnce(ctx context.Context, kind, id string, expires time.Time) error
 	// Audit writes an event in the transaction of ctx.
 	Audit(ctx context.Context, ev audit.Event) error
@@ -102,6 +107,8 @@ type Config struct {
 	Persons                    Persons
 	CredentialScopes           CredentialScopes
 	PreAuthorizedCodes         PreAuthorizedCodes
+	// DetailTypes are the types of authorization_details that clients may ask for; may be nil.
+	DetailTypes request.Catalogue
 	// ProvinceName names a province on a page; nil shows its code.
 	ProvinceName func(code string) web.Text
 	Log          *slog.Logger
@@ -114,6 +121,7 @@ type Provider struct {
 	clients   *client.Registry
 	authorize *authorize.Handler
 	token     *token.Handler
+	par       *par.Handler
 	sessions  *session.Manager
 	grants    *grant.Verifier
 	pairwise  claim.Pairwise

@@ -11,6 +11,7 @@ import (
 
 	"github.com/gorilla/mux"
 
+	"github.com/hufu-id/hufu/internal/jose"
 	"github.com/hufu-id/hufu/oidc/authorize"
 	"github.com/hufu-id/hufu/oidc/claim"
 	"github.com/hufu-id/hufu/oidc/client"
@@ -18,8 +19,13 @@ import (
 	"github.com/hufu-id/hufu/oidc/grant"
 	"github.com/hufu-id/hufu/oidc/hint"
 	"github.com/hufu-id/hufu/oidc/internal/fositex"
+	"github.com/hufu-id/hufu/oidc/jar"
+	"github.com/hufu-id/hufu/oidc/par"
+	"github.com/hufu-id/hufu/oidc/request"
+	"github.com/hufu-id/hufu/oidc/respond"
 	"github.com/hufu-id/hufu/oidc/session"
 	"github.com/hufu-id/hufu/oidc/token"
+	"github.com/hufu-id/hufu/web"
 )
 
 // New checks the configuration and builds the provider. It reads and writes nothing.
@@ -49,18 +55,45 @@ func New(cfg Config) (*Provider, error) {
 		hints:    hint.Reader{Issuer: cfg.Issuer, Keys: cfg.Keys.VerificationKeys},
 		flows:    &flow.Jar{Sealer: cfg.Sealer, Now: cfg.Now},
 	}
+	credential := p.credential
+	objects := jar.Reader{Issuer: cfg.Issuer, Keys: registeredKeys{}, Now: cfg.Now}
+	push := &par.Pushed{Store: cfg.Store, Sealer: cfg.Sealer, Now: cfg.Now}
+	requests := &request.Parser{Issuer: cfg.Issuer, Clients: clients, Hints: p.hints, Credential: credential, Details: cfg.DetailTypes, Objects: objects,
+		Pushed: push, Now: cfg.Now}
 	p.authorize = authorize.New(authorize.Config{
-		Issuer: cfg.Issuer, Store: cfg.Store, Clients: clients, Sessions: p.sessions, Flows: p.flows, Engine: engine, Persons: cfg.Persons,
-		CredentialScopes: cfg.CredentialScopes, Pairwise: pairwise, Hints: p.hints, Pages: cfg.Pages, ProvinceName: cfg.ProvinceName,
+		Issuer: cfg.Issuer, Store: cfg.Store, Clients: clients, Requests: requests,
+		Responses: &respond.Writer{Issuer: cfg.Issuer, Sealer: respond.Plain{Key: p.signingKey}, Pages: cfg.Pages, Log: cfg.Log, Now: cfg.Now},
+		Sessions:  p.sessions, Flows: p.flows, Engine: engine, Persons: cfg.Persons,
+		CredentialScopes: cfg.CredentialScopes, Pairwise: pairwise, Pages: cfg.Pages, ProvinceName: cfg.ProvinceName,
 		Log: cfg.Log, Now: cfg.Now,
 	})
+	authenticator := client.Authenticator{Registry: clients, Issuer: cfg.Issuer, Endpoints: []string{cfg.Issuer + "/token", cfg.Issuer + "/par"}, Now: cfg.Now}
+	p.par = &par.Handler{Store: cfg.Store, Pushed: push, Authenticator: authenticator, Requests: requests, Log: cfg.Log, Now: cfg.Now}
 	p.token = token.New(token.Config{
 		Issuer: cfg.Issuer, Store: cfg.Store, Engine: engine, PreAuthorizedCodes: cfg.PreAuthorizedCodes, MachineAudience: p.machineAudience,
-		Authenticator: client.Authenticator{Registry: clients, Issuer: cfg.Issuer, TokenEndpoint: cfg.Issuer + "/token", Now: cfg.Now},
-		Log:           cfg.Log, Now: cfg.Now,
+		Authenticator: authenticator, Log: cfg.Log, Now: cfg.Now,
 	})
 	p.documents, err = newDocuments(cfg)
 	return p, err
+}
+
+// credential looks up a credential scope.
+func (p *Provider) credential(scope string) (audience []string, title web.Text, ok bool) {
+	if p.cfg.CredentialScopes == nil {
+		return nil, web.Text{}, false
+	}
+	return p.cfg.CredentialScopes.Lookup(scope)
+}
+
+func (p *Provider) signingKey(ctx context.Context, _ jose.Alg) (jose.SigningKey, error) {
+	return p.cfg.Keys.SigningKey(ctx)
+}
+
+// registeredKeys are the keys in a registration.
+type registeredKeys struct{}
+
+func (registeredKeys) Keys(_ context.Context, c client.Client, _ bool) ([]jose.JWK, error) {
+	return c.JWKS, nil
 }
 
 func (cfg Config) check() error {
@@ -99,6 +132,7 @@ func (p *Provider) routes(r *mux.Router) {
 	r.HandleFunc("/.well-known/oauth-authorization-server", anyOrigin(p.authorizationServer)).Methods(append(get, http.MethodOptions)...)
 	r.HandleFunc("/jwks", anyOrigin(p.jwks)).Methods(append(get, http.MethodOptions)...)
 	r.HandleFunc("/token", anyOrigin(p.token.ServeHTTP)).Methods(http.MethodPost, http.MethodOptions)
+	r.HandleFunc("/par", anyOrigin(p.par.ServeHTTP)).Methods(http.MethodPost, http.MethodOptions)
 	r.HandleFunc("/userinfo", anyOrigin(p.userinfo)).Methods(http.MethodGet, http.MethodPost, http.MethodOptions)
 	r.HandleFunc("/authorize", p.authorize.Authorize).Methods(http.MethodGet, http.MethodPost)
 	r.HandleFunc("/authorize/{flow}", inFlow(p.authorize.Dispatch)).Methods(http.MethodGet)

@@ -15,7 +15,7 @@ import (
 	"strings"
 )
 
-//go:embed style.css mark.svg counter.js
+//go:embed style.css mark.svg counter.js handback.js
 var assetFiles embed.FS
 
 // assets are the files under /assets/, each under a name that holds the hash of its content: a name never changes meaning, so
@@ -35,7 +35,8 @@ type asset struct {
 
 func loadAssets(base string) (*assets, error) {
 	a := &assets{prefix: base + "/assets/", byName: map[string]*asset{}, href: map[string]string{}}
-	for name, mime := range map[string]string{"style.css": "text/css; charset=utf-8", "mark.svg": "image/svg+xml", "counter.js": "text/javascript; charset=utf-8"} {
+	for name, mime := range map[string]string{"style.css": "text/css; charset=utf-8", "mark.svg": "image/svg+xml", "counter.js": "text/javascript; charset=utf-8",
+		"handback.js": "text/javascript; charset=utf-8"} {
 		b, err := assetFiles.ReadFile(name)
 		if err != nil {
 			return nil, fmt.Errorf("web: %w", err)

@@ -184,7 +184,7 @@ func testCases() []testCase {
 
 // allProblems lists every kind; TestProblemKindsAreListed keeps it complete.
 var allProblems = map[ProblemKind]bool{
-	ProblemFlowGone: true, ProblemRequest: true, ProblemClient: true, ProblemRedirect: true, ProblemProvinceDown: true, ProblemProvinceSlow: true,
+	ProblemFlowGone: true, ProblemRequest: true, ProblemClient: true, ProblemRedirect: true, ProblemRequestURI: true, ProblemProvinceDown: true, ProblemProvinceSlow: true,
 	ProblemProvinceAnswer: true, ProblemProvinceDeclined: true, ProblemProvinceUnknown: true, ProblemReplayed: true, ProblemLevel: true,
 	ProblemConflict: true, ProblemForm: true, ProblemLogout: true, ProblemOfferGone: true, ProblemLicence: true, ProblemNotFound: true,
 	ProblemMethod: true, ProblemTooLarge: true, ProblemBusy: true, ProblemInternal: true,

@@ -135,6 +135,18 @@ func (p *Pages) Consent(w http.ResponseWriter, r *http.Request, page ConsentPage
 	p.Render(w, r, http.StatusOK, "consent", newConsentView(page))
 }
 
+// HandbackPage carries an answer to a client by POST: the form goes by itself, or by its button.
+type HandbackPage struct {
+	Client Text
+	Action string // the client's registered address
+	Fields []Field
+}
+
+// Handback sends the browser back to a client by a form. Control: handback-go.
+func (p *Pages) Handback(w http.ResponseWriter, r *http.Request, page HandbackPage) {
+	p.Render(w, r, http.StatusOK, "handback", page)
+}
+
 // LogoutPage asks whether to end the session. The form posts Hidden and csrf to Action.
 type LogoutPage struct {
 	Client Text // who asked, or zero

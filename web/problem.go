@@ -14,6 +14,7 @@ const (
 	ProblemRequest          ProblemKind = "request"           // an authorization request that can't be answered by redirect
 	ProblemClient           ProblemKind = "client"            // unknown client
 	ProblemRedirect         ProblemKind = "redirect"          // redirect URI not registered; {client}
+	ProblemRequestURI       ProblemKind = "request_uri"       // pushed request unknown, used or too old; {client}
 	ProblemProvinceDown     ProblemKind = "province_down"     // {province}
 	ProblemProvinceSlow     ProblemKind = "province_slow"     // no answer in time; {province}
 	ProblemProvinceAnswer   ProblemKind = "province_answer"   // the answer failed a check (signature, issuer, nonce, time); {province}

@@ -7,6 +7,7 @@ import (
 	"mime"
 	"net/http"
 	"net/url"
+	"slices"
 )
 
 // Errors of reading a request.
@@ -29,7 +30,7 @@ func (e *DuplicateError) Is(target error) bool { return target == ErrDuplicatePa
 
 // Form reads a form-encoded POST body, and nothing else: multipart would spill to disk, and parameters of the query don't count. Two values
 // for one name are refused: which of them counts would depend on who reads (RFC 6749, section 3.1).
-func Form(r *http.Request) (url.Values, error) {
+func Form(r *http.Request, repeatable ...string) (url.Values, error) {
 	if r.Method != http.MethodPost {
 		return nil, ErrMalformed
 	}
@@ -41,11 +42,13 @@ func Form(r *http.Request) (url.Values, error) {
 	if err != nil {
 		return nil, err
 	}
-	return parseQuery(string(body))
+	return parseQuery(string(body), repeatable)
 }
 
 // Query reads the parameters of the URL by the same rules.
-func Query(r *http.Request) (url.Values, error) { return parseQuery(r.URL.RawQuery) }
+func Query(r *http.Request, repeatable ...string) (url.Values, error) {
+	return parseQuery(r.URL.RawQuery, repeatable)
+}
 
 // ReadBody reads the whole body, whose size Wrap limits; ErrTooLarge beyond that.
 func ReadBody(r *http.Request) ([]byte, error) {
@@ -60,13 +63,13 @@ func ReadBody(r *http.Request) ([]byte, error) {
 	return body, nil
 }
 
-func parseQuery(raw string) (url.Values, error) {
+func parseQuery(raw string, repeatable []string) (url.Values, error) {
 	v, err := url.ParseQuery(raw)
 	if err != nil {
 		return nil, ErrMalformed
 	}
 	for name, values := range v {
-		if len(values) > 1 {
+		if len(values) > 1 && !slices.Contains(repeatable, name) {
 			return nil, &DuplicateError{Name: name}
 		}
 	}

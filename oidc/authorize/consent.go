@@ -69,7 +69,7 @@ func (h *Handler) answer(w http.ResponseWriter, r *http.Request, c client.Client
 	case "deny":
 		err := h.cfg.Store.Audit(r.Context(), audit.Event{Kind: "oidc.consent_declined", Actor: d.session.PersonID, Subject: d.session.PersonID, Client: c.ID})
 		if err == nil {
-			err = h.redirectError(state, oauth.New(oauth.AccessDenied, "the person declined"))
+			err = tell(c, state, oauth.New(oauth.AccessDenied, "the person declined"))
 		}
 		h.fail(w, r, err)
 		return
@@ -86,21 +86,21 @@ func (h *Handler) answer(w http.ResponseWriter, r *http.Request, c client.Client
 	}
 	consent := Consent{PersonID: d.session.PersonID, ClientID: c.ID, Asked: d.asked, Agreed: d.agreed,
 		Standing: form.Get("term") == "standing" && !c.Impersonable(state.RedirectURI), At: h.cfg.Now()}
-	location := ""
+	var answer url.Values
 	err := h.cfg.Store.InTx(r.Context(), func(ctx context.Context) (err error) {
 		err = h.cfg.Store.PutConsent(ctx, consent, audit.Event{Kind: "oidc.consent_given", Actor: consent.PersonID, Subject: consent.PersonID,
 			Client: c.ID, Detail: map[string]string{"items": strings.Join(d.agreed, " "), "standing": strconv.FormatBool(consent.Standing)}})
 		if err != nil {
 			return err
 		}
-		location, err = h.issue(ctx, c, state, d)
+		answer, err = h.issue(ctx, c, state, d)
 		return err
 	})
 	if err != nil {
 		h.fail(w, r, err)
 		return
 	}
-	http.Redirect(w, r, location, http.StatusSeeOther)
+	h.cfg.Responses.Write(w, r, c, state.Request, answer)
 }
 
 func (h *Handler) consentPage(w http.ResponseWriter, r *http.Request, c client.Client, state flow.State, d decision, bound string) {
@@ -111,10 +111,13 @@ func (h *Handler) consentPage(w http.ResponseWriter, r *http.Request, c client.C
 	for _, item := range d.asked {
 		given := web.GivenItem{Key: item, Required: !slices.Contains(c.OptionalClaims, item),
 			New: !d.last.At.IsZero() && !slices.Contains(d.last.Asked, item)}
-		if scope, ok := strings.CutPrefix(item, scopeItem); ok {
-			_, title, _ := h.credential(scope)
+		switch {
+		case strings.HasPrefix(item, scopeItem):
+			_, title, _ := h.credential(strings.TrimPrefix(item, scopeItem))
 			given.Key, given.Label, given.Value = "credential", web.ClaimLabel("credential"), title
-		} else {
+		case strings.HasPrefix(item, detailItem):
+			given.Key, given.Label, given.Value = "permission", web.ClaimLabel("permission"), h.detailWords(state, item)
+		default:
 			given.Value = web.ClaimValue(item, masked(item, d.person.Value(item)))
 		}
 		page.Given = append(page.Given, given)
@@ -127,6 +130,16 @@ func (h *Handler) consentPage(w http.ResponseWriter, r *http.Request, c client.C
 	// The form's answer is a redirect to the client, and browsers check the whole chain.
 	httpx.AllowFormAction(w, client.Origin(state.RedirectURI))
 	h.cfg.Pages.Consent(w, r, page)
+}
+
+// detailWords says in our own words what an element of authorization_details allows.
+func (h *Handler) detailWords(state flow.State, item string) web.Text {
+	for _, raw := range state.Details {
+		if detailKey(raw) == item {
+			return h.cfg.Requests.Details.Words(raw)
+		}
+	}
+	return web.Text{}
 }
 
 // masked hides the middle of numbers that a passer-by could read off the screen; the person still recognises her own.

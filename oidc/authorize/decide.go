@@ -3,6 +3,7 @@ package authorize
 import (
 	"context"
 	"crypto/rand"
+	"crypto/sha256"
 	"encoding/base64"
 	"errors"
 	"net/http"
@@ -108,16 +109,7 @@ func (h *Handler) recent(s flow.State, sess session.Session, fresh bool) bool {
 
 // decideConsent compares what is asked with what was agreed.
 func (h *Handler) decideConsent(ctx context.Context, c client.Client, s flow.State, d decision) (decision, error) {
-	for _, name := range claim.Of(s.Scopes) {
-		if d.person.Value(name) != "" {
-			d.asked = append(d.asked, name)
-		}
-	}
-	for _, scope := range s.Scopes {
-		if _, _, ok := h.credential(scope); ok {
-			d.asked = append(d.asked, scopeItem+scope)
-		}
-	}
+	d.asked = h.asked(s, d.person)
 	last, err := h.cfg.Store.Consent(ctx, d.session.PersonID, c.ID)
 	if err != nil && !errors.Is(err, ErrNoConsent) {
 		return decision{}, err
@@ -135,8 +127,41 @@ func (h *Handler) decideConsent(ctx context.Context, c client.Client, s flow.Sta
 	return d, nil
 }
 
-// scopeItem marks a credential among the things agreed to.
-const scopeItem = "scope:"
+// Marks of the things agreed to that are no claims: a credential, and an element of authorization_details by its hash.
+const (
+	scopeItem  = "scope:"
+	detailItem = "detail:"
+)
+
+// detailKey names an element of authorization_details: an agreement covers exactly what was shown.
+func detailKey(raw []byte) string {
+	sum := sha256.Sum256(raw)
+	return detailItem + base64.RawURLEncoding.EncodeToString(sum[:])
+}
+
+// asked lists what the client would receive: claims of the person that have the value asked for, credentials, details.
+func (h *Handler) asked(s flow.State, person claim.Person) []string {
+	var out []string
+	byScope := claim.Of(s.Scopes)
+	for _, name := range claim.All() {
+		if !slices.Contains(byScope, name) && !slices.Contains(s.UserinfoClaims, name) && !slices.Contains(s.IDTokenClaims, name) {
+			continue
+		}
+		value := person.Value(name)
+		if wanted, limited := s.ClaimValues[name]; value != "" && (!limited || slices.Contains(wanted, value)) {
+			out = append(out, name)
+		}
+	}
+	for _, scope := range s.Scopes {
+		if _, _, ok := h.credential(scope); ok {
+			out = append(out, scopeItem+scope)
+		}
+	}
+	for _, raw := range s.Details {
+		out = append(out, detailKey(raw))
+	}
+	return out
+}
 
 func needLogin(s flow.State) decision {
 	if s.Asks("none") {
@@ -164,49 +189,77 @@ func intersect(a, b []string) []string {
 	return out
 }
 
-// issue writes the grant with its code, in the transaction of ctx, and returns where the browser goes.
-func (h *Handler) issue(ctx context.Context, c client.Client, s flow.State, d decision) (string, error) {
+// issue writes the grant with its code, in the transaction of ctx, and returns what the client is told.
+func (h *Handler) issue(ctx context.Context, c client.Client, s flow.State, d decision) (url.Values, error) {
 	now := h.cfg.Now()
+	if err := h.useUp(ctx, s.Request, now); err != nil {
+		return nil, err
+	}
 	g := grant.Grant{
 		ID: newID(), Type: client.AuthorizationCode, ClientID: c.ID, PersonID: d.session.PersonID, Subject: d.subject,
 		ACR: d.session.ACR, AMR: d.session.AMR, AuthTime: d.session.AuthTime, Nonce: s.Nonce, IssuerState: s.IssuerState,
 		SessionID: h.cfg.Pairwise.SessionID(c.ID, d.session.SID), Session: d.session.SID,
-		CodeState: grant.Issued, CodeExpires: now.Add(CodeLife), RedirectURI: s.RedirectURI, Challenge: s.Challenge, CreatedAt: now,
+		CodeState: grant.Issued, CodeExpires: now.Add(CodeLife), RedirectURI: s.RedirectURI, Challenge: s.Challenge, JKT: s.JKT, CreatedAt: now,
+		Resources: s.Resources,
 	}
-	for _, scope := range s.Scopes {
-		audience, _, credential := h.credential(scope)
-		switch {
-		case credential && !slices.Contains(d.agreed, scopeItem+scope):
-			continue
-		case scope == claim.OpenID:
-			audience = []string{h.cfg.Issuer}
-		}
-		g.Scopes = append(g.Scopes, scope)
-		for _, a := range audience {
-			if !slices.Contains(g.Audience, a) {
-				g.Audience = append(g.Audience, a)
-			}
-		}
-	}
-	for _, name := range claim.All() {
-		if slices.Contains(d.agreed, name) {
-			g.Claims = append(g.Claims, name)
-		}
-	}
+	h.allow(&g, s, d)
 	code, signature, err := h.cfg.Engine.IssueCode(ctx, g)
 	if err != nil {
-		return "", err
+		return nil, err
 	}
 	g.CodeSignature = signature
 	err = h.cfg.Store.PutGrant(ctx, g, audit.Event{Kind: "oidc.code_issued", Actor: g.PersonID, Subject: g.ID, Client: c.ID,
 		Detail: map[string]string{"acr": g.ACR}})
 	if err != nil {
-		return "", err
+		return nil, err
 	}
 	if err := h.cfg.Sessions.Touch(ctx, d.session); err != nil {
-		return "", err
+		return nil, err
 	}
-	return answerURL(s.RedirectURI, s.State, url.Values{"code": {code}, "iss": {h.cfg.Issuer}}), nil
+	return url.Values{"code": {code}}, nil
+}
+
+// allow writes into the grant what was asked and agreed.
+func (h *Handler) allow(g *grant.Grant, s flow.State, d decision) {
+	audience := func(list ...string) {
+		for _, a := range list {
+			if !slices.Contains(g.Audience, a) {
+				g.Audience = append(g.Audience, a)
+			}
+		}
+	}
+	for _, scope := range s.Scopes {
+		issuers, _, credential := h.credential(scope)
+		switch {
+		case credential && !slices.Contains(d.agreed, scopeItem+scope):
+			continue
+		case scope == claim.OpenID:
+			issuers = []string{h.cfg.Issuer}
+		}
+		g.Scopes = append(g.Scopes, scope)
+		audience(issuers...)
+	}
+	audience(s.Resources...)
+	for _, raw := range s.Details {
+		if slices.Contains(d.agreed, detailKey(raw)) {
+			g.Details = append(g.Details, raw)
+		}
+	}
+	byScope := claim.Of(s.Scopes)
+	for _, name := range claim.All() {
+		if !slices.Contains(d.agreed, name) {
+			continue
+		}
+		if slices.Contains(byScope, name) || slices.Contains(s.UserinfoClaims, name) {
+			g.Claims = append(g.Claims, name)
+		}
+		if slices.Contains(s.IDTokenClaims, name) {
+			g.IDTokenClaims = append(g.IDTokenClaims, name)
+		}
+	}
+	if len(g.Audience) == 0 {
+		g.Audience = []string{h.cfg.Issuer} // a token is always for somebody
+	}
 }
 
 func newID() string {

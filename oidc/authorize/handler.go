@@ -19,7 +19,6 @@ import (
 	"log/slog"
 	"net/http"
 	"net/url"
-	"strings"
 	"time"
 
 	"github.com/hufu-id/hufu/internal/audit"
@@ -28,9 +27,12 @@ import (
 	"github.com/hufu-id/hufu/oidc/client"
 	"github.com/hufu-id/hufu/oidc/flow"
 	"github.com/hufu-id/hufu/oidc/grant"
-	"github.com/hufu-id/hufu/oidc/hint"
 	"github.com/hufu-id/hufu/oidc/internal/fositex"
+	"github.com/hufu-id/hufu/oidc/jar"
 	"github.com/hufu-id/hufu/oidc/oauth"
+	"github.com/hufu-id/hufu/oidc/pushed"
+	"github.com/hufu-id/hufu/oidc/request"
+	"github.com/hufu-id/hufu/oidc/respond"
 	"github.com/hufu-id/hufu/oidc/session"
 	"github.com/hufu-id/hufu/web"
 )
@@ -42,6 +44,8 @@ const CodeLife = 60 * time.Second
 type Store interface {
 	ConsentStore
 	PutGrant(ctx context.Context, g grant.Grant, ev audit.Event) error
+	UsePushed(ctx context.Context, id string, at time.Time) error
+	ClaimOnce(ctx context.Context, kind, id string, expires time.Time) error
 	InTx(ctx context.Context, fn func(ctx context.Context) error) error
 	Audit(ctx context.Context, ev audit.Event) error
 }
@@ -57,13 +61,14 @@ type Config struct {
 	Issuer           string
 	Store            Store
 	Clients          *client.Registry
+	Requests         *request.Parser
+	Responses        *respond.Writer
 	Sessions         *session.Manager
 	Flows            *flow.Jar
 	Engine           *fositex.Engine
 	Persons          claim.Persons
 	CredentialScopes claim.CredentialScopes
 	Pairwise         claim.Pairwise
-	Hints            hint.Reader
 	Pages            Pages
 	// ProvinceName names a province for a page; nil shows its code.
 	ProvinceName func(code string) web.Text
@@ -87,12 +92,12 @@ func (h *Handler) credential(scope string) (audience []string, title web.Text, o
 
 // Authorize is the authorization endpoint, GET and POST.
 func (h *Handler) Authorize(w http.ResponseWriter, r *http.Request) {
-	values, err := read(r)
+	values, err := request.Read(r)
 	if err != nil {
 		h.fail(w, r, err)
 		return
 	}
-	c, req, err := h.parse(r.Context(), values)
+	c, req, err := h.cfg.Requests.Browser(r.Context(), values)
 	if err != nil {
 		h.fail(w, r, err)
 		return
@@ -101,7 +106,7 @@ func (h *Handler) Authorize(w http.ResponseWriter, r *http.Request) {
 	if r.Method == http.MethodPost {
 		// A POST from the client's site comes without our SameSite=Lax cookies: whoever is logged in would look logged out. The
 		// redirect to our own address brings them.
-		h.keep(w, r, state, dispatchPath(state.ID))
+		h.keep(w, r, c, state, dispatchPath(state.ID))
 		return
 	}
 	h.dispatch(w, r, c, state)
@@ -130,32 +135,32 @@ func (h *Handler) dispatch(w http.ResponseWriter, r *http.Request, c client.Clie
 	}
 	switch d.step {
 	case stepLogin:
-		h.keep(w, r, state, loginPath(state.ID))
+		h.keep(w, r, c, state, loginPath(state.ID))
 	case stepConsent:
-		h.keep(w, r, state, consentPath(state.ID))
+		h.keep(w, r, c, state, consentPath(state.ID))
 	case stepLevel:
 		h.levelPage(w, r, state, d)
 	case stepRefuse:
-		h.fail(w, r, h.redirectError(state, d.refusal))
+		h.fail(w, r, tell(c, state, d.refusal))
 	case stepDone:
-		location := ""
+		var answer url.Values
 		err := h.cfg.Store.InTx(r.Context(), func(ctx context.Context) (err error) {
-			location, err = h.issue(ctx, c, state, d)
+			answer, err = h.issue(ctx, c, state, d)
 			return err
 		})
 		if err != nil {
 			h.fail(w, r, err)
 			return
 		}
-		http.Redirect(w, r, location, http.StatusSeeOther)
+		h.cfg.Responses.Write(w, r, c, state.Request, answer)
 	}
 }
 
 // keep puts the flow into the browser and sends it on.
-func (h *Handler) keep(w http.ResponseWriter, r *http.Request, state flow.State, path string) {
+func (h *Handler) keep(w http.ResponseWriter, r *http.Request, c client.Client, state flow.State, path string) {
 	err := h.cfg.Flows.Put(w, r, state)
 	if errors.Is(err, flow.ErrTooLarge) {
-		err = h.redirectError(state, oauth.Because(oauth.InvalidRequest, "the request is too long to be kept", err))
+		err = tell(c, state, oauth.Because(oauth.InvalidRequest, "the request is too long to be kept", err))
 	}
 	if err != nil {
 		h.fail(w, r, err)
@@ -180,33 +185,33 @@ func (h *Handler) load(r *http.Request, id string) (flow.State, client.Client, e
 	c, err := h.cfg.Clients.Get(r.Context(), state.ClientID)
 	switch {
 	case errors.Is(err, client.ErrUnknown):
-		return state, c, &pageError{kind: web.ProblemClient, cause: err}
+		return state, c, &request.PageError{Kind: web.ProblemClient, Cause: err}
 	case err == nil && !c.AllowsRedirect(state.RedirectURI):
-		return state, c, &pageError{kind: web.ProblemRedirect, client: c.Name, cause: errors.New("redirect_uri no longer registered")}
+		return state, c, &request.PageError{Kind: web.ProblemRedirect, Client: c, Cause: errors.New("redirect_uri no longer registered")}
 	}
 	return state, c, err
 }
 
-func (h *Handler) redirectError(state flow.State, e *oauth.Error) error {
-	return &redirectError{redirectURI: state.RedirectURI, state: state.State, answer: e}
+// tell makes an error that the client is told.
+func tell(c client.Client, state flow.State, e *oauth.Error) error {
+	return &request.ClientError{Client: c, Request: state.Request, Answer: e}
 }
 
-// fail is the one writer of errors of the browser's endpoints: a redirect where the address is verified, else a page.
+// fail is the one writer of errors of the browser's endpoints: to the client where its address is verified, else a page.
 func (h *Handler) fail(w http.ResponseWriter, r *http.Request, err error) {
-	var toClient *redirectError
-	var page *pageError
+	var toClient *request.ClientError
+	var page *request.PageError
 	log := h.cfg.Log.With("trace", audit.Trace(r.Context()))
 	switch {
 	case errors.As(err, &toClient):
 		log.InfoContext(r.Context(), "authorization refused", "error", err)
-		http.Redirect(w, r, h.errorURL(toClient), http.StatusSeeOther)
+		h.cfg.Responses.Error(w, r, toClient.Client, toClient.Request, toClient.Answer)
 	case errors.As(err, &page):
 		log.InfoContext(r.Context(), "authorization request refused", "error", err)
-		p := web.NewProblem(page.kind, web.Args{"client": page.client})
-		if p.Status < 400 || page.kind != web.ProblemTooLarge {
-			p.Status = http.StatusBadRequest
-		}
-		h.cfg.Pages.Problem(w, r, p)
+		h.problem(w, r, page.Kind, page.Client, page.Answer)
+	case errors.Is(err, pushed.ErrUnknown), errors.Is(err, client.ErrReplayed):
+		log.InfoContext(r.Context(), "authorization request used before", "error", err)
+		h.problem(w, r, web.ProblemRequestURI, client.Client{}, nil)
 	case errors.Is(err, flow.ErrNone):
 		p := web.NewProblem(web.ProblemFlowGone, nil)
 		p.Status = http.StatusForbidden
@@ -217,25 +222,33 @@ func (h *Handler) fail(w http.ResponseWriter, r *http.Request, err error) {
 	}
 }
 
-// errorURL carries only what the specifications name, and iss (RFC 9207).
-func (h *Handler) errorURL(e *redirectError) string {
-	v := url.Values{"error": {string(e.answer.Code)}, "iss": {h.cfg.Issuer}}
-	if e.answer.Description != "" {
-		v.Set("error_description", e.answer.Description)
+// problem shows the page of a request that can't be answered to a client.
+func (h *Handler) problem(w http.ResponseWriter, r *http.Request, kind web.ProblemKind, c client.Client, answer *oauth.Error) {
+	name := c.Name
+	if name.IsZero() {
+		name = web.Say("problem.client.unnamed", nil)
 	}
-	return answerURL(e.redirectURI, e.state, v)
+	p := web.NewProblem(kind, web.Args{"client": name})
+	if kind != web.ProblemTooLarge {
+		p.Status = http.StatusBadRequest
+	}
+	if answer != nil {
+		p.Developer = string(answer.Code) + ": " + answer.Description
+	}
+	h.cfg.Pages.Problem(w, r, p)
 }
 
-// answerURL appends to the registered address as it is, a query of its own included.
-func answerURL(redirectURI string, state *string, v url.Values) string {
-	if state != nil {
-		v.Set("state", *state)
+// useUp uses up what the request came from, in the transaction of its code: of two browsers with one reference one gets a code.
+func (h *Handler) useUp(ctx context.Context, req flow.Request, at time.Time) error {
+	if req.Pushed != "" {
+		if err := h.cfg.Store.UsePushed(ctx, req.Pushed, at); err != nil {
+			return err
+		}
 	}
-	sep := "?"
-	if strings.Contains(redirectURI, "?") {
-		sep = "&"
+	if req.Object == nil {
+		return nil
 	}
-	return redirectURI + sep + v.Encode()
+	return h.cfg.Store.ClaimOnce(ctx, jar.Kind, req.Object.ID, req.Object.Expires)
 }
 
 // checkForm is the CSRF rule for the forms of a flow.

@@ -8,6 +8,7 @@ import (
 	"github.com/hufu-id/hufu/oidc/client"
 	"github.com/hufu-id/hufu/oidc/flow"
 	"github.com/hufu-id/hufu/oidc/oauth"
+	"github.com/hufu-id/hufu/oidc/request"
 	"github.com/hufu-id/hufu/oidc/session"
 	"github.com/hufu-id/hufu/web"
 )
@@ -16,7 +17,7 @@ import (
 func (h *Handler) BeginLogin(w http.ResponseWriter, r *http.Request, returnPath string) {
 	state := h.cfg.Flows.New(flow.Request{})
 	state.ReturnPath = localPath(returnPath)
-	h.keep(w, r, state, loginPath(state.ID))
+	h.keep(w, r, client.Client{}, state, loginPath(state.ID))
 }
 
 // localPath keeps a return address on this host: "//evil.example" and "/\evil.example" are other hosts to a browser.
@@ -44,7 +45,7 @@ func (h *Handler) Describe(r *http.Request, flowID string) (flow.Info, error) {
 
 // noFlow makes a flow whose client is gone look like a flow that is gone: the page says the same, start again at the service.
 func noFlow(err error) error {
-	if _, ok := err.(*pageError); ok {
+	if _, ok := err.(*request.PageError); ok {
 		return flow.ErrNone
 	}
 	return err
@@ -78,10 +79,10 @@ func (h *Handler) LoggedIn(ctx context.Context, r *http.Request, flowID string, 
 		// Back to the dispatcher, which finds the session and decides the same.
 		return func(w http.ResponseWriter) {
 			made.SetCookie(w)
-			h.keep(w, r, state, dispatchPath(state.ID))
+			h.keep(w, r, c, state, dispatchPath(state.ID))
 		}, nil
 	}
-	location, err := h.issue(ctx, c, state, d)
+	answer, err := h.issue(ctx, c, state, d)
 	if err != nil {
 		return nil, err
 	}
@@ -90,13 +91,13 @@ func (h *Handler) LoggedIn(ctx context.Context, r *http.Request, flowID string, 
 		if err := h.cfg.Flows.Put(w, r, state); err != nil { // for the back button only
 			h.cfg.Log.WarnContext(r.Context(), "flow not kept", "error", err)
 		}
-		http.Redirect(w, r, location, http.StatusSeeOther)
+		h.cfg.Responses.Write(w, r, c, state.Request, answer)
 	}, nil
 }
 
 // Cancelled ends a flow without a login.
 func (h *Handler) Cancelled(w http.ResponseWriter, r *http.Request, flowID string) {
-	state, _, err := h.load(r, flowID)
+	state, c, err := h.load(r, flowID)
 	if err != nil {
 		h.fail(w, r, err)
 		return
@@ -106,7 +107,7 @@ func (h *Handler) Cancelled(w http.ResponseWriter, r *http.Request, flowID strin
 		http.Redirect(w, r, "/", http.StatusSeeOther)
 		return
 	}
-	h.fail(w, r, h.redirectError(state, oauth.New(oauth.AccessDenied, "the person cancelled the login")))
+	h.fail(w, r, tell(c, state, oauth.New(oauth.AccessDenied, "the person cancelled the login")))
 }
 
 // Leave goes back to the client from a page that says that this login is not enough.
@@ -124,7 +125,7 @@ func (h *Handler) Leave(w http.ResponseWriter, r *http.Request, flowID string) {
 		answer = oauth.New(oauth.UnmetAuthentication, "the login did not reach the required level")
 	}
 	h.cfg.Flows.End(w, r, flowID)
-	h.fail(w, r, h.redirectError(state, answer))
+	h.fail(w, r, tell(c, state, answer))
 }
 
 // levelPage says that the login is below what the service needs, and leaves both ways open: another province, or back.

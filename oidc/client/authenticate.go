@@ -8,10 +8,12 @@ import (
 	"fmt"
 	"net/http"
 	"net/url"
+	"slices"
 	"strings"
 	"time"
 
 	"github.com/hufu-id/hufu/internal/jose"
+	"github.com/hufu-id/hufu/oidc/oauth"
 )
 
 // Errors of authentication. Both become invalid_client or invalid_request at the edge; why exactly is for the log.
@@ -49,7 +51,10 @@ func (a Authenticated) Client() Client { return a.client }
 // Anonymous says that the request named no client at all.
 func (a Authenticated) Anonymous() bool { return a.client.ID == "" }
 
-// ClaimOnce uses up an id among its kind, until it expires.
+// ErrReplayed: an id that may be used once was used before.
+var ErrReplayed = errors.New("client: used before")
+
+// ClaimOnce uses up an id among its kind, until it expires. ErrReplayed the second time.
 type ClaimOnce func(ctx context.Context, kind, id string, expires time.Time) error
 
 // UseUp uses up the assertion, in the transaction of ctx; nothing to do for other methods. The id belongs to the client: two clients may
@@ -64,9 +69,10 @@ func (a Authenticated) UseUp(ctx context.Context, once ClaimOnce) error {
 // Authenticator checks client authentication at endpoints that clients call directly.
 type Authenticator struct {
 	Registry *Registry
-	// Issuer and TokenEndpoint are the audiences of assertions.
-	Issuer, TokenEndpoint string
-	Now                   func() time.Time
+	// Issuer and, by profile, Endpoints are the audiences of assertions.
+	Issuer    string
+	Endpoints []string
+	Now       func() time.Time
 }
 
 // Authenticate finds the one method that the request uses and checks it. Nothing is written: the caller must call UseUp in its
@@ -234,5 +240,17 @@ func (a Authenticator) audience(c Client, claims jose.Claims) bool {
 	if _, single := claims["aud"].(string); !single && !policy.AudienceArray {
 		return false
 	}
-	return list[0] == a.Issuer || policy.TokenEndpointAudience && list[0] == a.TokenEndpoint
+	return list[0] == a.Issuer || policy.TokenEndpointAudience && slices.Contains(a.Endpoints, list[0])
+}
+
+// Refusal is what a client is told that failed to authenticate: as little as the specification allows. Which of client, method, secret or
+// assertion was wrong stays with us. Another error is returned as it is.
+func Refusal(err error) error {
+	switch {
+	case errors.Is(err, ErrMethods):
+		return oauth.Because(oauth.InvalidRequest, "use exactly one client authentication method", err)
+	case errors.Is(err, ErrAuthentication):
+		return &oauth.Error{Code: oauth.InvalidClient, Description: "client authentication failed", Status: http.StatusUnauthorized, Cause: err}
+	}
+	return err
 }

@@ -63,14 +63,23 @@ type Request struct {
 	LoginHint   string `json:"login_hint,omitempty"`
 	UILocales   string `json:"locales,omitempty"`
 	IssuerState string `json:"issuer_state,omitempty"`
-	// UserinfoClaims and IDTokenClaims are claims of the catalogue that the claims parameter asks for (OpenID Connect Core 5.5).
-	UserinfoClaims []string `json:"claims_u,omitempty"`
-	IDTokenClaims  []string `json:"claims_i,omitempty"`
+	// UserinfoClaims and IDTokenClaims are claims of the catalogue that the claims parameter asks for (OpenID Connect Core 5.5), ClaimValues
+	// the values that it wants of some of them.
+	UserinfoClaims []string            `json:"claims_u,omitempty"`
+	IDTokenClaims  []string            `json:"claims_i,omitempty"`
+	ClaimValues    map[string][]string `json:"claims_v,omitempty"`
 	// Resources are where the token is for (RFC 8707), Details what it is for (authorization_details, RFC 9396).
 	Resources []string          `json:"resource,omitempty"`
 	Details   []json.RawMessage `json:"details,omitempty"`
-	// Pushed is the id of the pushed request that this one came from; a code uses it up.
+	// Pushed is the id of the pushed request, Object that of the request object that this one came from; a code uses them up.
 	Pushed string `json:"pushed,omitempty"`
+	Object *Once  `json:"object,omitempty"`
+}
+
+// Once is an id that may be used once, and how long it must be remembered.
+type Once struct {
+	ID      string    `json:"i"`
+	Expires time.Time `json:"e"`
 }
 
 // Asks says whether prompt holds a value.

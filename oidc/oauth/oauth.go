@@ -29,6 +29,10 @@ const (
 	RequestURINotSupported  Code = "request_uri_not_supported"
 	RegistrationUnsupported Code = "registration_not_supported"
 	UnmetAuthentication     Code = "unmet_authentication_requirements"
+	InvalidRequestObject    Code = "invalid_request_object"        // OpenID Connect Core 3.1.2.6, RFC 9101 section 7
+	InvalidRequestURI       Code = "invalid_request_uri"           // the same
+	InvalidTarget           Code = "invalid_target"                // RFC 8707 section 2
+	InvalidDetails          Code = "invalid_authorization_details" // RFC 9396 section 5
 )
 
 // Codes of the token endpoint and of protected resources (RFC 6749 5.2, RFC 6750 3.1).
@@ -38,6 +42,8 @@ const (
 	UnsupportedGrantType Code = "unsupported_grant_type"
 	InvalidToken         Code = "invalid_token"
 	InsufficientScope    Code = "insufficient_scope"
+	InvalidDPoPProof     Code = "invalid_dpop_proof" // RFC 9449 section 5
+	UseDPoPNonce         Code = "use_dpop_nonce"     // RFC 9449 section 8
 )
 
 // Error is an answer of the protocol. Description is for the client's developer: fixed text, never text from the request.

@@ -19,8 +19,14 @@ const (
 	KeepLife = time.Hour
 )
 
-// ErrUnknown: no such pushed request, or a code was given for it already.
-var ErrUnknown = errors.New("pushed: unknown")
+// PublicLimit is how many requests of one public client may be open: anybody can push in its name, and must not fill the table.
+const PublicLimit = 1000
+
+// Errors of the store.
+var (
+	ErrUnknown = errors.New("pushed: unknown") // no such pushed request, or a code was given for it already
+	ErrTooMany = errors.New("pushed: too many")
+)
 
 // Request is a pushed request as it is kept.
 type Request struct {
@@ -34,7 +40,8 @@ type Request struct {
 
 // Store keeps pushed requests. Every method joins the transaction in ctx. Safe for concurrent use by several nodes.
 type Store interface {
-	PutPushed(ctx context.Context, p Request) error
+	// PutPushed writes a request. ErrTooMany when limit is above 0 and that many of the client are open.
+	PutPushed(ctx context.Context, p Request, limit int) error
 	// Pushed reads one that gave no code yet, expired ones too. ErrUnknown.
 	Pushed(ctx context.Context, id string) (Request, error)
 	// UsePushed uses it up by one conditional statement. Of any number of callers exactly one gets nil, the others ErrUnknown.

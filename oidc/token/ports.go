@@ -27,6 +27,3 @@ var (
 	ErrTxMissing = errors.New("token: transaction code expected")
 	ErrTxUnasked = errors.New("token: no transaction code expected")
 )
-
-// ErrReplayed: an id that may be used once was used before.
-var ErrReplayed = errors.New("token: used before")

@@ -109,7 +109,7 @@ func (h *Handler) serve(r *http.Request) (*response, error) {
 	// 1. Authenticate the client.
 	who, err := h.cfg.Authenticator.Authenticate(r, form)
 	if err != nil {
-		return nil, clientError(err)
+		return nil, client.Refusal(err)
 	}
 	req := request{who: who, form: form, at: h.cfg.Now()}
 
@@ -132,8 +132,8 @@ func (h *Handler) serve(r *http.Request) (*response, error) {
 		return err
 	})
 	switch {
-	case errors.Is(err, ErrReplayed):
-		return nil, clientError(fmt.Errorf("%w: %w", client.ErrAuthentication, err))
+	case errors.Is(err, client.ErrReplayed):
+		return nil, client.Refusal(fmt.Errorf("%w: %w", client.ErrAuthentication, err))
 	case err != nil:
 		return nil, err
 	case refused != nil:
@@ -166,7 +166,7 @@ func (h *Handler) bind(ctx context.Context, req request) (bound, error) {
 	}
 	// Only the pre-authorized code stands for itself; everything else is a client's.
 	if req.who.Anonymous() && grantType != client.PreAuthorizedCode {
-		return bound{}, clientError(fmt.Errorf("%w: none sent", client.ErrAuthentication))
+		return bound{}, client.Refusal(fmt.Errorf("%w: none sent", client.ErrAuthentication))
 	}
 	if !req.who.Anonymous() && !c.Has(grantType) {
 		return bound{}, oauth.New(oauth.UnauthorizedClient, "the client is not registered for this grant_type")
@@ -178,17 +178,6 @@ func (h *Handler) bind(ctx context.Context, req request) (bound, error) {
 		return h.preAuthorizedCode(req)
 	}
 	return h.authorizationCode(ctx, req)
-}
-
-// clientError says as little as the specification allows: which of client, method, secret or assertion was wrong stays with us.
-func clientError(err error) error {
-	switch {
-	case errors.Is(err, client.ErrMethods):
-		return oauth.Because(oauth.InvalidRequest, "use exactly one client authentication method", err)
-	case errors.Is(err, client.ErrAuthentication):
-		return &oauth.Error{Code: oauth.InvalidClient, Description: "client authentication failed", Status: http.StatusUnauthorized, Cause: err}
-	}
-	return err
 }
 
 func random(n int) string {

@@ -14,7 +14,6 @@ import (
 	"github.com/hufu-id/hufu/oidc/authorize"
 	"github.com/hufu-id/hufu/oidc/client"
 	"github.com/hufu-id/hufu/oidc/session"
-	"github.com/hufu-id/hufu/oidc/token"
 )
 
 // Store implements oidc.Store. Safe for concurrent use by several nodes.
@@ -44,11 +43,11 @@ func (s *Store) Audit(ctx context.Context, ev audit.Event) error {
 	return s.db.Audit(ctx, ev)
 }
 
-// ClaimOnce uses up an id; token.ErrReplayed the second time.
+// ClaimOnce uses up an id; client.ErrReplayed the second time.
 func (s *Store) ClaimOnce(ctx context.Context, kind, id string, expires time.Time) error {
 	err := s.db.ClaimOnce(ctx, kind, id, expires)
 	if errors.Is(err, sqlstore.ErrLost) {
-		return fmt.Errorf("%w: %w", token.ErrReplayed, err)
+		return fmt.Errorf("%w: %w", client.ErrReplayed, err)
 	}
 	return err
 }

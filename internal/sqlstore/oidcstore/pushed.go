@@ -11,10 +11,14 @@ import (
 	"github.com/hufu-id/hufu/oidc/pushed"
 )
 
-// PutPushed writes a pushed request.
-func (s *Store) PutPushed(ctx context.Context, p pushed.Request) error {
-	_, err := s.db.Exec(ctx, `INSERT INTO oidc_pushed (id, client_id, parameters, expires_at, keep_until, used) VALUES ($1, $2, $3, $4, $5, 0)`,
-		p.ID, p.ClientID, p.Parameters, sqlstore.Micros(p.ExpiresAt), sqlstore.Micros(p.KeepUntil))
+// PutPushed writes a pushed request. The count decides in the same statement; a few more than the limit may slip in at one moment, no more.
+func (s *Store) PutPushed(ctx context.Context, p pushed.Request, limit int) error {
+	err := s.db.Claim(ctx, `INSERT INTO oidc_pushed (id, client_id, parameters, expires_at, keep_until, used) SELECT $1, $2, $3, $4, $5, 0
+		WHERE $6 = 0 OR (SELECT COUNT(*) FROM oidc_pushed WHERE client_id = $2 AND used = 0 AND expires_at > $7) < $6`,
+		p.ID, p.ClientID, p.Parameters, sqlstore.Micros(p.ExpiresAt), sqlstore.Micros(p.KeepUntil), limit, sqlstore.Micros(s.now()))
+	if errors.Is(err, sqlstore.ErrLost) {
+		return fmt.Errorf("%w: %w", pushed.ErrTooMany, err)
+	}
 	return err
 }
 
