@@ -10,6 +10,7 @@ import (
 	"github.com/hufu-id/hufu/internal/jose"
 	"github.com/hufu-id/hufu/oidc/claim"
 	"github.com/hufu-id/hufu/oidc/client"
+	"github.com/hufu-id/hufu/oidc/dpop"
 	"github.com/hufu-id/hufu/oidc/oauth"
 	"github.com/hufu-id/hufu/oidc/request"
 )
@@ -38,6 +39,7 @@ func newDocuments(cfg Config) (documents, error) {
 	if cfg.PreAuthorizedCodes != nil {
 		grants = append(grants, client.PreAuthorizedCode)
 	}
+	signing := []jose.Alg{jose.ES256, jose.PS256, jose.EdDSA, jose.RS256}
 	server := map[string]any{
 		"issuer":                                           cfg.Issuer,
 		"authorization_endpoint":                           cfg.Issuer + "/authorize",
@@ -49,8 +51,12 @@ func newDocuments(cfg Config) (documents, error) {
 		"grant_types_supported":                            grants,
 		"code_challenge_methods_supported":                 []string{"S256"},
 		"token_endpoint_auth_methods_supported":            []client.AuthMethod{client.SecretBasic, client.SecretPost, client.PrivateKeyJWT, client.None},
-		"token_endpoint_auth_signing_alg_values_supported": []jose.Alg{jose.ES256, jose.PS256, jose.EdDSA},
+		"token_endpoint_auth_signing_alg_values_supported": signing,
 		"authorization_response_iss_parameter_supported":   true,
+		"pushed_authorization_request_endpoint":            cfg.Issuer + "/par",
+		"dpop_signing_alg_values_supported":                dpop.Algs(),
+		"request_object_signing_alg_values_supported":      signing,
+		"authorization_signing_alg_values_supported":       []jose.Alg{jose.ES256},
 		"ui_locales_supported":                             []string{"zh-Hans-CN", "en"},
 	}
 	if cfg.PreAuthorizedCodes != nil {
@@ -65,9 +71,9 @@ func newDocuments(cfg Config) (documents, error) {
 		"claim_types_supported":                 []string{"normal"},
 		"claims_supported":                      append([]string{"sub", "iss", "aud", "exp", "iat", "auth_time", "acr", "amr", "sid", "nonce", "at_hash"}, claim.All()...),
 		"prompt_values_supported":               []string{"none", "login", "consent", "select_account"},
-		"claims_parameter_supported":            false,
-		"request_parameter_supported":           false,
-		"request_uri_parameter_supported":       false, // the default would be true
+		"claims_parameter_supported":            true,
+		"request_parameter_supported":           true,
+		"request_uri_parameter_supported":       false, // the default would be true; references to pushed requests are not meant
 	}
 	for k, v := range server {
 		openid[k] = v

@@ -21,6 +21,8 @@ package oidc
 
 import (
 	"context"
+	"errors"
+	"fmt"
 	"log/slog"
 	"net/http"
 	"time"
@@ -30,12 +32,15 @@ import (
 	"github.com/hufu-id/hufu/internal/audit"
 	"github.com/hufu-id/hufu/internal/httpx"
 	"github.com/hufu-id/hufu/internal/jose"
+	"github.com/hufu-id/hufu/oidc/access"
 	"github.com/hufu-id/hufu/oidc/authorize"
+	"github.com/hufu-id/hufu/oidc/binding"
 	"github.com/hufu-id/hufu/oidc/claim"
 	"github.com/hufu-id/hufu/oidc/client"
 	"github.com/hufu-id/hufu/oidc/flow"
 	"github.com/hufu-id/hufu/oidc/grant"
 	"github.com/hufu-id/hufu/oidc/hint"
+	"github.com/hufu-id/hufu/oidc/oauth"
 	"github.com/hufu-id/hufu/oidc/par"
 	"github.com/hufu-id/hufu/oidc/pushed"
 	"github.com/hufu-id/hufu/oidc/request"
@@ -98,8 +103,10 @@ type Store interface {
 type Config struct {
 	// Issuer is the bare origin, e.g. "https://id.example" or "http://localhost:8080".
 	Issuer string
-	Store  Store
-	Keys   Keys
+	// MTLSOrigin is the origin of the listener that asks for client certificates; "" for none.
+	MTLSOrigin string
+	Store      Store
+	Keys       Keys
 	// PairwiseSecret and CodeSecret are 32 bytes each, from keys.Secret. The first must never change.
 	PairwiseSecret, CodeSecret []byte
 	Sealer                     *httpx.Sealer
@@ -122,6 +129,8 @@ type Provider struct {
 	authorize *authorize.Handler
 	token     *token.Handler
 	par       *par.Handler
+	access    access.Reader
+	bindings  binding.Checker
 	sessions  *session.Manager
 	grants    *grant.Verifier
 	pairwise  claim.Pairwise
@@ -164,10 +173,19 @@ func (p *Provider) Cancelled(w http.ResponseWriter, r *http.Request, flowID stri
 	p.authorize.Cancelled(w, r, flowID)
 }
 
-// ValidateAccessToken checks a bearer token for one audience: signature, typ, issuer, audience, time, living grant and client.
-// ErrInvalidToken for everything that is wrong with the token; any other error is a fault of ours.
-func (p *Provider) ValidateAccessToken(ctx context.Context, bearer, audience string) (AccessToken, error) {
-	return p.grants.Validate(ctx, bearer, audience)
+// Presenting must go around the router whose handlers ask ValidateAccessToken: it keeps the proof that a request brings for its token.
+func (p *Provider) Presenting(next http.Handler) http.Handler { return access.Presenting(next) }
+
+// ValidateAccessToken checks an access token for one audience: signature or seal, typ, issuer, audience, time, living grant and client, and
+// the proof of possession in the request when the token is bound to a key or certificate. ErrInvalidToken for everything that is wrong
+// with either; any other error is a fault of ours.
+func (p *Provider) ValidateAccessToken(ctx context.Context, token, audience string) (AccessToken, error) {
+	t, err := p.access.Check(ctx, token, audience, false)
+	var refused *oauth.Error
+	if errors.As(err, &refused) {
+		err = fmt.Errorf("%w: %w", ErrInvalidToken, err)
+	}
+	return t, err
 }
 
 // RevokeGrant ends a grant and all its tokens at once.

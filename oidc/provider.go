@@ -2,6 +2,8 @@ package oidc
 
 import (
 	"context"
+	"crypto/hmac"
+	"crypto/sha256"
 	"errors"
 	"fmt"
 	"log/slog"
@@ -12,9 +14,12 @@ import (
 	"github.com/gorilla/mux"
 
 	"github.com/hufu-id/hufu/internal/jose"
+	"github.com/hufu-id/hufu/oidc/access"
 	"github.com/hufu-id/hufu/oidc/authorize"
+	"github.com/hufu-id/hufu/oidc/binding"
 	"github.com/hufu-id/hufu/oidc/claim"
 	"github.com/hufu-id/hufu/oidc/client"
+	"github.com/hufu-id/hufu/oidc/dpop"
 	"github.com/hufu-id/hufu/oidc/flow"
 	"github.com/hufu-id/hufu/oidc/grant"
 	"github.com/hufu-id/hufu/oidc/hint"
@@ -55,10 +60,11 @@ func New(cfg Config) (*Provider, error) {
 		hints:    hint.Reader{Issuer: cfg.Issuer, Keys: cfg.Keys.VerificationKeys},
 		flows:    &flow.Jar{Sealer: cfg.Sealer, Now: cfg.Now},
 	}
-	credential := p.credential
+	p.bindings = binding.Checker{Origins: origins(cfg), Nonces: dpop.NewNonces(derive(cfg.CodeSecret, "dpop nonces")), Now: cfg.Now}
+	p.access = access.Reader{Grants: p.grants, Clients: clients, Bindings: p.bindings, ClaimOnce: cfg.Store.ClaimOnce}
 	objects := jar.Reader{Issuer: cfg.Issuer, Keys: registeredKeys{}, Now: cfg.Now}
 	push := &par.Pushed{Store: cfg.Store, Sealer: cfg.Sealer, Now: cfg.Now}
-	requests := &request.Parser{Issuer: cfg.Issuer, Clients: clients, Hints: p.hints, Credential: credential, Details: cfg.DetailTypes, Objects: objects,
+	requests := &request.Parser{Issuer: cfg.Issuer, Clients: clients, Hints: p.hints, Credential: p.credential, Details: cfg.DetailTypes, Objects: objects,
 		Pushed: push, Now: cfg.Now}
 	p.authorize = authorize.New(authorize.Config{
 		Issuer: cfg.Issuer, Store: cfg.Store, Clients: clients, Requests: requests,
@@ -68,13 +74,28 @@ func New(cfg Config) (*Provider, error) {
 		Log: cfg.Log, Now: cfg.Now,
 	})
 	authenticator := client.Authenticator{Registry: clients, Issuer: cfg.Issuer, Endpoints: []string{cfg.Issuer + "/token", cfg.Issuer + "/par"}, Now: cfg.Now}
-	p.par = &par.Handler{Store: cfg.Store, Pushed: push, Authenticator: authenticator, Requests: requests, Log: cfg.Log, Now: cfg.Now}
+	p.par = &par.Handler{Store: cfg.Store, Pushed: push, Authenticator: authenticator, Bindings: p.bindings, Requests: requests, Log: cfg.Log, Now: cfg.Now}
 	p.token = token.New(token.Config{
 		Issuer: cfg.Issuer, Store: cfg.Store, Engine: engine, PreAuthorizedCodes: cfg.PreAuthorizedCodes, MachineAudience: p.machineAudience,
-		Authenticator: authenticator, Log: cfg.Log, Now: cfg.Now,
+		Authenticator: authenticator, Bindings: p.bindings, Log: cfg.Log, Now: cfg.Now,
 	})
 	p.documents, err = newDocuments(cfg)
 	return p, err
+}
+
+// origins are the addresses under which clients reach the endpoints.
+func origins(cfg Config) []string {
+	if cfg.MTLSOrigin == "" {
+		return []string{cfg.Issuer}
+	}
+	return []string{cfg.Issuer, cfg.MTLSOrigin}
+}
+
+// derive makes a key for one use of a secret that serves several.
+func derive(secret []byte, label string) []byte {
+	m := hmac.New(sha256.New, secret)
+	m.Write([]byte("hufu oidc: " + label))
+	return m.Sum(nil)
 }
 
 // credential looks up a credential scope.
@@ -133,7 +154,7 @@ func (p *Provider) routes(r *mux.Router) {
 	r.HandleFunc("/jwks", anyOrigin(p.jwks)).Methods(append(get, http.MethodOptions)...)
 	r.HandleFunc("/token", anyOrigin(p.token.ServeHTTP)).Methods(http.MethodPost, http.MethodOptions)
 	r.HandleFunc("/par", anyOrigin(p.par.ServeHTTP)).Methods(http.MethodPost, http.MethodOptions)
-	r.HandleFunc("/userinfo", anyOrigin(p.userinfo)).Methods(http.MethodGet, http.MethodPost, http.MethodOptions)
+	r.HandleFunc("/userinfo", anyOrigin(access.Presenting(http.HandlerFunc(p.userinfo)).ServeHTTP)).Methods(http.MethodGet, http.MethodPost, http.MethodOptions)
 	r.HandleFunc("/authorize", p.authorize.Authorize).Methods(http.MethodGet, http.MethodPost)
 	r.HandleFunc("/authorize/{flow}", inFlow(p.authorize.Dispatch)).Methods(http.MethodGet)
 	r.HandleFunc("/authorize/{flow}/leave", inFlow(p.authorize.Leave)).Methods(http.MethodGet)
@@ -151,11 +172,11 @@ func inFlow(h func(w http.ResponseWriter, r *http.Request, flowID string)) http.
 func anyOrigin(h http.HandlerFunc) http.HandlerFunc {
 	return func(w http.ResponseWriter, r *http.Request) {
 		w.Header().Set("Access-Control-Allow-Origin", "*")
-		w.Header().Set("Access-Control-Expose-Headers", "WWW-Authenticate, X-Trace-Id")
+		w.Header().Set("Access-Control-Expose-Headers", "WWW-Authenticate, DPoP-Nonce, X-Trace-Id")
 		w.Header().Set("Cross-Origin-Resource-Policy", "cross-origin")
 		if r.Method == http.MethodOptions {
 			w.Header().Set("Access-Control-Allow-Methods", "GET, POST")
-			w.Header().Set("Access-Control-Allow-Headers", "Authorization, Content-Type")
+			w.Header().Set("Access-Control-Allow-Headers", "Authorization, Content-Type, DPoP")
 			w.Header().Set("Access-Control-Max-Age", "7200")
 			w.WriteHeader(http.StatusNoContent)
 			return

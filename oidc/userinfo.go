@@ -9,6 +9,7 @@ import (
 
 	"github.com/hufu-id/hufu/internal/httpx"
 	"github.com/hufu-id/hufu/oidc/claim"
+	"github.com/hufu-id/hufu/oidc/dpop"
 	"github.com/hufu-id/hufu/oidc/oauth"
 )
 
@@ -20,7 +21,8 @@ func (p *Provider) userinfo(w http.ResponseWriter, r *http.Request) {
 		p.bearerError(w, r, err)
 		return
 	}
-	t, err := p.grants.Validate(r.Context(), bearer, p.cfg.Issuer)
+	p.bindings.Hand(w)
+	t, err := p.access.Check(r.Context(), bearer, p.cfg.Issuer, true)
 	if errors.Is(err, ErrInvalidToken) {
 		err = oauth.Because(oauth.InvalidToken, "the access token is invalid, expired or revoked", err)
 	}
@@ -64,31 +66,49 @@ func bearerOf(r *http.Request) (string, error) {
 	case len(header) > 1 || len(header) == 1 && form.Has("access_token"):
 		return "", oauth.New(oauth.InvalidRequest, "send the token once")
 	case len(header) == 1:
-		scheme, token, _ := strings.Cut(header[0], " ")
-		if !strings.EqualFold(scheme, "Bearer") || token == "" {
+		token, ok := httpx.AccessToken(r)
+		if !ok {
 			return "", errNoToken
 		}
-		return strings.TrimSpace(token), nil
+		return token, nil
 	case form.Has("access_token"):
 		return form.Get("access_token"), nil
 	}
 	return "", errNoToken
 }
 
-// bearerError writes WWW-Authenticate as RFC 6750 section 3 has it.
+// bearerError writes WWW-Authenticate as RFC 6750 section 3 and RFC 9449 section 7.1 have it: a challenge for each scheme, the error in the one
+// that the request used.
 func (p *Provider) bearerError(w http.ResponseWriter, r *http.Request, err error) {
+	bearer, proof := `Bearer realm="hufu"`, `DPoP realm="hufu", algs="`+algs()+`"`
 	if errors.Is(err, errNoToken) {
-		w.Header().Set("WWW-Authenticate", `Bearer realm="hufu"`)
+		w.Header()["Www-Authenticate"] = []string{bearer, proof}
 		httpx.WriteJSON(w, http.StatusUnauthorized, struct{}{})
 		return
 	}
 	var e *oauth.Error
 	if errors.As(err, &e) {
-		status := map[oauth.Code]int{oauth.InvalidToken: http.StatusUnauthorized, oauth.InsufficientScope: http.StatusForbidden}[e.Code]
+		status := map[oauth.Code]int{oauth.InvalidToken: http.StatusUnauthorized, oauth.InvalidDPoPProof: http.StatusUnauthorized,
+			oauth.UseDPoPNonce: http.StatusUnauthorized, oauth.InsufficientScope: http.StatusForbidden}[e.Code]
 		if status != 0 {
 			e.Status = status
 		}
-		w.Header().Set("WWW-Authenticate", `Bearer realm="hufu", error="`+string(e.Code)+`", error_description="`+e.Description+`"`)
+		detail := `, error="` + string(e.Code) + `", error_description="` + e.Description + `"`
+		if scheme, _, _ := strings.Cut(r.Header.Get("Authorization"), " "); strings.EqualFold(scheme, "DPoP") {
+			proof += detail
+		} else {
+			bearer += detail
+		}
+		w.Header()["Www-Authenticate"] = []string{bearer, proof}
 	}
 	oauth.Write(w, r, p.cfg.Log, err)
+}
+
+// algs are the algorithms of DPoP proofs, as a challenge lists them.
+func algs() string {
+	var out []string
+	for _, a := range dpop.Algs() {
+		out = append(out, string(a))
+	}
+	return strings.Join(out, " ")
 }

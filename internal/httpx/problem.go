@@ -22,13 +22,18 @@ type Problem struct {
 type Bearer struct{ Realm, Scope string }
 
 // Token reads the access token from the one place where it may be: never from the query, which ends up in logs. RFC 6750, section 2.1.
-func (Bearer) Token(r *http.Request) (string, bool) {
+func (Bearer) Token(r *http.Request) (string, bool) { return AccessToken(r) }
+
+// AccessToken finds the one access token of the Authorization header, under the scheme Bearer or DPoP (RFC 6750 section 2.1, RFC 9449 section 7.1). Whether
+// the scheme fits the token is for whoever checks the token.
+func AccessToken(r *http.Request) (string, bool) {
 	values := r.Header.Values("Authorization")
 	if len(values) != 1 {
 		return "", false
 	}
 	scheme, token, _ := strings.Cut(values[0], " ")
-	return token, strings.EqualFold(scheme, "Bearer") && token != "" && !strings.ContainsAny(token, " ,")
+	token = strings.TrimSpace(token)
+	return token, (strings.EqualFold(scheme, "Bearer") || strings.EqualFold(scheme, "DPoP")) && token != "" && !strings.ContainsAny(token, " ,\t")
 }
 
 // Refuse writes a problem: p is a Problem or embeds one, with status and code; the challenge goes with 401 and with the code insufficient_scope. The trace

@@ -72,7 +72,7 @@ func (v *Verifier) Validate(ctx context.Context, bearer, audience string) (Acces
 		}
 	}
 	t.PersonID, t.OfferID, t.IssuerState = g.PersonID, g.OfferID, g.IssuerState
-	t.Claims, t.ACR = g.Claims, g.ACR
+	t.Claims, t.ACR, t.Details = g.Claims, g.ACR, g.Details
 	return t, nil
 }
 
@@ -89,13 +89,39 @@ func parse(c jose.Claims) (AccessToken, error) {
 			return t, err
 		}
 	}
-	scope, err := c.String("scope")
-	if err != nil {
+	if t.JKT, t.CertThumbprint, err = confirmation(c); err != nil {
 		return t, err
 	}
-	t.Scopes = strings.Fields(scope)
+	if _, ok := c["scope"]; ok { // none when authorization_details alone say what the token is for
+		scope, err := c.String("scope")
+		if err != nil {
+			return t, err
+		}
+		t.Scopes = strings.Fields(scope)
+	}
+	if t.IssuedAt, err = c.Time("iat"); err != nil {
+		return t, err
+	}
 	t.ExpiresAt, err = c.Time("exp")
 	return t, err
+}
+
+// confirmation reads what a token is bound to (RFC 7800). A member that we don't know is an error: whoever wrote it meant a restriction.
+func confirmation(c jose.Claims) (jkt, cert string, err error) {
+	raw, ok := c["cnf"]
+	if !ok {
+		return "", "", nil
+	}
+	cnf, ok := raw.(map[string]any)
+	if !ok || len(cnf) != 1 {
+		return "", "", errors.New("cnf")
+	}
+	jkt, _ = cnf["jkt"].(string)
+	cert, _ = cnf["x5t#S256"].(string)
+	if jkt == "" && cert == "" {
+		return "", "", errors.New("cnf")
+	}
+	return jkt, cert, nil
 }
 
 // Revoke ends a grant by its id.

@@ -15,6 +15,7 @@ import (
 
 	"github.com/hufu-id/hufu/internal/audit"
 	"github.com/hufu-id/hufu/internal/httpx"
+	"github.com/hufu-id/hufu/oidc/binding"
 	"github.com/hufu-id/hufu/oidc/client"
 	"github.com/hufu-id/hufu/oidc/flow"
 	"github.com/hufu-id/hufu/oidc/jar"
@@ -91,6 +92,7 @@ type Handler struct {
 	Store         Store
 	Pushed        *Pushed
 	Authenticator client.Authenticator
+	Bindings      binding.Checker
 	Requests      *request.Parser
 	Log           *slog.Logger
 	Now           func() time.Time
@@ -98,6 +100,7 @@ type Handler struct {
 
 // ServeHTTP answers a push (RFC 9126 section 2).
 func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	h.Bindings.Hand(w)
 	uri, err := h.push(r)
 	if err != nil {
 		oauth.Write(w, r, h.Log, err)
@@ -119,6 +122,10 @@ func (h *Handler) push(r *http.Request) (string, error) {
 		return "", client.Refusal(err)
 	}
 	c := who.Client()
+	shown, err := h.Bindings.At(r, "/par", c.Policy().DPoPNonce)
+	if err != nil {
+		return "", err
+	}
 	for _, name := range []string{"client_secret", "client_assertion", "client_assertion_type"} {
 		form.Del(name) // who asks is known; what was asked is what remains
 	}
@@ -126,10 +133,18 @@ func (h *Handler) push(r *http.Request) (string, error) {
 	if err != nil {
 		return "", err
 	}
+	// A proof binds the code like dpop_jkt does (RFC 9449 section 10.1).
+	if shown.JKT != "" && req.JKT != "" && shown.JKT != req.JKT {
+		return "", oauth.New(oauth.InvalidDPoPProof, "dpop_jkt names another key than the DPoP proof")
+	}
+	req.JKT = max(req.JKT, shown.JKT)
 	uri := ""
 	err = h.Store.InTx(r.Context(), func(ctx context.Context) error {
 		if err := who.UseUp(ctx, h.Store.ClaimOnce); err != nil {
 			return client.Refusal(errors.Join(client.ErrAuthentication, err))
+		}
+		if err := shown.UseUp(ctx, h.Store.ClaimOnce); err != nil {
+			return err
 		}
 		if object != nil {
 			if err := h.Store.ClaimOnce(ctx, jar.Kind, object.ID, object.Expires); errors.Is(err, client.ErrReplayed) {

@@ -65,6 +65,8 @@ func mismatchOf(g grant.Grant, req request) string {
 		return "verifier without challenge"
 	case g.Challenge != "" && !verifies(g.Challenge, verifier):
 		return "verifier"
+	case g.JKT != "" && g.JKT != req.shown.JKT:
+		return "DPoP key"
 	}
 	return ""
 }

@@ -16,6 +16,7 @@ import (
 	"context"
 	"crypto/rand"
 	"encoding/base64"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"log/slog"
@@ -26,6 +27,7 @@ import (
 
 	"github.com/hufu-id/hufu/internal/audit"
 	"github.com/hufu-id/hufu/internal/httpx"
+	"github.com/hufu-id/hufu/oidc/binding"
 	"github.com/hufu-id/hufu/oidc/client"
 	"github.com/hufu-id/hufu/oidc/grant"
 	"github.com/hufu-id/hufu/oidc/internal/fositex"
@@ -51,6 +53,7 @@ type Config struct {
 	Issuer             string
 	Store              Store
 	Authenticator      client.Authenticator
+	Bindings           binding.Checker
 	Engine             *fositex.Engine
 	PreAuthorizedCodes PreAuthorizedCodes // may be nil
 	// MachineAudience is where a token of a client_credentials scope may be used; false for a scope that this grant doesn't give.
@@ -67,9 +70,10 @@ func New(cfg Config) *Handler { return &Handler{cfg: cfg} }
 
 // request is a token request whose client proved who it is.
 type request struct {
-	who  client.Authenticated
-	form url.Values
-	at   time.Time
+	who   client.Authenticated
+	form  url.Values
+	shown binding.Binding
+	at    time.Time
 }
 
 // bound is what phase 2 found: what will be issued, and how phase 3 takes it.
@@ -81,6 +85,7 @@ type bound struct {
 
 // ServeHTTP answers a token request.
 func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	h.cfg.Bindings.Hand(w)
 	answer, err := h.serve(r)
 	if err != nil {
 		oauth.Write(w, r, h.cfg.Log, err)
@@ -97,11 +102,13 @@ type response struct {
 	ExpiresIn   int64  `json:"expires_in"`
 	Scope       string `json:"scope"`
 	IDToken     string `json:"id_token,omitempty"`
+	// Details are the authorization_details that were agreed (RFC 9396 section 7).
+	Details []json.RawMessage `json:"authorization_details,omitempty"`
 }
 
 func (h *Handler) serve(r *http.Request) (*response, error) {
 	ctx := r.Context()
-	form, err := httpx.Form(r)
+	form, err := httpx.Form(r, "resource")
 	if err != nil {
 		return nil, oauth.FromForm(err)
 	}
@@ -128,6 +135,9 @@ func (h *Handler) serve(r *http.Request) (*response, error) {
 		if err := req.who.UseUp(ctx, h.cfg.Store.ClaimOnce); err != nil {
 			return err
 		}
+		if err := req.shown.UseUp(ctx, h.cfg.Store.ClaimOnce); err != nil {
+			return err
+		}
 		g, refused, err = b.claim(ctx, jti)
 		return err
 	})
@@ -142,15 +152,19 @@ func (h *Handler) serve(r *http.Request) (*response, error) {
 
 	// 4. Mint.
 	issued := req.at.Truncate(time.Second)
+	key := keyOf(who.Client(), req.shown)
 	tokens, err := h.cfg.Engine.Mint(ctx, fositex.Mint{Grant: g, Code: b.code, JTI: jti, IssuedAt: issued, ExpiresAt: issued.Add(AccessLife),
-		IDTokenExpires: issued.Add(IDLife), ClientPublic: who.Client().Public})
+		IDTokenExpires: issued.Add(IDLife), ClientPublic: who.Client().Public, JKT: key.JKT, CertThumbprint: key.CertThumbprint})
 	if err != nil {
 		return nil, err
 	}
-
 	// 5. Answer.
-	return &response{AccessToken: tokens.AccessToken, TokenType: "Bearer", ExpiresIn: int64(AccessLife / time.Second),
-		Scope: strings.Join(g.Scopes, " "), IDToken: tokens.IDToken}, nil
+	answer := &response{AccessToken: tokens.AccessToken, TokenType: "Bearer", ExpiresIn: int64(AccessLife / time.Second),
+		Scope: strings.Join(g.Scopes, " "), IDToken: tokens.IDToken, Details: g.Details}
+	if key.JKT != "" {
+		answer.TokenType = "DPoP"
+	}
+	return answer, nil
 }
 
 // bind picks the grant's way through phases 2 and 3.

@@ -133,7 +133,6 @@ func TestAccessTokenP08(t *testing.T) {
 			{"P08 empty", path, []string{"Authorization", "Bearer "}, 401, true},
 			{"P08 N11 of another credential issuer", path, []string{"Authorization", "Bearer " + foreign}, 401, true},
 			{"P08 at another credential issuer", "/i/" + market + "/credential", []string{"Authorization", "Bearer " + good}, 401, true},
-			{"P08 DPoP scheme", path, []string{"Authorization", "DPoP " + good}, 401, true},
 			{"P08 Basic scheme", path, []string{"Authorization", "Basic " + good}, 401, true},
 			{"P08 in the query", path + "?access_token=" + good, nil, 401, true},
 			{"P08 in the query and the header", path + "?access_token=" + good, []string{"Authorization", "Bearer " + good}, 401, true},

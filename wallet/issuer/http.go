@@ -192,18 +192,14 @@ func bearerToken(r *http.Request) (string, error) {
 	if err != nil || q.Has("access_token") {
 		return "", ErrInvalidToken
 	}
-	switch values := r.Header.Values("Authorization"); len(values) {
-	case 0:
+	if len(r.Header.Values("Authorization")) == 0 {
 		return "", errNoToken
-	case 1:
-		scheme, token, _ := strings.Cut(values[0], " ")
-		token = strings.TrimLeft(token, " ")
-		if !strings.EqualFold(scheme, "Bearer") || token == "" || len(token) > 8<<10 || strings.ContainsAny(token, " ,\t") {
-			return "", ErrInvalidToken
-		}
-		return token, nil
 	}
-	return "", ErrInvalidToken
+	token, ok := httpx.AccessToken(r)
+	if !ok || len(token) > 8<<10 {
+		return "", ErrInvalidToken
+	}
+	return token, nil
 }
 
 // readJSON reads a JSON body, or answers why not.

@@ -118,6 +118,10 @@ type Mint struct {
 	JTI   string // of the access token
 	// IssuedAt and ExpiresAt are those of the access token, IDTokenExpires of the ID token; whole seconds.
 	IssuedAt, ExpiresAt, IDTokenExpires time.Time
+	// JKT or CertThumbprint is what the access token is bound to; both "" for a bearer token.
+	JKT, CertThumbprint string
+	// IDTokenValues are claims of the person for the ID token.
+	IDTokenValues map[string]string
 	// ClientPublic is set for public clients.
 	ClientPublic bool
 }

@@ -41,10 +41,23 @@ func newSession(issuer string, m Mint) *session {
 			access.Extra["amr"] = g.AMR
 		}
 	}
+	switch {
+	case m.JKT != "":
+		access.Extra["cnf"] = map[string]any{"jkt": m.JKT} // RFC 9449 section 6.1
+	case m.CertThumbprint != "":
+		access.Extra["cnf"] = map[string]any{"x5t#S256": m.CertThumbprint} // RFC 8705 section 3.1
+	}
+	if len(g.Details) > 0 {
+		access.Extra["authorization_details"] = g.Details // RFC 9396 section 9.1
+	}
 	id := jwt.IDTokenClaims{Issuer: issuer, Subject: g.Subject, Nonce: g.Nonce, IssuedAt: m.IssuedAt, ExpiresAt: m.IDTokenExpires,
 		AuthTime: g.AuthTime, AuthenticationContextClassReference: g.ACR, AuthenticationMethodsReferences: g.AMR}
+	id.Extra = map[string]any{}
+	for name, value := range m.IDTokenValues {
+		id.Extra[name] = value
+	}
 	if g.SessionID != "" {
-		id.Extra = map[string]any{"sid": g.SessionID}
+		id.Extra["sid"] = g.SessionID
 	}
 	return &session{access: access, id: id, headers: jwt.Headers{Extra: map[string]any{"alg": string(jose.ES256)}}, expires: m.ExpiresAt}
 }

@@ -11,6 +11,7 @@ import (
 
 	"github.com/hufu-id/hufu/federation"
 	"github.com/hufu-id/hufu/federation/identity"
+	"github.com/hufu-id/hufu/internal/httpx"
 	"github.com/hufu-id/hufu/internal/jose"
 	"github.com/hufu-id/hufu/keys"
 	"github.com/hufu-id/hufu/oidc"
@@ -210,8 +211,8 @@ func (d departments) Authenticate(ctx context.Context, bearer string) (register.
 type offerDepartments struct{ departments }
 
 func (d offerDepartments) Authenticate(r *http.Request) (string, error) {
-	scheme, token, ok := strings.Cut(r.Header.Get("Authorization"), " ")
-	if !ok || !strings.EqualFold(scheme, "Bearer") {
+	token, ok := httpx.AccessToken(r)
+	if !ok {
 		return "", issuer.ErrNotADepartment
 	}
 	code, _, err := d.department(r.Context(), token)

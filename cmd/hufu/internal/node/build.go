@@ -260,6 +260,6 @@ func (n *Node) routes() http.Handler {
 	r.HandleFunc("/", home).Methods("GET", "HEAD")
 	r.NotFoundHandler = http.HandlerFunc(n.notFound)
 	r.MethodNotAllowedHandler = http.HandlerFunc(n.methodNotAllowed)
-	return httpx.Wrap(n.pages.Preferences(r), httpx.Options{Log: n.cfg.Log, HSTS: strings.HasPrefix(n.cfg.Origin, "https://"), MaxBody: maxBody,
+	return httpx.Wrap(n.provider.Presenting(n.pages.Preferences(r)), httpx.Options{Log: n.cfg.Log, HSTS: strings.HasPrefix(n.cfg.Origin, "https://"), MaxBody: maxBody,
 		ServerError: func(w http.ResponseWriter, r *http.Request) { n.pages.Problem(w, r, web.NewProblem("internal", nil)) }})
 }

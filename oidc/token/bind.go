@@ -1,0 +1,40 @@
+package token
+
+import (
+	"net/http"
+
+	"github.com/hufu-id/hufu/oidc/binding"
+	"github.com/hufu-id/hufu/oidc/client"
+	"github.com/hufu-id/hufu/oidc/oauth"
+)
+
+// shown finds the key or certificate of a request, and refuses one that shows none where the client's tokens must be bound. It comes before
+// anything is looked up: a proof without a nonce must not cost the client its code.
+func (h *Handler) shown(r *http.Request, c client.Client) (binding.Binding, error) {
+	b, err := h.cfg.Bindings.At(r, "/token", c.Policy().DPoPNonce)
+	switch key := keyOf(c, b); {
+	case err != nil:
+		return b, err
+	case c.DPoPBound && key.JKT == "":
+		return b, oauth.New(oauth.InvalidDPoPProof, "this client's tokens are bound to a key: send a DPoP proof")
+	case c.TLSBound && key.CertThumbprint == "":
+		return b, oauth.New(oauth.InvalidRequest, "this client's tokens are bound to a certificate: use the endpoint of mtls_endpoint_aliases")
+	case c.BindingRequired() && key == binding.Binding{}:
+		return b, oauth.New(oauth.InvalidRequest, "this client's tokens must be bound: send a DPoP proof, or a client certificate")
+	}
+	return b, nil
+}
+
+// keyOf says what the tokens of a client are bound to, given what it shows. A certificate binds only where that was registered, or the
+// profile wants a binding: a client that happens to have one would else get tokens that it can't use elsewhere.
+func keyOf(c client.Client, b binding.Binding) binding.Binding {
+	switch {
+	case c.TLSBound:
+		return binding.Binding{CertThumbprint: b.CertThumbprint}
+	case b.JKT != "" || c.DPoPBound:
+		return binding.Binding{JKT: b.JKT}
+	case c.Policy().RequireBinding:
+		return binding.Binding{CertThumbprint: b.CertThumbprint}
+	}
+	return binding.Binding{}
+}
