@@ -143,7 +143,7 @@ func (h *Handler) serve(r *http.Request) (*response, error) {
 	// 4. Mint.
 	issued := req.at.Truncate(time.Second)
 	tokens, err := h.cfg.Engine.Mint(ctx, fositex.Mint{Grant: g, Code: b.code, JTI: jti, IssuedAt: issued, ExpiresAt: issued.Add(AccessLife),
-		IDTokenExpires: issued.Add(IDLife), ClientPublic: who.Client().Public})
+		IDTokenExpires: issued.Add(IDLife), IDTokenAlg: who.Client().IDTokenAlg(), ClientPublic: who.Client().Public})
 	if err != nil {
 		return nil, err
 	}
