@@ -33,6 +33,7 @@ import (
 	"github.com/hufu-id/hufu/internal/httpx"
 	"github.com/hufu-id/hufu/internal/jose"
 	"github.com/hufu-id/hufu/oidc/access"
+	"github.com/hufu-id/hufu/oidc/answer"
 	"github.com/hufu-id/hufu/oidc/authorize"
 	"github.com/hufu-id/hufu/oidc/binding"
 	"github.com/hufu-id/hufu/oidc/claim"
@@ -75,11 +76,12 @@ var (
 	ErrTxCodeUnasked = token.ErrTxUnasked // PreAuthorizedCodes: sent and not expected
 )
 
-// Keys is the one signing purpose of this module. Both methods are called per request and should be cheap.
+// Keys are the signing keys of this module. Both methods are called per request and should be cheap.
 type Keys interface {
-	// SigningKey is the active ES256 key.
-	SigningKey(ctx context.Context) (jose.SigningKey, error)
-	// VerificationKeys are the published keys: next, active and retired.
+	// SigningKey is the active key of an algorithm: jose.ES256 for access tokens and most ID tokens, jose.RS256 for the ID tokens of clients that
+	// registered so.
+	SigningKey(ctx context.Context, alg jose.Alg) (jose.SigningKey, error)
+	// VerificationKeys are the published keys of both algorithms: next, active and retired. Each has a kid and an alg.
 	VerificationKeys(ctx context.Context) ([]jose.JWK, error)
 }
 
@@ -130,6 +132,7 @@ type Provider struct {
 	token     *token.Handler
 	par       *par.Handler
 	access    access.Reader
+	answers   answer.Sealer
 	bindings  binding.Checker
 	sessions  *session.Manager
 	grants    *grant.Verifier

@@ -15,6 +15,7 @@ import (
 
 	"github.com/hufu-id/hufu/internal/jose"
 	"github.com/hufu-id/hufu/oidc/access"
+	"github.com/hufu-id/hufu/oidc/answer"
 	"github.com/hufu-id/hufu/oidc/authorize"
 	"github.com/hufu-id/hufu/oidc/binding"
 	"github.com/hufu-id/hufu/oidc/claim"
@@ -61,6 +62,8 @@ func New(cfg Config) (*Provider, error) {
 		flows:    &flow.Jar{Sealer: cfg.Sealer, Now: cfg.Now},
 	}
 	p.bindings = binding.Checker{Origins: origins(cfg), Nonces: dpop.NewNonces(derive(cfg.CodeSecret, "dpop nonces")), Now: cfg.Now}
+	answers := answer.Sealer{Issuer: cfg.Issuer, Key: cfg.Keys.SigningKey, Keys: registeredKeys{}, Now: cfg.Now}
+	p.answers = answers
 	p.access = access.Reader{Grants: p.grants, Clients: clients, Bindings: p.bindings, ClaimOnce: cfg.Store.ClaimOnce}
 	objects := jar.Reader{Issuer: cfg.Issuer, Keys: registeredKeys{}, Now: cfg.Now}
 	push := &par.Pushed{Store: cfg.Store, Sealer: cfg.Sealer, Now: cfg.Now}
@@ -68,7 +71,7 @@ func New(cfg Config) (*Provider, error) {
 		Pushed: push, Now: cfg.Now}
 	p.authorize = authorize.New(authorize.Config{
 		Issuer: cfg.Issuer, Store: cfg.Store, Clients: clients, Requests: requests,
-		Responses: &respond.Writer{Issuer: cfg.Issuer, Sealer: respond.Plain{Key: p.signingKey}, Pages: cfg.Pages, Log: cfg.Log, Now: cfg.Now},
+		Responses: &respond.Writer{Issuer: cfg.Issuer, Sealer: answers, Pages: cfg.Pages, Log: cfg.Log, Now: cfg.Now},
 		Sessions:  p.sessions, Flows: p.flows, Engine: engine, Persons: cfg.Persons,
 		CredentialScopes: cfg.CredentialScopes, Pairwise: pairwise, Pages: cfg.Pages, ProvinceName: cfg.ProvinceName,
 		Log: cfg.Log, Now: cfg.Now,
@@ -76,7 +79,7 @@ func New(cfg Config) (*Provider, error) {
 	authenticator := client.Authenticator{Registry: clients, Issuer: cfg.Issuer, Endpoints: []string{cfg.Issuer + "/token", cfg.Issuer + "/par"}, Now: cfg.Now}
 	p.par = &par.Handler{Store: cfg.Store, Pushed: push, Authenticator: authenticator, Bindings: p.bindings, Requests: requests, Log: cfg.Log, Now: cfg.Now}
 	p.token = token.New(token.Config{
-		Issuer: cfg.Issuer, Store: cfg.Store, Engine: engine, PreAuthorizedCodes: cfg.PreAuthorizedCodes, MachineAudience: p.machineAudience,
+		Issuer: cfg.Issuer, Store: cfg.Store, Engine: engine, Answers: answers, Persons: cfg.Persons, PreAuthorizedCodes: cfg.PreAuthorizedCodes, MachineAudience: p.machineAudience,
 		Authenticator: authenticator, Bindings: p.bindings, Log: cfg.Log, Now: cfg.Now,
 	})
 	p.documents, err = newDocuments(cfg)
@@ -104,10 +107,6 @@ func (p *Provider) credential(scope string) (audience []string, title web.Text, 
 		return nil, web.Text{}, false
 	}
 	return p.cfg.CredentialScopes.Lookup(scope)
-}
-
-func (p *Provider) signingKey(ctx context.Context, _ jose.Alg) (jose.SigningKey, error) {
-	return p.cfg.Keys.SigningKey(ctx)
 }
 
 // registeredKeys are the keys in a registration.

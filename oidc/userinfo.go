@@ -2,6 +2,7 @@ package oidc
 
 import (
 	"errors"
+	"io"
 	"net/http"
 	"net/url"
 	"slices"
@@ -41,9 +42,26 @@ func (p *Provider) userinfo(w http.ResponseWriter, r *http.Request) {
 		p.bearerError(w, r, err)
 		return
 	}
-	answer := person.Values(t.Claims)
-	answer["sub"] = t.Subject
-	httpx.WriteJSON(w, http.StatusOK, answer)
+	values := map[string]any{"sub": t.Subject}
+	for name, value := range person.Values(t.Claims) {
+		values[name] = value
+	}
+	c, err := p.clients.Get(r.Context(), t.ClientID)
+	if err != nil {
+		p.bearerError(w, r, err)
+		return
+	}
+	token, err := p.answers.Userinfo(r.Context(), c, values)
+	if err != nil {
+		p.bearerError(w, r, err)
+		return
+	}
+	if token != "" {
+		w.Header().Set("Content-Type", "application/jwt")
+		_, _ = io.WriteString(w, token)
+		return
+	}
+	httpx.WriteJSON(w, http.StatusOK, values)
 }
 
 // errNoToken: nothing was sent. RFC 6750 3.1 answers without an error code.

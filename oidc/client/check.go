@@ -9,6 +9,7 @@ import (
 	"strings"
 
 	"github.com/hufu-id/hufu/internal/jose"
+	"github.com/hufu-id/hufu/internal/jose/jwe"
 )
 
 // Check tells whether the registration is complete and safe, always as a whole: an update that changes one field can make another one wrong
@@ -122,6 +123,19 @@ func (c Client) checkAnswers() error {
 		"authorization_signed_response_alg": c.AuthorizationSignedAlg, "introspection_signed_response_alg": c.IntrospectionSignedAlg} {
 		if alg != "" && !slices.Contains(c.Policy().IDTokenAlgs, alg) {
 			return c.bad("%s %q is not supported", name, alg)
+		}
+	}
+	for name, pair := range map[string][2]string{"id_token": {c.IDTokenEncryptedAlg, c.IDTokenEncryptedEnc}, "userinfo": {c.UserinfoEncryptedAlg, c.UserinfoEncryptedEnc},
+		"authorization": {c.AuthorizationEncryptedAlg, c.AuthorizationEncryptedEnc}} {
+		alg, enc := pair[0], pair[1]
+		if alg == "" && enc != "" || alg != "" && !slices.Contains(jwe.Algs(), alg) || enc != "" && !slices.Contains(jwe.Encs(), enc) {
+			return c.bad("%s_encrypted_response_alg %q with enc %q is not supported", name, alg, enc)
+		}
+		if alg == "" || c.JWKSURI != "" {
+			continue
+		}
+		if _, err := jwe.KeyOf(c.JWKS, alg); err != nil {
+			return c.bad("%s_encrypted_response_alg %q needs a key for it in jwks", name, alg)
 		}
 	}
 	return nil

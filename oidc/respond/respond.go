@@ -14,7 +14,6 @@ import (
 
 	"github.com/hufu-id/hufu/internal/audit"
 	"github.com/hufu-id/hufu/internal/httpx"
-	"github.com/hufu-id/hufu/internal/jose"
 	"github.com/hufu-id/hufu/oidc/client"
 	"github.com/hufu-id/hufu/oidc/flow"
 	"github.com/hufu-id/hufu/oidc/oauth"
@@ -104,22 +103,4 @@ func (o *Writer) post(w http.ResponseWriter, r *http.Request, c client.Client, r
 	}
 	httpx.AllowFormAction(w, client.Origin(redirectURI))
 	o.Pages.Handback(w, r, page)
-}
-
-// Plain signs answers and never encrypts them.
-type Plain struct {
-	Key func(ctx context.Context, alg jose.Alg) (jose.SigningKey, error)
-}
-
-// Authorization signs an authorization response.
-func (s Plain) Authorization(ctx context.Context, c client.Client, claims map[string]any) (string, error) {
-	alg := c.AuthorizationSignedAlg
-	if alg == "" {
-		alg = jose.ES256
-	}
-	key, err := s.Key(ctx, alg)
-	if err != nil {
-		return "", err
-	}
-	return jose.SignJSON(key, jose.Header{Typ: "JWT"}, claims)
 }

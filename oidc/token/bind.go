@@ -1,10 +1,14 @@
 package token
 
 import (
+	"context"
+	"errors"
 	"net/http"
 
 	"github.com/hufu-id/hufu/oidc/binding"
+	"github.com/hufu-id/hufu/oidc/claim"
 	"github.com/hufu-id/hufu/oidc/client"
+	"github.com/hufu-id/hufu/oidc/grant"
 	"github.com/hufu-id/hufu/oidc/oauth"
 )
 
@@ -23,6 +27,18 @@ func (h *Handler) shown(r *http.Request, c client.Client) (binding.Binding, erro
 		return b, oauth.New(oauth.InvalidRequest, "this client's tokens must be bound: send a DPoP proof, or a client certificate")
 	}
 	return b, nil
+}
+
+// idTokenValues are the claims of the person that the client asked to have in the ID token too (the claims parameter).
+func (h *Handler) idTokenValues(ctx context.Context, g grant.Grant) (map[string]string, error) {
+	if len(g.IDTokenClaims) == 0 {
+		return nil, nil
+	}
+	person, err := h.cfg.Persons.Claims(ctx, g.PersonID)
+	if errors.Is(err, claim.ErrNoPerson) {
+		return nil, oauth.Because(oauth.InvalidGrant, "the person may not log in any more", err)
+	}
+	return person.Values(g.IDTokenClaims), err
 }
 
 // keyOf says what the tokens of a client are bound to, given what it shows. A certificate binds only where that was registered, or the

@@ -27,7 +27,9 @@ import (
 
 	"github.com/hufu-id/hufu/internal/audit"
 	"github.com/hufu-id/hufu/internal/httpx"
+	"github.com/hufu-id/hufu/oidc/answer"
 	"github.com/hufu-id/hufu/oidc/binding"
+	"github.com/hufu-id/hufu/oidc/claim"
 	"github.com/hufu-id/hufu/oidc/client"
 	"github.com/hufu-id/hufu/oidc/grant"
 	"github.com/hufu-id/hufu/oidc/internal/fositex"
@@ -55,6 +57,8 @@ type Config struct {
 	Authenticator      client.Authenticator
 	Bindings           binding.Checker
 	Engine             *fositex.Engine
+	Answers            answer.Sealer
+	Persons            claim.Persons
 	PreAuthorizedCodes PreAuthorizedCodes // may be nil
 	// MachineAudience is where a token of a client_credentials scope may be used; false for a scope that this grant doesn't give.
 	MachineAudience func(scope string) (audience string, ok bool)
@@ -153,9 +157,17 @@ func (h *Handler) serve(r *http.Request) (*response, error) {
 	// 4. Mint.
 	issued := req.at.Truncate(time.Second)
 	key := keyOf(who.Client(), req.shown)
-	tokens, err := h.cfg.Engine.Mint(ctx, fositex.Mint{Grant: g, Code: b.code, JTI: jti, IssuedAt: issued, ExpiresAt: issued.Add(AccessLife),
-		IDTokenExpires: issued.Add(IDLife), ClientPublic: who.Client().Public, JKT: key.JKT, CertThumbprint: key.CertThumbprint})
+	values, err := h.idTokenValues(ctx, g)
 	if err != nil {
+		return nil, err
+	}
+	tokens, err := h.cfg.Engine.Mint(ctx, fositex.Mint{Grant: g, Code: b.code, JTI: jti, IssuedAt: issued, ExpiresAt: issued.Add(AccessLife),
+		IDTokenExpires: issued.Add(IDLife), IDTokenAlg: who.Client().IDTokenAlg(), ClientPublic: who.Client().Public, JKT: key.JKT,
+		CertThumbprint: key.CertThumbprint, IDTokenValues: values})
+	if err != nil {
+		return nil, err
+	}
+	if tokens.IDToken, err = h.cfg.Answers.IDToken(ctx, who.Client(), tokens.IDToken); err != nil {
 		return nil, err
 	}
 	// 5. Answer.
