@@ -125,6 +125,9 @@ func (h *Handler) serve(r *http.Request) (*response, error) {
 	req := request{who: who, form: form, at: h.cfg.Now()}
 
 	// 2. Bind.
+	if req.shown, err = h.shown(r, who.Client()); err != nil {
+		return nil, err
+	}
 	b, err := h.bind(ctx, req)
 	if err != nil {
 		return nil, err
