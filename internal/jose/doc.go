@@ -4,8 +4,8 @@
 // serialization only, strict base64url, no duplicate JSON members, algorithms and types named by the caller, "crit"
 // refused (but for the signatures of sealed files, see [ParseDetached]), curve bound to algorithm, points on their curve,
 // RSA keys between 2048 and 4096 bits, required claims of the right JSON type. Signatures are made and checked with the
-// standard library directly; lestrrat-go/jwx turns JSON Web Keys into keys and back, behind our own checks, and no other
-// package may import it.
+// standard library directly; lestrrat-go/jwx turns JSON Web Keys into keys and back, behind our own checks, and encrypts in
+// package jwe. No other package may import it.
 //
 // The package is pure: it does no I/O, reads no clock and keeps no state. All its functions are safe for concurrent use.
 //

@@ -68,11 +68,35 @@ func ParseJWK(b []byte) (k JWK, err error) {
 	if err != nil {
 		return JWK{}, err
 	}
-	k.kid, k.alg, k.use = w.Kid, Alg(w.Alg), w.Use
-	if w.KeyOps != nil && !slices.Contains(w.KeyOps, "verify") {
-		k.use = "key_ops" // for something other than verifying; kept out of Verify by usable
-	}
+	k.kid, k.alg, k.use = w.Kid, Alg(w.Alg), w.purpose()
 	return k, nil
+}
+
+// Values of "use" (RFC 7517 section 4.2). useOther stands for a key whose "key_ops" leave nothing that we do, or contradict its "use".
+const (
+	useSig   = "sig"
+	useEnc   = "enc"
+	useOther = "key_ops"
+)
+
+// purpose is what the key is for by "use" and "key_ops" together.
+func (w wireJWK) purpose() string {
+	if w.KeyOps == nil {
+		return w.Use
+	}
+	verifies := slices.Contains(w.KeyOps, "verify")
+	encrypts := slices.ContainsFunc(w.KeyOps, func(op string) bool {
+		return slices.Contains([]string{"encrypt", "wrapKey", "deriveKey", "deriveBits"}, op)
+	})
+	switch {
+	case verifies && encrypts:
+		return w.Use
+	case verifies && (w.Use == "" || w.Use == useSig):
+		return useSig
+	case encrypts && (w.Use == "" || w.Use == useEnc):
+		return useEnc
+	}
+	return useOther
 }
 
 // public makes the key. EC keys, which every proof of possession carries, take the short way of the standard library,
@@ -222,9 +246,9 @@ func (k JWK) Public() crypto.PublicKey { return k.pub }
 // KeyID returns "kid" as the key declares it, or "".
 func (k JWK) KeyID() string { return k.kid }
 
-// Alg returns the algorithm that the key declares or that its curve dictates; "" for RSA keys that don't say.
+// Alg returns the algorithm that the key declares or that its curve dictates; "" for keys that leave a choice: RSA, or for encryption.
 func (k JWK) Alg() Alg {
-	if k.alg != "" {
+	if k.alg != "" || k.use == useEnc {
 		return k.alg
 	}
 	return algFor(k.pub)
@@ -247,7 +271,7 @@ func (k JWK) WithUse(use string) JWK {
 
 // usable reports whether the key may check signatures of algorithm a.
 func (k JWK) usable(a Alg) bool {
-	return k.pub != nil && (k.use == "" || k.use == "sig") && (k.alg == "" || k.alg == a) && a.checkKey(k.pub) == nil
+	return k.pub != nil && (k.use == "" || k.use == useSig) && (k.alg == "" || k.alg == a) && a.checkKey(k.pub) == nil
 }
 
 // MarshalJSON writes the public members only: those of the key type, and kid, alg and use when set. Foreign members of a
@@ -258,7 +282,7 @@ func (k JWK) MarshalJSON() ([]byte, error) {
 		return nil, err
 	}
 	w.Kid, w.Alg = k.kid, string(k.alg)
-	if k.use != "key_ops" {
+	if k.use != useOther {
 		w.Use = k.use
 	}
 	return json.Marshal(w)
