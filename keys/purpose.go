@@ -18,9 +18,10 @@ type Purpose string
 
 // The purposes that exist once.
 const (
-	OIDC            Purpose = "oidc"   // ID tokens and access tokens
-	Status          Purpose = "status" // status list tokens
-	Audit           Purpose = "audit"  // heads of the audit chain
+	OIDC            Purpose = "oidc"       // access tokens, and ID tokens by ES256
+	OIDCRS256       Purpose = "oidc-rs256" // ID tokens by RS256, for clients that expect it
+	Status          Purpose = "status"     // status list tokens
+	Audit           Purpose = "audit"      // heads of the audit chain
 	BundleRoot      Purpose = "bundle-root"
 	BundleTargets   Purpose = "bundle-targets"
 	BundleSnapshot  Purpose = "bundle-snapshot"
@@ -47,7 +48,7 @@ func SealMaker(creditCode string) Purpose { return Purpose(sealMakerPrefix + cre
 // Province is the purpose of our client authentication towards one province, named by its six-digit code.
 func Province(code string) Purpose { return Purpose(provincePrefix + code) }
 
-var purposeForm = regexp.MustCompile(`^[a-z][a-z-]{0,30}(/[0-9A-Za-z._-]{1,64})?$`)
+var purposeForm = regexp.MustCompile(`^[a-z][a-z0-9-]{0,30}(/[0-9A-Za-z._-]{1,64})?$`)
 
 // Defaults of a Spec.
 const (

@@ -66,7 +66,7 @@ func newDocuments(cfg Config) (documents, error) {
 		"userinfo_endpoint":                     cfg.Issuer + "/userinfo",
 		"end_session_endpoint":                  cfg.Issuer + "/logout",
 		"subject_types_supported":               []string{"pairwise"},
-		"id_token_signing_alg_values_supported": []jose.Alg{jose.ES256},
+		"id_token_signing_alg_values_supported": []jose.Alg{jose.ES256, jose.RS256},
 		"acr_values_supported":                  request.Levels,
 		"claim_types_supported":                 []string{"normal"},
 		"claims_supported":                      append([]string{"sub", "iss", "aud", "exp", "iat", "auth_time", "acr", "amr", "sid", "nonce", "at_hash"}, claim.All()...),

@@ -71,11 +71,31 @@ func (w *world) Claims(_ context.Context, id string) (oidc.PersonClaims, error) 
 	return p, nil
 }
 
-func (w *world) SigningKey(context.Context) (jose.SigningKey, error) { return w.key, nil }
-func (w *world) VerificationKeys(context.Context) ([]jose.JWK, error) {
-	k, err := w.key.Public()
-	return []jose.JWK{k}, err
+func (w *world) SigningKey(_ context.Context, alg jose.Alg) (jose.SigningKey, error) {
+	if alg == jose.RS256 {
+		return rsaKey()
+	}
+	return w.key, nil
 }
+
+func (w *world) VerificationKeys(context.Context) ([]jose.JWK, error) {
+	r, err := rsaKey()
+	if err != nil {
+		return nil, err
+	}
+	var out []jose.JWK
+	for _, key := range []jose.SigningKey{w.key, r} {
+		k, err := key.Public()
+		if err != nil {
+			return nil, err
+		}
+		out = append(out, k)
+	}
+	return out, nil
+}
+
+// rsaKey signs ID tokens by RS256 in every world: making one takes a while.
+var rsaKey = sync.OnceValues(func() (jose.SigningKey, error) { return jose.GenerateKey(jose.RS256) })
 
 func (w *world) Lookup(scope string) ([]string, web.Text, bool) {
 	if scope != "driving-licence" {

@@ -75,11 +75,12 @@ var (
 	ErrTxCodeUnasked = token.ErrTxUnasked // PreAuthorizedCodes: sent and not expected
 )
 
-// Keys is the one signing purpose of this module. Both methods are called per request and should be cheap.
+// Keys are the signing keys of this module. Both methods are called per request and should be cheap.
 type Keys interface {
-	// SigningKey is the active ES256 key.
-	SigningKey(ctx context.Context) (jose.SigningKey, error)
-	// VerificationKeys are the published keys: next, active and retired.
+	// SigningKey is the active key of an algorithm: jose.ES256 for access tokens and most ID tokens, jose.RS256 for the ID tokens of clients that
+	// registered so.
+	SigningKey(ctx context.Context, alg jose.Alg) (jose.SigningKey, error)
+	// VerificationKeys are the published keys of both algorithms: next, active and retired. Each has a kid and an alg.
 	VerificationKeys(ctx context.Context) ([]jose.JWK, error)
 }
 

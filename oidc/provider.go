@@ -68,7 +68,7 @@ func New(cfg Config) (*Provider, error) {
 		Pushed: push, Now: cfg.Now}
 	p.authorize = authorize.New(authorize.Config{
 		Issuer: cfg.Issuer, Store: cfg.Store, Clients: clients, Requests: requests,
-		Responses: &respond.Writer{Issuer: cfg.Issuer, Sealer: respond.Plain{Key: p.signingKey}, Pages: cfg.Pages, Log: cfg.Log, Now: cfg.Now},
+		Responses: &respond.Writer{Issuer: cfg.Issuer, Sealer: respond.Plain{Key: cfg.Keys.SigningKey}, Pages: cfg.Pages, Log: cfg.Log, Now: cfg.Now},
 		Sessions:  p.sessions, Flows: p.flows, Engine: engine, Persons: cfg.Persons,
 		CredentialScopes: cfg.CredentialScopes, Pairwise: pairwise, Pages: cfg.Pages, ProvinceName: cfg.ProvinceName,
 		Log: cfg.Log, Now: cfg.Now,
@@ -104,10 +104,6 @@ func (p *Provider) credential(scope string) (audience []string, title web.Text, 
 		return nil, web.Text{}, false
 	}
 	return p.cfg.CredentialScopes.Lookup(scope)
-}
-
-func (p *Provider) signingKey(ctx context.Context, _ jose.Alg) (jose.SigningKey, error) {
-	return p.cfg.Keys.SigningKey(ctx)
 }
 
 // registeredKeys are the keys in a registration.

@@ -30,7 +30,7 @@ func (d Reader) Read(ctx context.Context, token string) (Hint, error) {
 		return Hint{}, fmt.Errorf("hint: verification keys: %w", err)
 	}
 	// typ keeps access tokens out, which are signed by the same keys.
-	verified, err := jose.Verify(token, jose.Policy{Typ: []string{"JWT"}, Algs: []jose.Alg{jose.ES256}}, keys...)
+	verified, err := jose.Verify(token, jose.Policy{Typ: []string{"JWT"}, Algs: []jose.Alg{jose.ES256, jose.RS256}}, keys...)
 	if err != nil {
 		return Hint{}, fmt.Errorf("%w: %w", ErrHint, err)
 	}

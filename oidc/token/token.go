@@ -154,7 +154,7 @@ func (h *Handler) serve(r *http.Request) (*response, error) {
 	issued := req.at.Truncate(time.Second)
 	key := keyOf(who.Client(), req.shown)
 	tokens, err := h.cfg.Engine.Mint(ctx, fositex.Mint{Grant: g, Code: b.code, JTI: jti, IssuedAt: issued, ExpiresAt: issued.Add(AccessLife),
-		IDTokenExpires: issued.Add(IDLife), ClientPublic: who.Client().Public, JKT: key.JKT, CertThumbprint: key.CertThumbprint})
+		IDTokenExpires: issued.Add(IDLife), IDTokenAlg: who.Client().IDTokenAlg(), ClientPublic: who.Client().Public, JKT: key.JKT, CertThumbprint: key.CertThumbprint})
 	if err != nil {
 		return nil, err
 	}

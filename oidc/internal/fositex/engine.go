@@ -38,8 +38,8 @@ type Config struct {
 	Issuer string
 	// CodeSecret is 32 bytes; every node has the same.
 	CodeSecret []byte
-	// SigningKey is the active ES256 key.
-	SigningKey func(ctx context.Context) (jose.SigningKey, error)
+	// SigningKey is the active key of an algorithm, ES256 or RS256.
+	SigningKey func(ctx context.Context, alg jose.Alg) (jose.SigningKey, error)
 }
 
 // Engine makes codes and tokens. Safe for concurrent use; holds no request.
@@ -47,7 +47,7 @@ type Engine struct {
 	base  fosite.Config
 	codes *oauth2.HMACSHAStrategyUnPrefixed
 	mac   *hmac.HMACStrategy
-	sign  signer
+	sign  signer // access tokens
 }
 
 // New checks the configuration and makes an engine.
@@ -63,7 +63,7 @@ func New(cfg Config) (*Engine, error) {
 		IDTokenLifespan: time.Hour, RefreshTokenLifespan: time.Hour, RefreshTokenScopes: []string{"offline_access"},
 		EnforcePKCE: true, EnforcePKCEForPublicClients: true, MinParameterEntropy: -1, OmitRedirectScopeParam: true,
 	}
-	e := &Engine{base: base, sign: signer{key: cfg.SigningKey}}
+	e := &Engine{base: base, sign: signer{key: cfg.SigningKey, alg: jose.ES256}}
 	e.mac = &hmac.HMACStrategy{Config: &e.base}
 	e.codes = oauth2.NewHMACSHAStrategyUnPrefixed(e.mac, &e.base)
 	return e, nil
@@ -122,6 +122,8 @@ type Mint struct {
 	JKT, CertThumbprint string
 	// IDTokenValues are claims of the person for the ID token.
 	IDTokenValues map[string]string
+	// IDTokenAlg signs the ID token; "" is ES256. Access tokens are always signed by ES256.
+	IDTokenAlg jose.Alg
 	// ClientPublic is set for public clients.
 	ClientPublic bool
 }
@@ -131,6 +133,9 @@ type Tokens struct{ AccessToken, IDToken string }
 
 // Mint makes the tokens of a grant whose code was claimed.
 func (e *Engine) Mint(ctx context.Context, m Mint) (Tokens, error) {
+	if m.IDTokenAlg == "" {
+		m.IDTokenAlg = jose.ES256
+	}
 	x := &exchange{grant: m.Grant}
 	inner := e.request(m.Grant)
 	inner.Client.(*fosite.DefaultClient).Public = m.ClientPublic
@@ -146,7 +151,7 @@ func (e *Engine) Mint(ctx context.Context, m Mint) (Tokens, error) {
 	x.request = &inner
 	request := &fosite.AccessRequest{GrantTypes: fosite.Arguments{m.Grant.Type}, Request: inner}
 	cfg := e.base
-	cfg.TokenEndpointHandlers = e.handlers(x, m.Grant)
+	cfg.TokenEndpointHandlers = e.handlers(x, m)
 	if err := handle(ctx, cfg.TokenEndpointHandlers, request); err != nil {
 		return Tokens{}, fmt.Errorf("fositex: %s: %w", m.Grant.Type, err)
 	}
@@ -175,7 +180,7 @@ func handle(ctx context.Context, handlers fosite.TokenEndpointHandlers, request 
 	return nil
 }
 
-func (e *Engine) handlers(x *exchange, g grant.Grant) fosite.TokenEndpointHandlers {
+func (e *Engine) handlers(x *exchange, m Mint) fosite.TokenEndpointHandlers {
 	access := &oauth2.DefaultJWTStrategy{Signer: e.sign, HMACSHAStrategy: e.codes, Config: &e.base}
 	helper := &oauth2.HandleHelper{AccessTokenStrategy: access, AccessTokenStorage: x, Config: &e.base}
 	handlers := fosite.TokenEndpointHandlers{
@@ -183,11 +188,11 @@ func (e *Engine) handlers(x *exchange, g grant.Grant) fosite.TokenEndpointHandle
 		&oauth2.ClientCredentialsGrantHandler{HandleHelper: helper, Config: &e.base},
 		preAuthorized{helper},
 	}
-	for _, scope := range g.Scopes {
+	for _, scope := range m.Grant.Scopes {
 		if scope == "openid" {
 			handlers.Append(&openid.OpenIDConnectExplicitHandler{
 				OpenIDConnectRequestStorage: x, Config: &e.base,
-				IDTokenHandleHelper: &openid.IDTokenHandleHelper{IDTokenStrategy: idTokens{e.sign}},
+				IDTokenHandleHelper: &openid.IDTokenHandleHelper{IDTokenStrategy: idTokens{signer{key: e.sign.key, alg: m.IDTokenAlg}}},
 			})
 		}
 	}

@@ -59,7 +59,8 @@ func newSession(issuer string, m Mint) *session {
 	if g.SessionID != "" {
 		id.Extra["sid"] = g.SessionID
 	}
-	return &session{access: access, id: id, headers: jwt.Headers{Extra: map[string]any{"alg": string(jose.ES256)}}, expires: m.ExpiresAt}
+	// fosite chooses the hash of at_hash by this header.
+	return &session{access: access, id: id, headers: jwt.Headers{Extra: map[string]any{"alg": string(m.IDTokenAlg)}}, expires: m.ExpiresAt}
 }
 
 // GetJWTClaims returns a copy: fosite writes scopes, audience and expiry into it.
@@ -138,7 +139,8 @@ func (p preAuthorized) PopulateTokenEndpointResponse(ctx context.Context, r fosi
 
 // signer signs fosite's claims with our key, through internal/jose. It never verifies: tokens are checked by grant.Verifier.
 type signer struct {
-	key func(ctx context.Context) (jose.SigningKey, error)
+	key func(ctx context.Context, alg jose.Alg) (jose.SigningKey, error)
+	alg jose.Alg
 }
 
 var _ jwt.Signer = signer{}
@@ -146,13 +148,13 @@ var _ jwt.Signer = signer{}
 var errNoVerify = errors.New("fositex: the engine does not verify")
 
 func (s signer) Generate(ctx context.Context, claims jwt.MapClaims, header jwt.Mapper) (string, string, error) {
-	key, err := s.key(ctx)
+	key, err := s.key(ctx, s.alg)
 	if err != nil {
 		return "", "", err
 	}
 	typ, _ := header.ToMap()["typ"].(string)
-	if key.Alg != jose.ES256 || typ == "" {
-		return "", "", errors.New("fositex: tokens are signed by ES256 and have a type")
+	if key.Alg != s.alg || typ == "" {
+		return "", "", errors.New("fositex: a token has a type, and the key its algorithm")
 	}
 	token, err := jose.SignJSON(key, jose.Header{Typ: typ}, map[string]any(claims))
 	if err != nil {

@@ -3,6 +3,7 @@ package node
 import (
 	"context"
 	"errors"
+	"fmt"
 	"net/http"
 	"slices"
 	"sort"
@@ -32,15 +33,26 @@ func signingKey(ctx context.Context, k *keys.Service, p keys.Purpose) (jose.Sign
 	return s.Key(), nil
 }
 
-// providerKeys gives the OpenID Provider its one purpose.
+// providerKeys gives the OpenID Provider its two purposes, one for each algorithm.
 type providerKeys struct{ keys *keys.Service }
 
-func (k providerKeys) SigningKey(ctx context.Context) (jose.SigningKey, error) {
-	return signingKey(ctx, k.keys, keys.OIDC)
+func (k providerKeys) SigningKey(ctx context.Context, alg jose.Alg) (jose.SigningKey, error) {
+	switch alg {
+	case jose.ES256:
+		return signingKey(ctx, k.keys, keys.OIDC)
+	case jose.RS256:
+		return signingKey(ctx, k.keys, keys.OIDCRS256)
+	}
+	return jose.SigningKey{}, fmt.Errorf("%w: no key of the provider signs by %q", jose.ErrAlgorithm, alg)
 }
 
 func (k providerKeys) VerificationKeys(ctx context.Context) ([]jose.JWK, error) {
-	return k.keys.JWKS(ctx, keys.OIDC)
+	es256, err := k.keys.JWKS(ctx, keys.OIDC)
+	if err != nil {
+		return nil, err
+	}
+	rs256, err := k.keys.JWKS(ctx, keys.OIDCRS256)
+	return slices.Concat(es256, rs256), err
 }
 
 func statusSigner(k *keys.Service) status.Signer {

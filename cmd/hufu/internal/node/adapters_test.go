@@ -1,9 +1,12 @@
 package node
 
 import (
+	"crypto/rand"
 	"errors"
 	"net/http/httptest"
+	"path/filepath"
 	"reflect"
+	"slices"
 	"testing"
 	"time"
 
@@ -93,6 +96,39 @@ func TestX01HSTSFollowsTheOrigin(t *testing.T) {
 		openAt(t, origin).Handler().ServeHTTP(rec, httptest.NewRequest("GET", origin+"/", nil))
 		if got := rec.Header().Get("Strict-Transport-Security") != ""; got != want {
 			t.Errorf("%s: HSTS %v", origin, got)
+		}
+	}
+}
+
+// Both keys are made at a start that lacks them, and stay at the next.
+func TestProviderKeysOfBothAlgorithms(t *testing.T) {
+	dir, kek := t.TempDir(), [32]byte{}
+	if _, err := rand.Read(kek[:]); err != nil {
+		t.Fatal(err)
+	}
+	db := "sqlite:" + filepath.Join(dir, "hufu.db")
+	start := func() providerKeys {
+		n, err := Open(t.Context(), Options{KEK: kek, Migrate: true, AllowHTTP: true, Config: Config{Origin: testOrigin, Database: db}})
+		if err != nil {
+			t.Fatal(err)
+		}
+		t.Cleanup(n.Close)
+		return providerKeys{n.keys}
+	}
+	first := start()
+	published, err := first.VerificationKeys(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, k := range []providerKeys{first, start()} {
+		for _, alg := range []jose.Alg{jose.ES256, jose.RS256} {
+			key, err := k.SigningKey(t.Context(), alg)
+			if err != nil || key.Alg != alg || !slices.ContainsFunc(published, func(p jose.JWK) bool { return p.KeyID() == key.ID && p.Alg() == alg && p.Use() == "sig" }) {
+				t.Errorf("%s: %v, %v", alg, key, err)
+			}
+		}
+		if _, err := k.SigningKey(t.Context(), jose.PS256); !errors.Is(err, jose.ErrAlgorithm) {
+			t.Errorf("PS256: %v", err)
 		}
 	}
 }

@@ -237,7 +237,6 @@ func (n *Node) publish(ctx context.Context) error {
 func (n *Node) deleteExpired(ctx context.Context) error {
 	now := time.Now()
 	_, err1 := n.db.DeleteExpiredClaims(ctx, now, 5000)
-
 	_, err2 := n.provider.Sweep(ctx, 5000)
 	_, err3 := n.issuer.Sweep(ctx)
 	return errors.Join(err1, err2, err3)

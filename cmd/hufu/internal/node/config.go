@@ -113,7 +113,9 @@ type ClientConfig struct {
 	Scopes      []string `yaml:"scopes"`
 	Optional    []string `yaml:"optional_claims"`
 	RequiredACR string   `yaml:"required_acr"`
-	Disabled    bool     `yaml:"disabled"`
+	// IDTokenSignedAlg is the algorithm of its ID tokens: ES256 or RS256. Default ES256.
+	IDTokenSignedAlg string `yaml:"id_token_signed_response_alg"`
+	Disabled         bool   `yaml:"disabled"`
 }
 
 // ReadConfig reads a file and reports all problems at once.
@@ -200,7 +202,8 @@ func (c Config) Networks() ([]netip.Prefix, error) {
 func (c ClientConfig) client() (oidc.Client, error) {
 	out := oidc.Client{ID: c.ID, Name: c.Name, Service: c.Service, Organisation: c.Organisation, RedirectURIs: c.RedirectURIs,
 		PostLogoutRedirectURIs: c.PostLogoutRedirectURIs, AuthMethod: client.AuthMethod(c.AuthMethod), Public: c.AuthMethod == string(client.None),
-		GrantTypes: c.GrantTypes, Scopes: c.Scopes, OptionalClaims: c.Optional, RequiredACR: c.RequiredACR, Disabled: c.Disabled}
+		GrantTypes: c.GrantTypes, Scopes: c.Scopes, OptionalClaims: c.Optional, RequiredACR: c.RequiredACR, Disabled: c.Disabled,
+		Answers: client.Answers{IDTokenSignedAlg: jose.Alg(c.IDTokenSignedAlg)}}
 	if c.SecretFile != "" {
 		raw, err := os.ReadFile(c.SecretFile)
 		if err != nil {

@@ -83,7 +83,8 @@ func (c Config) specs() map[keys.Purpose]keys.Spec {
 		name = "Hufu"
 	}
 	specs := map[keys.Purpose]keys.Spec{
-		keys.OIDC: {RotateEvery: 30 * day, PublishAhead: day, Keep: 2 * day},
+		keys.OIDC:      {RotateEvery: 30 * day, PublishAhead: day, Keep: 2 * day},
+		keys.OIDCRS256: {Alg: jose.RS256, RotateEvery: 30 * day, PublishAhead: day, Keep: 2 * day},
 		keys.Status: {RotateEvery: 30 * day, PublishAhead: day, Keep: statusKeep,
 			Certificate: &keys.CertificateSpec{Kind: keys.KindStatus, CommonName: "Status lists", Organization: name}},
 		keys.Audit:           {RotateEvery: 365 * day, PublishAhead: day, Keep: 3650 * day},
