@@ -15,7 +15,7 @@ import (
 var abuseCases = strings.Fields(`
 	A01 A02 A05 A06 A08 A09 A12
 	B01 B02 B03 B04 B05 B06 B07
-	D01 D02 D03 D04 D06
+	D01 D02 D03 D04 D06 D11
 	E01 E02 E03 E04
 	G01 G02 G03 G04 G07 G10 G11
 	H01 H02
@@ -27,7 +27,7 @@ var abuseCases = strings.Fields(`
 	S01 S04 S12 S14
 	T01 T02 T03 T05 T06 T07
 	U05
-	X01 X02`)
+	X01 X02 X03`)
 
 func TestEveryAbuseCaseHasATest(t *testing.T) {
 	found := map[string]bool{}

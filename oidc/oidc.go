@@ -21,6 +21,7 @@ package oidc
 
 import (
 	"context"
+	"crypto/x509"
 	"errors"
 	"fmt"
 	"log/slog"
@@ -105,8 +106,10 @@ type Store interface {
 type Config struct {
 	// Issuer is the bare origin, e.g. "https://id.example" or "http://localhost:8080".
 	Issuer string
-	// MTLSOrigin is the origin of the listener that asks for client certificates; "" for none.
+	// MTLSOrigin is the origin of the listener that asks for client certificates (RFC 8705); "" for none. ClientCAs are the certification
+	// authorities of tls_client_auth; nil when no client may use it.
 	MTLSOrigin string
+	ClientCAs  *x509.CertPool
 	Store      Store
 	Keys       Keys
 	// PairwiseSecret and CodeSecret are 32 bytes each, from keys.Secret. The first must never change.

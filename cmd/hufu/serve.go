@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"log/slog"
 	"net"
@@ -10,6 +11,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/hufu-id/hufu/cmd/hufu/internal/node"
+	"github.com/hufu-id/hufu/cmd/hufu/internal/node/listen"
 	"github.com/hufu-id/hufu/internal/httpx"
 	"github.com/hufu-id/hufu/internal/sqlstore"
 	"github.com/hufu-id/hufu/keys"
@@ -60,17 +62,40 @@ func serve(ctx context.Context, cfg node.Config, log *slog.Logger) error {
 		return err
 	}
 	defer n.Close()
+	return listenAndServe(ctx, cfg, n, log)
+}
+
+// listenAndServe serves on both listeners. When one fails, the other ends too: half a server is noticed late.
+func listenAndServe(ctx context.Context, cfg node.Config, n *node.Node, log *slog.Logger) error {
 	l, err := net.Listen("tcp", cfg.Listen)
 	if err != nil {
 		return err
 	}
 	log.Info("listening", "address", l.Addr().String(), "origin", cfg.Origin)
+	serving, stop := context.WithCancel(ctx)
+	defer stop()
+	mtls := make(chan error, 1)
+	if m := cfg.MTLS; m == nil {
+		mtls <- nil
+	} else {
+		ml, err := net.Listen("tcp", m.Address())
+		if err != nil {
+			return errors.Join(err, l.Close())
+		}
+		log.Info("listening for clients with certificates", "address", ml.Addr().String(), "origin", m.Origin)
+		go func() {
+			defer stop()
+			mtls <- httpx.ServeMTLS(serving, ml, n.Handler(), m.CertFile, m.KeyFile)
+		}()
+	}
 	n.Start(ctx)
-	var tls node.TLSFiles
+	var tls listen.Files
 	if cfg.TLS != nil {
 		tls = *cfg.TLS
 	}
-	return httpx.Serve(ctx, l, n.Handler(), tls.CertFile, tls.KeyFile)
+	err = httpx.Serve(serving, l, n.Handler(), tls.CertFile, tls.KeyFile)
+	stop()
+	return errors.Join(err, <-mtls)
 }
 
 func newMigrateCmd() *cobra.Command {

@@ -2,6 +2,8 @@ package httpx
 
 import (
 	"context"
+	"crypto/tls"
+	"crypto/x509"
 	"errors"
 	"net"
 	"net/http"
@@ -11,7 +13,32 @@ import (
 
 // Serve serves h on l until ctx ends, with TLS when certificate and key files are named. Requests that run then come to their end, for ten seconds.
 func Serve(ctx context.Context, l net.Listener, h http.Handler, certFile, keyFile string) error {
+	return serve(ctx, l, NewServer(h), certFile, keyFile)
+}
+
+// ServeMTLS is Serve for clients that prove who they are by certificate (RFC 8705). It asks for a certificate and has its key proved, and leaves
+// to the handler whose it is and whether one is needed; see ClientCertificates.
+func ServeMTLS(ctx context.Context, l net.Listener, h http.Handler, certFile, keyFile string) error {
+	if certFile == "" {
+		return errors.Join(errors.New("httpx: mutual TLS without a certificate"), l.Close())
+	}
 	srv := NewServer(h)
+	srv.TLSConfig.ClientAuth = tls.RequestClientCert
+	// A resumed session would bring the certificate of an earlier handshake: without proof, and after its authority has been taken out.
+	srv.TLSConfig.SessionTicketsDisabled = true
+	return serve(ctx, l, srv, certFile, keyFile)
+}
+
+// ClientCertificates are what the client sent in the handshake, leaf first; it holds the leaf's private key. Nobody has checked more than that. Nil
+// for a client without one, and behind a proxy: a header says nothing, because anybody can send it.
+func ClientCertificates(r *http.Request) []*x509.Certificate {
+	if r.TLS == nil {
+		return nil
+	}
+	return r.TLS.PeerCertificates
+}
+
+func serve(ctx context.Context, l net.Listener, srv *http.Server, certFile, keyFile string) error {
 	done := make(chan error, 1)
 	go func() {
 		if certFile != "" {

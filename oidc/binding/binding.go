@@ -11,6 +11,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/hufu-id/hufu/internal/httpx"
 	"github.com/hufu-id/hufu/oidc/client"
 	"github.com/hufu-id/hufu/oidc/dpop"
 	"github.com/hufu-id/hufu/oidc/oauth"
@@ -57,8 +58,8 @@ func (k Checker) With(r *http.Request, path, token string, requireNonce bool) (B
 
 func (k Checker) check(r *http.Request, path, token string, requireNonce bool) (Binding, error) {
 	var b Binding
-	if r.TLS != nil && len(r.TLS.PeerCertificates) > 0 {
-		sum := sha256.Sum256(r.TLS.PeerCertificates[0].Raw)
+	if chain := httpx.ClientCertificates(r); len(chain) > 0 {
+		sum := sha256.Sum256(chain[0].Raw)
 		b.CertThumbprint = base64.RawURLEncoding.EncodeToString(sum[:])
 	}
 	headers := r.Header.Values(dpop.Header)

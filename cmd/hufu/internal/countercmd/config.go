@@ -13,7 +13,7 @@ import (
 	"time"
 
 	"github.com/hufu-id/hufu/cmd/hufu/internal/configfile"
-	"github.com/hufu-id/hufu/cmd/hufu/internal/node"
+	"github.com/hufu-id/hufu/cmd/hufu/internal/node/listen"
 	"github.com/hufu-id/hufu/internal/bundlecopy"
 	"github.com/hufu-id/hufu/internal/gb"
 	"github.com/hufu-id/hufu/signing/bundle"
@@ -28,7 +28,7 @@ type Config struct {
 	// Listen is the address to listen on. Default 127.0.0.1:8085, behind the department's login and proxy: the counter has no login of its own.
 	Listen string `yaml:"listen"`
 	// TLS names certificate and key files (PEM) if this process ends TLS itself.
-	TLS *node.TLSFiles `yaml:"tls"`
+	TLS *listen.Files `yaml:"tls"`
 	// Department is its name as pages and receipts show it, Code its unified social credit code (GB 32100).
 	Department web.Text `yaml:"department"`
 	Code       string   `yaml:"code"`

@@ -11,6 +11,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/hufu-id/hufu/cmd/hufu/internal/node"
+	"github.com/hufu-id/hufu/cmd/hufu/internal/node/listen"
 	"github.com/hufu-id/hufu/internal/bundlecopy"
 	"github.com/hufu-id/hufu/internal/httpx"
 	"github.com/hufu-id/hufu/internal/sqlstore"
@@ -138,7 +139,7 @@ func serve(ctx context.Context, cfg Config, log *slog.Logger) error {
 	}
 	log.Info("listening", "address", l.Addr().String(), "base_url", cfg.BaseURL)
 	c.Start(ctx)
-	var tls node.TLSFiles
+	var tls listen.Files
 	if cfg.TLS != nil {
 		tls = *cfg.TLS
 	}

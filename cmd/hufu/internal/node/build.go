@@ -183,9 +183,14 @@ func (n *Node) openWalletRooms(ctx context.Context) (err error) {
 }
 
 func (n *Node) openLoginRooms(context.Context) (err error) {
+	clientCAs, err := n.cfg.MTLS.ClientCAs()
+	if err != nil {
+		return err
+	}
 	if n.provider, err = oidc.New(oidc.Config{Issuer: n.cfg.Origin, Store: oidcstore.New(n.db, time.Now), Keys: providerKeys{n.keys}, PairwiseSecret: n.secrets.pairwise,
 		CodeSecret: n.secrets.code, Sealer: n.sealer, Pages: n.pages, Persons: persons{n}, CredentialScopes: credentialScopes{n.issuer},
-		PreAuthorizedCodes: preAuthorizedCodes{n.issuer}, ProvinceName: provinceName, Log: n.cfg.Log}); err != nil {
+		PreAuthorizedCodes: preAuthorizedCodes{n.issuer}, ProvinceName: provinceName, Log: n.cfg.Log,
+		MTLSOrigin: n.cfg.MTLS.PublicOrigin(), ClientCAs: clientCAs}); err != nil {
 		return err
 	}
 	members, err := n.members()
@@ -237,7 +242,6 @@ func (n *Node) publish(ctx context.Context) error {
 func (n *Node) deleteExpired(ctx context.Context) error {
 	now := time.Now()
 	_, err1 := n.db.DeleteExpiredClaims(ctx, now, 5000)
-
 	_, err2 := n.provider.Sweep(ctx, 5000)
 	_, err3 := n.issuer.Sweep(ctx)
 	return errors.Join(err1, err2, err3)

@@ -9,6 +9,7 @@ import (
 	"strings"
 
 	"github.com/hufu-id/hufu/cmd/hufu/internal/configfile"
+	"github.com/hufu-id/hufu/cmd/hufu/internal/node/listen"
 	"github.com/hufu-id/hufu/cmd/hufu/internal/node/seals"
 	"github.com/hufu-id/hufu/federation/upstream"
 	"github.com/hufu-id/hufu/internal/gb"
@@ -26,7 +27,9 @@ type Config struct {
 	// Listen is the address to listen on. Default 127.0.0.1:8080, behind a proxy that ends TLS.
 	Listen string `yaml:"listen"`
 	// TLS names certificate and key files (PEM) if this process ends TLS itself.
-	TLS *TLSFiles `yaml:"tls"`
+	TLS *listen.Files `yaml:"tls"`
+	// MTLS is a further listener, for clients that authenticate by certificate.
+	MTLS *listen.MTLS `yaml:"mtls"`
 	// Database is "sqlite:PATH" or "postgres://...". The environment variable HUFU_DATABASE goes before it.
 	Database string `yaml:"database"`
 	// KEKFile holds the key-encryption key: 32 random bytes in base64, readable by its owner only. Whoever loses it loses every key.
@@ -45,12 +48,6 @@ type Config struct {
 	SealMakers []SealMakerConfig `yaml:"seal_makers"`
 	// Clients are relying parties, wallets and departments' systems. One that is missing here but was there before is not removed.
 	Clients []ClientConfig `yaml:"clients"`
-}
-
-// TLSFiles are PEM files.
-type TLSFiles struct {
-	CertFile string `yaml:"cert_file"`
-	KeyFile  string `yaml:"key_file"`
 }
 
 // ProvinceConfig is a province that joined by OpenID Connect.
@@ -150,9 +147,7 @@ func (c Config) check() error {
 	if c.KEKFile == "" {
 		bad("kek_file: missing")
 	}
-	if c.TLS != nil && (c.TLS.CertFile == "" || c.TLS.KeyFile == "") {
-		bad("tls: cert_file and key_file belong together")
-	}
+	listen.Check(c.Listen, c.Origin, c.TLS, c.MTLS, bad)
 	if _, err := c.Networks(); err != nil {
 		bad("allow_networks: %v", err)
 	}
