@@ -12,6 +12,7 @@ import (
 	"github.com/hufu-id/hufu/oidc/claim"
 	"github.com/hufu-id/hufu/oidc/client"
 	"github.com/hufu-id/hufu/oidc/oauth"
+	"github.com/hufu-id/hufu/oidc/registration"
 )
 
 // document is a ready answer.
@@ -52,6 +53,9 @@ func newDocuments(cfg Config) (documents, error) {
 		"token_endpoint_auth_signing_alg_values_supported": []jose.Alg{jose.ES256, jose.PS256, jose.EdDSA},
 		"authorization_response_iss_parameter_supported":   true,
 		"ui_locales_supported":                             []string{"zh-Hans-CN", "en"},
+	}
+	if cfg.Registration.Enabled() {
+		server["registration_endpoint"] = cfg.Issuer + registration.Path
 	}
 	if cfg.PreAuthorizedCodes != nil {
 		server["pre-authorized_grant_anonymous_access_supported"] = true

@@ -9,6 +9,7 @@
 //	GET  /userinfo, POST                   what was agreed
 //	GET  /logout, POST                     RP-initiated logout
 //	POST /logout/confirm                   the person's answer to the confirmation page
+//	POST /connect/register                 clients that register themselves (package registration), if the policy lets any
 //
 // A flow lives in a sealed cookie (package flow) until the person has logged in; nothing is written before. Every step returns
 // to the dispatcher (package authorize), never to another step. A login and its first code are one transaction, the token request is
@@ -35,6 +36,7 @@ import (
 	"github.com/hufu-id/hufu/oidc/flow"
 	"github.com/hufu-id/hufu/oidc/grant"
 	"github.com/hufu-id/hufu/oidc/hint"
+	"github.com/hufu-id/hufu/oidc/registration"
 	"github.com/hufu-id/hufu/oidc/session"
 	"github.com/hufu-id/hufu/oidc/token"
 	"github.com/hufu-id/hufu/web"
@@ -77,6 +79,7 @@ type Keys interface {
 // Store is everything that the module keeps. oidcstore implements it.
 type Store interface {
 	client.Store
+	registration.Store
 	session.Store
 	grant.Store
 	authorize.ConsentStore
@@ -102,6 +105,11 @@ type Config struct {
 	Persons                    Persons
 	CredentialScopes           CredentialScopes
 	PreAuthorizedCodes         PreAuthorizedCodes
+	// Registration says who may register a client; nobody by default. LoopbackClients makes every loopback URL a client of its own (dev only).
+	Registration    registration.Policy
+	LoopbackClients bool
+	// HTTP is the way out, for jwks_uri and sector_identifier_uri; nil is none.
+	HTTP client.Fetcher
 	// ProvinceName names a province on a page; nil shows its code.
 	ProvinceName func(code string) web.Text
 	Log          *slog.Logger
@@ -118,6 +126,7 @@ type Provider struct {
 	grants    *grant.Verifier
 	pairwise  claim.Pairwise
 	hints     hint.Reader
+	register  *registration.Handler
 	flows     *flow.Jar
 	documents documents
 }

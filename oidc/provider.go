@@ -18,6 +18,7 @@ import (
 	"github.com/hufu-id/hufu/oidc/grant"
 	"github.com/hufu-id/hufu/oidc/hint"
 	"github.com/hufu-id/hufu/oidc/internal/fositex"
+	"github.com/hufu-id/hufu/oidc/registration"
 	"github.com/hufu-id/hufu/oidc/session"
 	"github.com/hufu-id/hufu/oidc/token"
 )
@@ -42,6 +43,7 @@ func New(cfg Config) (*Provider, error) {
 		return nil, err
 	}
 	clients := client.NewRegistry(cfg.Store, cfg.Now)
+	clients.Loopback = cfg.LoopbackClients
 	p := &Provider{
 		cfg: cfg, clients: clients, pairwise: pairwise,
 		sessions: &session.Manager{Store: cfg.Store, Now: cfg.Now},
@@ -56,9 +58,11 @@ func New(cfg Config) (*Provider, error) {
 	})
 	p.token = token.New(token.Config{
 		Issuer: cfg.Issuer, Store: cfg.Store, Engine: engine, PreAuthorizedCodes: cfg.PreAuthorizedCodes, MachineAudience: p.machineAudience,
-		Authenticator: client.Authenticator{Registry: clients, Issuer: cfg.Issuer, TokenEndpoint: cfg.Issuer + "/token", Now: cfg.Now},
+		Authenticator: client.Authenticator{Registry: clients, Keys: client.NewKeys(cfg.HTTP, cfg.Now), Issuer: cfg.Issuer, TokenEndpoint: cfg.Issuer + "/token", Now: cfg.Now},
 		Log:           cfg.Log, Now: cfg.Now,
 	})
+	p.register = registration.New(registration.Config{Issuer: cfg.Issuer, Policy: cfg.Registration, Store: cfg.Store, Clients: clients, HTTP: cfg.HTTP,
+		Log: cfg.Log, Now: cfg.Now})
 	p.documents, err = newDocuments(cfg)
 	return p, err
 }
@@ -90,7 +94,12 @@ const keepGrants = time.Hour
 
 // Sweep forgets what ended long ago, up to limit rows a kind, and returns how many. Background work calls it.
 func (p *Provider) Sweep(ctx context.Context, limit int) (int64, error) {
-	return p.cfg.Store.DeleteExpired(ctx, p.cfg.Now().Add(-keepGrants), limit)
+	n, err := p.cfg.Store.DeleteExpired(ctx, p.cfg.Now().Add(-keepGrants), limit)
+	if err != nil {
+		return n, err
+	}
+	clients, err := p.register.Sweep(ctx, limit)
+	return n + clients, err
 }
 
 func (p *Provider) routes(r *mux.Router) {
@@ -106,6 +115,14 @@ func (p *Provider) routes(r *mux.Router) {
 	r.HandleFunc("/consent/{flow}", inFlow(p.authorize.Consent)).Methods(http.MethodGet, http.MethodPost)
 	r.HandleFunc("/logout", p.logout).Methods(http.MethodGet, http.MethodPost)
 	r.HandleFunc("/logout/confirm", p.logoutConfirmed).Methods(http.MethodPost)
+	if p.cfg.Registration.Enabled() {
+		r.HandleFunc(registration.Path, p.register.Create).Methods(http.MethodPost)
+		r.HandleFunc(registration.Path+"/{client}", p.manageClient).Methods(http.MethodGet, http.MethodPut, http.MethodDelete)
+	}
+}
+
+func (p *Provider) manageClient(w http.ResponseWriter, r *http.Request) {
+	p.register.Manage(w, r, mux.Vars(r)["client"])
 }
 
 func inFlow(h func(w http.ResponseWriter, r *http.Request, flowID string)) http.HandlerFunc {

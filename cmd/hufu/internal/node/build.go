@@ -30,6 +30,7 @@ import (
 	"github.com/hufu-id/hufu/internal/sweep"
 	"github.com/hufu-id/hufu/keys"
 	"github.com/hufu-id/hufu/oidc"
+	"github.com/hufu-id/hufu/oidc/registration"
 	"github.com/hufu-id/hufu/signing/eseal"
 	"github.com/hufu-id/hufu/signing/eseal/sealapi"
 	"github.com/hufu-id/hufu/wallet/correction"
@@ -54,6 +55,9 @@ type Options struct {
 	Allow func(netip.AddrPort) bool
 	// AllowHTTP is for provinces on loopback without TLS.
 	AllowHTTP bool
+	// Registration says who may register a client, instead of the file; LoopbackClients makes every loopback URL one. Both for dev.
+	Registration    registration.Policy
+	LoopbackClients bool
 	// Migrate brings the tables up to date before starting; serve leaves that to `hufu migrate`.
 	Migrate bool
 	// Home serves "/"; nil is the plain home page.
@@ -185,7 +189,8 @@ func (n *Node) openWalletRooms(ctx context.Context) (err error) {
 func (n *Node) openLoginRooms(context.Context) (err error) {
 	if n.provider, err = oidc.New(oidc.Config{Issuer: n.cfg.Origin, Store: oidcstore.New(n.db, time.Now), Keys: providerKeys{n.keys}, PairwiseSecret: n.secrets.pairwise,
 		CodeSecret: n.secrets.code, Sealer: n.sealer, Pages: n.pages, Persons: persons{n}, CredentialScopes: credentialScopes{n.issuer},
-		PreAuthorizedCodes: preAuthorizedCodes{n.issuer}, ProvinceName: provinceName, Log: n.cfg.Log}); err != nil {
+		PreAuthorizedCodes: preAuthorizedCodes{n.issuer}, Registration: n.cfg.Registration, LoopbackClients: n.cfg.LoopbackClients, HTTP: n.client,
+		ProvinceName: provinceName, Log: n.cfg.Log}); err != nil {
 		return err
 	}
 	members, err := n.members()
