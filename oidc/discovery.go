@@ -5,13 +5,17 @@ import (
 	"encoding/base64"
 	"encoding/json"
 	"fmt"
+	"maps"
 	"net/http"
+	"slices"
 
 	"github.com/hufu-id/hufu/internal/jose"
+	"github.com/hufu-id/hufu/internal/jose/jwe"
 	"github.com/hufu-id/hufu/oidc/claim"
 	"github.com/hufu-id/hufu/oidc/client"
 	"github.com/hufu-id/hufu/oidc/dpop"
 	"github.com/hufu-id/hufu/oidc/oauth"
+	"github.com/hufu-id/hufu/oidc/registration"
 	"github.com/hufu-id/hufu/oidc/request"
 )
 
@@ -33,47 +37,28 @@ func newDocument(v any) (document, error) {
 	return document{body: b, etag: `"` + base64.RawURLEncoding.EncodeToString(sum[:12]) + `"`}, nil
 }
 
-// newDocuments lists what works, and only that: every listed value is a promise that some client will take up.
+// newDocuments lists what works, and only that: every listed value is a promise that some client will take up. With one profile for all
+// clients it lists what that profile allows.
 func newDocuments(cfg Config) (documents, error) {
-	grants := []string{client.AuthorizationCode, client.ClientCredentials}
-	if cfg.PreAuthorizedCodes != nil {
-		grants = append(grants, client.PreAuthorizedCode)
-	}
-	signing := []jose.Alg{jose.ES256, jose.PS256, jose.EdDSA, jose.RS256}
-	server := map[string]any{
-		"issuer":                                           cfg.Issuer,
-		"authorization_endpoint":                           cfg.Issuer + "/authorize",
-		"token_endpoint":                                   cfg.Issuer + "/token",
-		"jwks_uri":                                         cfg.Issuer + "/jwks",
-		"scopes_supported":                                 claim.Scopes(),
-		"response_types_supported":                         []string{"code"},
-		"response_modes_supported":                         request.Modes(),
-		"grant_types_supported":                            grants,
-		"code_challenge_methods_supported":                 []string{"S256"},
-		"token_endpoint_auth_methods_supported":            []client.AuthMethod{client.SecretBasic, client.SecretPost, client.PrivateKeyJWT, client.None},
-		"token_endpoint_auth_signing_alg_values_supported": signing,
-		"authorization_response_iss_parameter_supported":   true,
-		"pushed_authorization_request_endpoint":            cfg.Issuer + "/par",
-		"dpop_signing_alg_values_supported":                dpop.Algs(),
-		"request_object_signing_alg_values_supported":      signing,
-		"authorization_signing_alg_values_supported":       []jose.Alg{jose.ES256},
-		"ui_locales_supported":                             []string{"zh-Hans-CN", "en"},
-	}
-	if cfg.PreAuthorizedCodes != nil {
-		server["pre-authorized_grant_anonymous_access_supported"] = true
-	}
+	policy := client.PolicyOf(cfg.Profile)
+	server := serverMetadata(cfg, policy)
 	openid := map[string]any{
-		"userinfo_endpoint":                     cfg.Issuer + "/userinfo",
-		"end_session_endpoint":                  cfg.Issuer + "/logout",
-		"subject_types_supported":               []string{"pairwise"},
-		"id_token_signing_alg_values_supported": []jose.Alg{jose.ES256, jose.RS256},
-		"acr_values_supported":                  request.Levels,
-		"claim_types_supported":                 []string{"normal"},
-		"claims_supported":                      append([]string{"sub", "iss", "aud", "exp", "iat", "auth_time", "acr", "amr", "sid", "nonce", "at_hash"}, claim.All()...),
-		"prompt_values_supported":               []string{"none", "login", "consent", "select_account"},
-		"claims_parameter_supported":            true,
-		"request_parameter_supported":           true,
-		"request_uri_parameter_supported":       false, // the default would be true; references to pushed requests are not meant
+		"userinfo_endpoint":                        cfg.Issuer + "/userinfo",
+		"end_session_endpoint":                     cfg.Issuer + "/logout",
+		"subject_types_supported":                  []string{"pairwise"},
+		"id_token_signing_alg_values_supported":    policy.IDTokenAlgs,
+		"id_token_encryption_alg_values_supported": jwe.Algs(),
+		"id_token_encryption_enc_values_supported": jwe.Encs(),
+		"userinfo_signing_alg_values_supported":    policy.IDTokenAlgs,
+		"userinfo_encryption_alg_values_supported": jwe.Algs(),
+		"userinfo_encryption_enc_values_supported": jwe.Encs(),
+		"acr_values_supported":                     request.Levels,
+		"claim_types_supported":                    []string{"normal"},
+		"claims_supported":                         append([]string{"sub", "iss", "aud", "exp", "iat", "auth_time", "acr", "amr", "sid", "nonce", "at_hash"}, claim.All()...),
+		"prompt_values_supported":                  []string{"none", "login", "consent", "select_account"},
+		"claims_parameter_supported":               true,
+		"request_parameter_supported":              true,
+		"request_uri_parameter_supported":          false, // the default would be true; references to pushed requests are not meant
 	}
 	for k, v := range server {
 		openid[k] = v
@@ -85,6 +70,54 @@ func newDocuments(cfg Config) (documents, error) {
 	}
 	d.openid, err = newDocument(openid)
 	return d, err
+}
+
+// serverMetadata is RFC 8414.
+func serverMetadata(cfg Config, policy client.Policy) map[string]any {
+	grants := []string{client.AuthorizationCode, client.ClientCredentials}
+	if cfg.PreAuthorizedCodes != nil {
+		grants = append(grants, client.PreAuthorizedCode)
+	}
+	methods := slices.DeleteFunc(slices.Clone(policy.AuthMethods), func(m client.AuthMethod) bool {
+		return m == client.SelfSignedTLS && cfg.MTLSOrigin == "" || m == client.TLS && (cfg.MTLSOrigin == "" || cfg.ClientCAs == nil)
+	})
+	server := map[string]any{
+		"issuer":                                           cfg.Issuer,
+		"authorization_endpoint":                           cfg.Issuer + "/authorize",
+		"token_endpoint":                                   cfg.Issuer + "/token",
+		"pushed_authorization_request_endpoint":            cfg.Issuer + "/par",
+		"require_pushed_authorization_requests":            policy.RequirePAR,
+		"jwks_uri":                                         cfg.Issuer + "/jwks",
+		"scopes_supported":                                 claim.Scopes(),
+		"response_types_supported":                         []string{"code"},
+		"response_modes_supported":                         request.Modes(),
+		"grant_types_supported":                            grants,
+		"code_challenge_methods_supported":                 []string{"S256"},
+		"token_endpoint_auth_methods_supported":            methods,
+		"token_endpoint_auth_signing_alg_values_supported": policy.SigningAlgs,
+		"request_object_signing_alg_values_supported":      policy.SigningAlgs,
+		"authorization_signing_alg_values_supported":       policy.IDTokenAlgs,
+		"authorization_encryption_alg_values_supported":    jwe.Algs(),
+		"authorization_encryption_enc_values_supported":    jwe.Encs(),
+		"dpop_signing_alg_values_supported":                dpop.Algs(),
+		"authorization_response_iss_parameter_supported":   true,
+		"ui_locales_supported":                             []string{"zh-Hans-CN", "en"},
+	}
+	if types := slices.Sorted(maps.Keys(cfg.DetailTypes)); len(types) > 0 {
+		server["authorization_details_types_supported"] = types
+	}
+	if cfg.Registration.Enabled() {
+		server["registration_endpoint"] = cfg.Issuer + registration.Path
+	}
+	if cfg.PreAuthorizedCodes != nil {
+		server["pre-authorized_grant_anonymous_access_supported"] = true
+	}
+	if o := cfg.MTLSOrigin; o != "" {
+		server["tls_client_certificate_bound_access_tokens"] = true
+		server["mtls_endpoint_aliases"] = map[string]string{"token_endpoint": o + "/token", "pushed_authorization_request_endpoint": o + "/par",
+			"userinfo_endpoint": o + "/userinfo"}
+	}
+	return server
 }
 
 func (p *Provider) openidConfiguration(w http.ResponseWriter, r *http.Request) {

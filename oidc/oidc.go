@@ -10,6 +10,7 @@
 //	GET  /userinfo, POST                   what was agreed
 //	GET  /logout, POST                     RP-initiated logout
 //	POST /logout/confirm                   the person's answer to the confirmation page
+//	POST /connect/register                 clients that register themselves (package registration), if the policy lets any
 //
 // A flow lives in a sealed cookie (package flow) until the person has logged in; nothing is written before. Every step returns
 // to the dispatcher (package authorize), never to another step. A login and its first code are one transaction, the token request is
@@ -45,6 +46,7 @@ import (
 	"github.com/hufu-id/hufu/oidc/oauth"
 	"github.com/hufu-id/hufu/oidc/par"
 	"github.com/hufu-id/hufu/oidc/pushed"
+	"github.com/hufu-id/hufu/oidc/registration"
 	"github.com/hufu-id/hufu/oidc/request"
 	"github.com/hufu-id/hufu/oidc/session"
 	"github.com/hufu-id/hufu/oidc/token"
@@ -89,6 +91,7 @@ type Keys interface {
 // Store is everything that the module keeps. oidcstore implements it.
 type Store interface {
 	client.Store
+	registration.Store
 	session.Store
 	grant.Store
 	authorize.ConsentStore
@@ -110,8 +113,10 @@ type Config struct {
 	// authorities of tls_client_auth; nil when no client may use it.
 	MTLSOrigin string
 	ClientCAs  *x509.CertPool
-	Store      Store
-	Keys       Keys
+	// Profile is the one security profile of this server: clients of another are refused and unknown. "" serves clients of every profile.
+	Profile string
+	Store   Store
+	Keys    Keys
 	// PairwiseSecret and CodeSecret are 32 bytes each, from keys.Secret. The first must never change.
 	PairwiseSecret, CodeSecret []byte
 	Sealer                     *httpx.Sealer
@@ -121,6 +126,11 @@ type Config struct {
 	PreAuthorizedCodes         PreAuthorizedCodes
 	// DetailTypes are the types of authorization_details that clients may ask for; may be nil.
 	DetailTypes request.Catalogue
+	// Registration says who may register a client; nobody by default. LoopbackClients makes every loopback URL a client of its own (dev only).
+	Registration    registration.Policy
+	LoopbackClients bool
+	// HTTP is the way out, for jwks_uri and sector_identifier_uri; nil is none.
+	HTTP client.Fetcher
 	// ProvinceName names a province on a page; nil shows its code.
 	ProvinceName func(code string) web.Text
 	Log          *slog.Logger
@@ -141,6 +151,7 @@ type Provider struct {
 	grants    *grant.Verifier
 	pairwise  claim.Pairwise
 	hints     hint.Reader
+	register  *registration.Handler
 	flows     *flow.Jar
 	documents documents
 }

@@ -13,7 +13,6 @@ import (
 
 	"github.com/gorilla/mux"
 
-	"github.com/hufu-id/hufu/internal/jose"
 	"github.com/hufu-id/hufu/oidc/access"
 	"github.com/hufu-id/hufu/oidc/answer"
 	"github.com/hufu-id/hufu/oidc/authorize"
@@ -27,6 +26,7 @@ import (
 	"github.com/hufu-id/hufu/oidc/internal/fositex"
 	"github.com/hufu-id/hufu/oidc/jar"
 	"github.com/hufu-id/hufu/oidc/par"
+	"github.com/hufu-id/hufu/oidc/registration"
 	"github.com/hufu-id/hufu/oidc/request"
 	"github.com/hufu-id/hufu/oidc/respond"
 	"github.com/hufu-id/hufu/oidc/session"
@@ -54,6 +54,7 @@ func New(cfg Config) (*Provider, error) {
 		return nil, err
 	}
 	clients := client.NewRegistry(cfg.Store, cfg.Now)
+	clients.Loopback, clients.Profile = cfg.LoopbackClients, cfg.Profile
 	p := &Provider{
 		cfg: cfg, clients: clients, pairwise: pairwise,
 		sessions: &session.Manager{Store: cfg.Store, Now: cfg.Now},
@@ -62,10 +63,11 @@ func New(cfg Config) (*Provider, error) {
 		flows:    &flow.Jar{Sealer: cfg.Sealer, Now: cfg.Now},
 	}
 	p.bindings = binding.Checker{Origins: origins(cfg), Nonces: dpop.NewNonces(derive(cfg.CodeSecret, "dpop nonces")), Now: cfg.Now}
-	answers := answer.Sealer{Issuer: cfg.Issuer, Key: cfg.Keys.SigningKey, Keys: registeredKeys{}, Now: cfg.Now}
+	keys := client.NewKeys(cfg.HTTP, cfg.Now)
+	answers := answer.Sealer{Issuer: cfg.Issuer, Key: cfg.Keys.SigningKey, Keys: keys, Now: cfg.Now}
 	p.answers = answers
 	p.access = access.Reader{Grants: p.grants, Clients: clients, Bindings: p.bindings, ClaimOnce: cfg.Store.ClaimOnce}
-	objects := jar.Reader{Issuer: cfg.Issuer, Keys: registeredKeys{}, Now: cfg.Now}
+	objects := jar.Reader{Issuer: cfg.Issuer, Keys: keys, Now: cfg.Now}
 	push := &par.Pushed{Store: cfg.Store, Sealer: cfg.Sealer, Now: cfg.Now}
 	requests := &request.Parser{Issuer: cfg.Issuer, Clients: clients, Hints: p.hints, Credential: p.credential, Details: cfg.DetailTypes, Objects: objects,
 		Pushed: push, Now: cfg.Now}
@@ -76,12 +78,14 @@ func New(cfg Config) (*Provider, error) {
 		CredentialScopes: cfg.CredentialScopes, Pairwise: pairwise, Pages: cfg.Pages, ProvinceName: cfg.ProvinceName,
 		Log: cfg.Log, Now: cfg.Now,
 	})
-	authenticator := client.Authenticator{Registry: clients, Issuer: cfg.Issuer, Endpoints: []string{cfg.Issuer + "/token", cfg.Issuer + "/par"}, Now: cfg.Now}
+	authenticator := client.Authenticator{Registry: clients, Keys: keys, Issuer: cfg.Issuer, Endpoints: []string{cfg.Issuer + "/token", cfg.Issuer + "/par"}, Now: cfg.Now}
 	p.par = &par.Handler{Store: cfg.Store, Pushed: push, Authenticator: authenticator, Bindings: p.bindings, Requests: requests, Log: cfg.Log, Now: cfg.Now}
 	p.token = token.New(token.Config{
 		Issuer: cfg.Issuer, Store: cfg.Store, Engine: engine, Answers: answers, Persons: cfg.Persons, PreAuthorizedCodes: cfg.PreAuthorizedCodes, MachineAudience: p.machineAudience,
 		Authenticator: authenticator, Bindings: p.bindings, Log: cfg.Log, Now: cfg.Now,
 	})
+	p.register = registration.New(registration.Config{Issuer: cfg.Issuer, Policy: cfg.Registration, Store: cfg.Store, Clients: clients, HTTP: cfg.HTTP,
+		Log: cfg.Log, Now: cfg.Now})
 	p.documents, err = newDocuments(cfg)
 	return p, err
 }
@@ -109,17 +113,13 @@ func (p *Provider) credential(scope string) (audience []string, title web.Text, 
 	return p.cfg.CredentialScopes.Lookup(scope)
 }
 
-// registeredKeys are the keys in a registration.
-type registeredKeys struct{}
-
-func (registeredKeys) Keys(_ context.Context, c client.Client, _ bool) ([]jose.JWK, error) {
-	return c.JWKS, nil
-}
-
 func (cfg Config) check() error {
 	u, err := url.Parse(cfg.Issuer)
 	if err != nil || u.Host == "" || u.Path != "" || u.RawQuery != "" || u.Scheme != "https" && u.Scheme != "http" {
 		return fmt.Errorf("oidc: issuer %q is not a bare origin", cfg.Issuer)
+	}
+	if len(client.PolicyOf(cfg.Profile).AuthMethods) == 0 {
+		return fmt.Errorf("oidc: unknown profile %q", cfg.Profile)
 	}
 	if cfg.Store == nil || cfg.Keys == nil || cfg.Sealer == nil || cfg.Pages == nil || cfg.Persons == nil {
 		return errors.New("oidc: a required part of the configuration is missing")
@@ -143,7 +143,12 @@ const keepGrants = time.Hour
 
 // Sweep forgets what ended long ago, up to limit rows a kind, and returns how many. Background work calls it.
 func (p *Provider) Sweep(ctx context.Context, limit int) (int64, error) {
-	return p.cfg.Store.DeleteExpired(ctx, p.cfg.Now().Add(-keepGrants), limit)
+	n, err := p.cfg.Store.DeleteExpired(ctx, p.cfg.Now().Add(-keepGrants), limit)
+	if err != nil {
+		return n, err
+	}
+	clients, err := p.register.Sweep(ctx, limit)
+	return n + clients, err
 }
 
 func (p *Provider) routes(r *mux.Router) {
@@ -160,6 +165,14 @@ func (p *Provider) routes(r *mux.Router) {
 	r.HandleFunc("/consent/{flow}", inFlow(p.authorize.Consent)).Methods(http.MethodGet, http.MethodPost)
 	r.HandleFunc("/logout", p.logout).Methods(http.MethodGet, http.MethodPost)
 	r.HandleFunc("/logout/confirm", p.logoutConfirmed).Methods(http.MethodPost)
+	if p.cfg.Registration.Enabled() {
+		r.HandleFunc(registration.Path, p.register.Create).Methods(http.MethodPost)
+		r.HandleFunc(registration.Path+"/{client}", p.manageClient).Methods(http.MethodGet, http.MethodPut, http.MethodDelete)
+	}
+}
+
+func (p *Provider) manageClient(w http.ResponseWriter, r *http.Request) {
+	p.register.Manage(w, r, mux.Vars(r)["client"])
 }
 
 func inFlow(h func(w http.ResponseWriter, r *http.Request, flowID string)) http.HandlerFunc {

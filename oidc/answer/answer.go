@@ -13,16 +13,11 @@ import (
 	"github.com/hufu-id/hufu/oidc/oauth"
 )
 
-// Keys finds the public keys of a client. again is set when those returned before would not do.
-type Keys interface {
-	Keys(ctx context.Context, c client.Client, again bool) ([]jose.JWK, error)
-}
-
 // Sealer signs and encrypts. Safe for concurrent use.
 type Sealer struct {
 	Issuer string
 	Key    func(ctx context.Context, alg jose.Alg) (jose.SigningKey, error)
-	Keys   Keys
+	Keys   client.KeySource
 	Now    func() time.Time
 }
 
@@ -75,22 +70,16 @@ func (s Sealer) encrypt(ctx context.Context, c client.Client, alg, enc, token st
 	if alg == "" {
 		return token, nil
 	}
-	for _, again := range []bool{false, true} {
-		keys, err := s.Keys.Keys(ctx, c, again)
-		if err != nil {
-			return "", err
-		}
-		key, err := jwe.KeyOf(keys, alg)
-		if errors.Is(err, jose.ErrNoKey) {
-			continue
-		}
-		if err != nil {
-			return "", err
-		}
-		if enc == "" {
-			enc = jwe.A128CBCHS256 // the default of OpenID Connect Registration
-		}
-		return jwe.Encrypt(key, enc, jwe.Header{Cty: "JWT"}, []byte(token))
+	keys, err := s.Keys.Keys(ctx, c, "")
+	if err != nil && !errors.Is(err, client.ErrKeys) {
+		return "", err
 	}
-	return "", oauth.New(oauth.InvalidClient, "none of the client's keys fits the encryption that it registered")
+	key, err := jwe.KeyOf(keys, alg)
+	if err != nil {
+		return "", oauth.Because(oauth.InvalidClient, "none of the client's keys fits the encryption that it registered", err)
+	}
+	if enc == "" {
+		enc = jwe.A128CBCHS256 // the default of OpenID Connect Registration
+	}
+	return jwe.Encrypt(key, enc, jwe.Header{Cty: "JWT"}, []byte(token))
 }

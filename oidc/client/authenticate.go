@@ -69,6 +69,8 @@ func (a Authenticated) UseUp(ctx context.Context, once ClaimOnce) error {
 // Authenticator checks client authentication at endpoints that clients call directly.
 type Authenticator struct {
 	Registry *Registry
+	// Keys finds the keys of assertions.
+	Keys KeySource
 	// Issuer and, by profile, Endpoints are the audiences of assertions.
 	Issuer    string
 	Endpoints []string
@@ -147,10 +149,29 @@ func (a Authenticator) secret(ctx context.Context, id, secret string) (Authentic
 	if c.AuthMethod != SecretBasic && c.AuthMethod != SecretPost {
 		return Authenticated{}, fmt.Errorf("%w: not the registered method", ErrAuthentication)
 	}
-	if subtle.ConstantTimeCompare([]byte(HashSecret(secret)), []byte(c.SecretHash)) != 1 {
+	if !c.knows(secret, a.Now()) {
 		return Authenticated{}, fmt.Errorf("%w: wrong secret", ErrAuthentication)
 	}
-	return Authenticated{client: c}, nil
+	return a.done(ctx, Authenticated{client: c})
+}
+
+// knows checks a secret: the registered one or, while it is changed, the previous one.
+func (c Client) knows(secret string, now time.Time) bool {
+	current, previous := SecretMatches(secret, c.SecretHash), SecretMatches(secret, c.PreviousSecretHash)
+	return current || previous && now.Before(c.PreviousSecretEnds)
+}
+
+// SecretMatches says whether hash is HashSecret of a secret, in a time that doesn't depend on where they differ.
+func SecretMatches(secret, hash string) bool {
+	return subtle.ConstantTimeCompare([]byte(HashSecret(secret)), []byte(hash)) == 1
+}
+
+// done is the end of every method.
+func (a Authenticator) done(ctx context.Context, who Authenticated) (Authenticated, error) {
+	if err := a.Registry.used(ctx, who.client); err != nil {
+		return Authenticated{}, err
+	}
+	return who, nil
 }
 
 func (a Authenticator) public(ctx context.Context, id string) (Authenticated, error) {
@@ -161,7 +182,7 @@ func (a Authenticator) public(ctx context.Context, id string) (Authenticated, er
 	if c.AuthMethod != None {
 		return Authenticated{}, fmt.Errorf("%w: not the registered method", ErrAuthentication)
 	}
-	return Authenticated{client: c}, nil
+	return a.done(ctx, Authenticated{client: c})
 }
 
 // assertion checks private_key_jwt (RFC 7523 section 3, OpenID Connect Core section 9).
@@ -174,7 +195,7 @@ func (a Authenticator) assertion(ctx context.Context, form url.Values) (Authenti
 	}
 	policy := jose.Policy{
 		Typ:      []string{"", "JWT", "client-authentication+jwt"},
-		Algs:     []jose.Alg{jose.ES256, jose.PS256, jose.EdDSA},
+		Algs:     core.SigningAlgs, // of all profiles; the client's own follow
 		MaxBytes: maxAssertion,
 	}
 	unverified, err := jose.ParseUnverified(form.Get("client_assertion"), policy)
@@ -197,7 +218,14 @@ func (a Authenticator) assertion(ctx context.Context, form url.Values) (Authenti
 	if c.AuthMethod != PrivateKeyJWT {
 		return fail(errors.New("not the registered method"))
 	}
-	verified, err := unverified.Verify(c.JWKS...)
+	if alg := unverified.Header.Alg; !slices.Contains(c.Policy().SigningAlgs, alg) || c.AuthSigningAlg != "" && alg != c.AuthSigningAlg {
+		return fail(errors.New("not an algorithm of this client"))
+	}
+	keys, err := a.Keys.Keys(ctx, c, unverified.Header.KeyID)
+	if err != nil {
+		return fail(err)
+	}
+	verified, err := unverified.Verify(keys...)
 	if err != nil {
 		return fail(err)
 	}
@@ -207,10 +235,10 @@ func (a Authenticator) assertion(ctx context.Context, form url.Values) (Authenti
 	if err != nil {
 		return fail(err)
 	}
-	return a.accept(c, claims)
+	return a.accept(ctx, c, claims)
 }
 
-func (a Authenticator) accept(c Client, claims jose.Claims) (Authenticated, error) {
+func (a Authenticator) accept(ctx context.Context, c Client, claims jose.Claims) (Authenticated, error) {
 	fail := func(text string) (Authenticated, error) {
 		return Authenticated{}, fmt.Errorf("%w: %s", ErrAuthentication, text)
 	}
@@ -226,7 +254,7 @@ func (a Authenticator) accept(c Client, claims jose.Claims) (Authenticated, erro
 	if err != nil {
 		return fail("jti")
 	}
-	return Authenticated{client: c, assertion: jti, expires: exp.Add(2 * assertionLeeway)}, nil
+	return a.done(ctx, Authenticated{client: c, assertion: jti, expires: exp.Add(2 * assertionLeeway)})
 }
 
 // audience accepts the issuer, by profile also the token endpoint, and by profile a list of one. Never a list that names somebody

@@ -30,6 +30,10 @@ func (c Client) bad(format string, args ...any) error {
 	return fmt.Errorf("%w: %s: %s", ErrInvalid, c.ID, fmt.Sprintf(format, args...))
 }
 
+func (c Client) badRedirect(format string, args ...any) error {
+	return fmt.Errorf("%w: %w", ErrRedirect, c.bad(format, args...))
+}
+
 func (c Client) checkID() error {
 	if !validID(c.ID) {
 		return c.bad("the id must be 1 to 200 printable ASCII characters")
@@ -81,15 +85,16 @@ func (c Client) checkRedirects() error {
 	for _, raw := range slices.Concat(c.RedirectURIs, c.PostLogoutRedirectURIs) {
 		u, err := registrable(raw)
 		if err != nil {
-			return c.bad("%q: %v", raw, err)
+			return c.badRedirect("%q: %v", raw, err)
 		}
 		hosts[strings.ToLower(u.Hostname())] = true
 	}
 	if c.Has(AuthorizationCode) && len(c.RedirectURIs) == 0 {
-		return c.bad("the code flow needs a redirect URI")
+		return c.badRedirect("the code flow needs a redirect URI")
 	}
-	// Without an organisation the host is the sector: two hosts would give one client two subjects, or one by accident.
-	if c.Organisation == "" && c.SectorIdentifierURI == "" && len(hosts) > 1 && !onlyLoopback(hosts) {
+	// Without an organisation the host is the sector: two hosts would give one client two subjects, or one by accident. A client that
+	// registered itself is its own sector then.
+	if c.Organisation == "" && c.SectorIdentifierURI == "" && len(hosts) > 1 && !onlyLoopback(hosts) && !c.Dynamic {
 		return c.bad("several redirect hosts need an organisation or a sector_identifier_uri")
 	}
 	if c.Has(RefreshToken) && !c.Has(AuthorizationCode) {

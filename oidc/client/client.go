@@ -148,6 +148,14 @@ type Registration struct {
 	Dynamic      bool      `json:"dynamic,omitempty"`
 	TokenHash    string    `json:"registration_token_hash,omitempty"`
 	RegisteredAt time.Time `json:"registered_at,omitzero"`
+	// ApplicationType is what it says of itself: web or native.
+	ApplicationType string `json:"application_type,omitempty"`
+	// StatementIssuer vouched for it by a software statement.
+	StatementIssuer string `json:"software_statement_issuer,omitempty"`
+	// Used: it has authenticated at least once. Kept beside the registration, see Store.MarkUsed.
+	Used bool `json:"-"`
+	// Loopback clients are known by their URL alone and are in no store (Registry.Loopback).
+	Loopback bool `json:"-"`
 }
 
 // Errors of the registry.
@@ -156,6 +164,10 @@ var (
 	ErrUnknown = errors.New("client: unknown")
 	// ErrInvalid: a registration that breaks a rule; the text says which.
 	ErrInvalid = errors.New("client: invalid registration")
+	// ErrChanged: somebody else changed the client meanwhile, or it is there already, or gone.
+	ErrChanged = errors.New("client: changed meanwhile")
+	// ErrRedirect is the ErrInvalid of a redirect URI.
+	ErrRedirect = errors.New("redirect URI")
 )
 
 // HashSecret is what is stored of a secret: its SHA-256, base64url. That is enough because secrets are 256 random bits, made by us;
@@ -172,7 +184,7 @@ func (c Client) Has(grantType string) bool { return slices.Contains(c.GrantTypes
 func (c Client) MayAsk(scope string) bool { return slices.Contains(c.Scopes, scope) }
 
 // Sector is the space in which a person's subject is the same: the organisation, else the host of the sector identifier or of
-// the redirects (OpenID Connect Core 8.1), else the client itself. A loopback address says nothing about who listens there, so it is no
+// all redirects (OpenID Connect Core 8.1), else the client itself. A loopback address says nothing about who listens there, so it is no
 // sector: two programs on one machine must not know a person by one subject.
 func (c Client) Sector() string {
 	if c.Organisation != "" {
@@ -181,12 +193,18 @@ func (c Client) Sector() string {
 	if u, err := url.Parse(c.SectorIdentifierURI); err == nil && u.Host != "" {
 		return "host:" + strings.ToLower(u.Hostname())
 	}
-	if len(c.RedirectURIs) > 0 {
-		if u, err := url.Parse(c.RedirectURIs[0]); err == nil && u.Scheme == "https" && !isLoopback(u.Hostname()) {
-			return "host:" + strings.ToLower(u.Hostname())
+	host := ""
+	for _, raw := range c.RedirectURIs {
+		u, err := url.Parse(raw)
+		if err != nil || u.Scheme != "https" || isLoopback(u.Hostname()) || host != "" && host != strings.ToLower(u.Hostname()) {
+			return "client:" + c.ID
 		}
+		host = strings.ToLower(u.Hostname())
 	}
-	return "client:" + c.ID
+	if host == "" {
+		return "client:" + c.ID
+	}
+	return "host:" + host
 }
 
 // validID keeps text that no registered client can have away from the database.
@@ -200,4 +218,6 @@ type Store interface {
 	PutClient(ctx context.Context, c Client) error
 	// Client reads one client, disabled ones too. ErrUnknown.
 	Client(ctx context.Context, id string) (Client, error)
+	// MarkUsed records the first use of a client that registered itself; no error when it is gone.
+	MarkUsed(ctx context.Context, id string) error
 }

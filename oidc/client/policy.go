@@ -50,6 +50,9 @@ var policies = map[string]Policy{
 	},
 }
 
+// PolicyOf returns the values of a profile, "" for core. The zero Policy when there is none of that name.
+func PolicyOf(profile string) Policy { return policies[profile] }
+
 // Policy returns the values of the client's profile. Put refuses a profile that has none.
 func (c Client) Policy() Policy { return policies[c.Profile] }
 

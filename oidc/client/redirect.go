@@ -6,6 +6,8 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+
+	"github.com/hufu-id/hufu/web"
 )
 
 // loopbackHosts are the spellings of this very machine that a native client may register (RFC 8252 section 7.3). No decoding and no
@@ -18,17 +20,19 @@ func isLoopback(hostname string) bool {
 
 // AllowsRedirect says whether uri is registered: octet by octet, and only the port may differ when a http loopback address was
 // registered. Both sides stay text: a parser would accept user info, other spellings of the path, or another scheme.
-func (c Client) AllowsRedirect(uri string) bool { return registered(c.RedirectURIs, uri) }
+func (c Client) AllowsRedirect(uri string) bool {
+	return registered(c.RedirectURIs, uri) || c.Loopback && sameLoopback(c.ID, uri)
+}
 
 // AllowsPostLogoutRedirect is the same for the addresses after a logout.
 func (c Client) AllowsPostLogoutRedirect(uri string) bool {
-	return registered(c.PostLogoutRedirectURIs, uri)
+	return registered(c.PostLogoutRedirectURIs, uri) || c.Loopback && sameLoopback(c.ID, uri)
 }
 
 // Impersonable says that whoever listens at uri may be another program than the one that the person once agreed with: a public client shows
 // no secret, and any program on a machine may listen on its loopback (RFC 8252 section 8.6, RFC 6749 section 10.2).
 func (c Client) Impersonable(uri string) bool {
-	_, _, loopback := cutLoopback(uri)
+	_, _, loopback := loopbackOrigin(uri)
 	return c.Public && loopback
 }
 
@@ -47,6 +51,46 @@ func registered(list []string, uri string) bool {
 		regHost, regRest, ok := cutLoopback(reg)
 		return ok && regHost == host && regRest == rest
 	})
+}
+
+// loopbackOrigin splits "https://localhost:8443/cb" into "https://localhost:8443" and "/cb", with or without TLS.
+func loopbackOrigin(uri string) (origin, rest string, ok bool) {
+	plain := uri
+	if after, tls := strings.CutPrefix(uri, "https://"); tls {
+		plain = "http://" + after
+	}
+	_, rest, ok = cutLoopback(plain)
+	return strings.TrimSuffix(uri, rest), rest, ok
+}
+
+// sameLoopback says whether two URLs lie on one origin on loopback: scheme, host and port as they are written.
+func sameLoopback(a, b string) bool {
+	one, _, ok1 := loopbackOrigin(a)
+	two, _, ok2 := loopbackOrigin(b)
+	if !ok1 || !ok2 || one != two {
+		return false
+	}
+	_, err := registrable(b)
+	return err == nil
+}
+
+// LoopbackScopes are what a loopback client may ask for: everything of people, nothing of machines.
+func LoopbackScopes() []string {
+	return []string{"openid", "profile", "phone", "resident_id", "offline_access"}
+}
+
+// loopbackClient is the client that a loopback URL is by itself: public, so PKCE binds its code, and known by nothing but its URL. Whoever
+// listens there gets what the person agrees to, each time anew (Impersonable).
+func loopbackClient(id string) (Client, bool) {
+	if _, _, ok := loopbackOrigin(id); !ok {
+		return Client{}, false
+	}
+	if _, err := registrable(id); err != nil {
+		return Client{}, false
+	}
+	return Client{ID: id, Name: web.Plain(id),
+		AuthMethod: None, Public: true, GrantTypes: []string{AuthorizationCode, RefreshToken},
+		Scopes: LoopbackScopes(), Registration: Registration{Loopback: true}}, true
 }
 
 // cutLoopback splits "http://127.0.0.1:8090/cb?x" into "127.0.0.1" and "/cb?x".

@@ -7,13 +7,18 @@ import (
 )
 
 // cacheTime is how long a node may believe a client row. A client that is disabled on another node is dead here after it.
-const cacheTime = 2 * time.Second
+const cacheTime = time.Second
 
 // cacheMax bounds the cache. Only ids that exist are kept, so a stranger can't fill it.
 const cacheMax = 10_000
 
 // Registry finds clients. It keeps rows for a short time, because one login reads its client several times. Safe for concurrent use.
 type Registry struct {
+	// Loopback makes every loopback URL a public client of its own, without registration (dev only). Set it before use.
+	Loopback bool
+	// Profile, when set, is the only one whose clients exist here. Set it before use.
+	Profile string
+
 	store Store
 	now   func() time.Time
 
@@ -36,19 +41,42 @@ func (r *Registry) Put(ctx context.Context, c Client) error {
 	if err := c.Check(); err != nil {
 		return err
 	}
+	if !r.serves(c) {
+		return c.bad("this server serves clients of the profile %s only", r.Profile)
+	}
 	if err := r.store.PutClient(ctx, c); err != nil {
 		return err
 	}
+	r.Forget(c.ID)
+	return nil
+}
+
+func (r *Registry) serves(c Client) bool { return r.Profile == "" || r.Profile == c.Profile }
+
+// Forget makes this node read a client again, after its row was changed past Put. Other nodes do so within a second.
+func (r *Registry) Forget(id string) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	delete(r.cached, c.ID)
-	return nil
+	delete(r.cached, id)
+}
+
+// used records that a client that registered itself is more than a row.
+func (r *Registry) used(ctx context.Context, c Client) error {
+	if !c.Dynamic || c.Used {
+		return nil
+	}
+	return r.store.MarkUsed(ctx, c.ID)
 }
 
 // Get returns a client that is registered and not disabled. ErrUnknown.
 func (r *Registry) Get(ctx context.Context, id string) (Client, error) {
 	if !validID(id) {
 		return Client{}, ErrUnknown
+	}
+	if r.Loopback {
+		if c, ok := loopbackClient(id); ok {
+			return c, nil
+		}
 	}
 	now := r.now()
 	r.mu.Lock()
@@ -67,7 +95,7 @@ func (r *Registry) Get(ctx context.Context, id string) (Client, error) {
 		r.cached[id] = e
 		r.mu.Unlock()
 	}
-	if e.client.Disabled {
+	if e.client.Disabled || !r.serves(e.client) {
 		return Client{}, ErrUnknown
 	}
 	return e.client, nil

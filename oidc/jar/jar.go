@@ -31,19 +31,14 @@ const (
 	leeway   = 10 * time.Second
 )
 
-// Keys finds the public keys of a client. again is set when a key id was not among those returned before.
-type Keys interface {
-	Keys(ctx context.Context, c client.Client, again bool) ([]jose.JWK, error)
-}
-
 // Reader reads request objects. Safe for concurrent use.
 type Reader struct {
 	Issuer string
-	Keys   Keys
+	Keys   client.KeySource
 	Now    func() time.Time
 }
 
-// Read checks a request object and returns the parameters in it, and the id that the request must use up, if it has one. ErrObject, or a fault.
+// Read checks a request object and returns the parameters in it, and the id that the request must use up, if it has one. ErrObject.
 func (d Reader) Read(ctx context.Context, c client.Client, object string) (url.Values, *flow.Once, error) {
 	fail := func(err error) (url.Values, *flow.Once, error) { return nil, nil, fmt.Errorf("%w: %w", ErrObject, err) }
 	algs := c.Policy().SigningAlgs
@@ -54,17 +49,11 @@ func (d Reader) Read(ctx context.Context, c client.Client, object string) (url.V
 	if err != nil {
 		return fail(err)
 	}
-	keys, err := d.Keys.Keys(ctx, c, false)
+	keys, err := d.Keys.Keys(ctx, c, unverified.Header.KeyID)
 	if err != nil {
-		return nil, nil, err
+		return fail(err)
 	}
 	verified, err := unverified.Verify(keys...)
-	if errors.Is(err, jose.ErrNoKey) {
-		if keys, err = d.Keys.Keys(ctx, c, true); err != nil {
-			return nil, nil, err
-		}
-		verified, err = unverified.Verify(keys...)
-	}
 	if err != nil {
 		return fail(err)
 	}

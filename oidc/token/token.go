@@ -158,28 +158,35 @@ func (h *Handler) serve(r *http.Request) (*response, error) {
 	}
 
 	// 4. Mint.
-	issued := req.at.Truncate(time.Second)
-	key := keyOf(who.Client(), req.shown)
-	values, err := h.idTokenValues(ctx, g)
+	tokens, err := h.mint(ctx, req, g, b.code, jti)
 	if err != nil {
 		return nil, err
 	}
-	tokens, err := h.cfg.Engine.Mint(ctx, fositex.Mint{Grant: g, Code: b.code, JTI: jti, IssuedAt: issued, ExpiresAt: issued.Add(AccessLife),
-		IDTokenExpires: issued.Add(IDLife), IDTokenAlg: who.Client().IDTokenAlg(), ClientPublic: who.Client().Public, JKT: key.JKT,
-		CertThumbprint: key.CertThumbprint, IDTokenValues: values})
-	if err != nil {
-		return nil, err
-	}
-	if tokens.IDToken, err = h.cfg.Answers.IDToken(ctx, who.Client(), tokens.IDToken); err != nil {
-		return nil, err
-	}
+
 	// 5. Answer.
 	answer := &response{AccessToken: tokens.AccessToken, TokenType: "Bearer", ExpiresIn: int64(AccessLife / time.Second),
 		Scope: strings.Join(g.Scopes, " "), IDToken: tokens.IDToken, Details: g.Details}
-	if key.JKT != "" {
+	if keyOf(who.Client(), req.shown).JKT != "" {
 		answer.TokenType = "DPoP"
 	}
 	return answer, nil
+}
+
+// mint signs what was recorded, and encrypts the ID token for a client that registered so.
+func (h *Handler) mint(ctx context.Context, req request, g grant.Grant, code, jti string) (fositex.Tokens, error) {
+	c, issued, key := req.who.Client(), req.at.Truncate(time.Second), keyOf(req.who.Client(), req.shown)
+	values, err := h.idTokenValues(ctx, g)
+	if err != nil {
+		return fositex.Tokens{}, err
+	}
+	tokens, err := h.cfg.Engine.Mint(ctx, fositex.Mint{Grant: g, Code: code, JTI: jti, IssuedAt: issued, ExpiresAt: issued.Add(AccessLife),
+		IDTokenExpires: issued.Add(IDLife), IDTokenAlg: c.IDTokenAlg(), ClientPublic: c.Public, JKT: key.JKT, CertThumbprint: key.CertThumbprint,
+		IDTokenValues: values})
+	if err != nil {
+		return fositex.Tokens{}, err
+	}
+	tokens.IDToken, err = h.cfg.Answers.IDToken(ctx, c, tokens.IDToken)
+	return tokens, err
 }
 
 // bind picks the grant's way through phases 2 and 3.

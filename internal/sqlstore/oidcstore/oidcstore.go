@@ -52,44 +52,6 @@ func (s *Store) ClaimOnce(ctx context.Context, kind, id string, expires time.Tim
 	return err
 }
 
-// PutClient inserts or replaces a client.
-func (s *Store) PutClient(ctx context.Context, c client.Client) error {
-	b, err := json.Marshal(c)
-	if err != nil {
-		return fmt.Errorf("oidcstore: client: %w", err)
-	}
-	return s.db.InTx(ctx, func(ctx context.Context) error {
-		_, err := s.db.Exec(ctx, `INSERT INTO oidc_clients (id, version, disabled, registration, updated_at) VALUES ($1, 1, $2, $3, $4)
-			ON CONFLICT (id) DO UPDATE SET version = oidc_clients.version + 1, disabled = excluded.disabled,
-			registration = excluded.registration, updated_at = excluded.updated_at`,
-			c.ID, flag(c.Disabled), string(b), sqlstore.Micros(s.now()))
-		if err != nil {
-			return err
-		}
-		return s.Audit(ctx, audit.Event{Kind: "oidc.client_registered", Actor: "system", Subject: c.ID, Client: c.ID,
-			Detail: map[string]string{"method": string(c.AuthMethod)}})
-	})
-}
-
-// Client reads one client.
-func (s *Store) Client(ctx context.Context, id string) (client.Client, error) {
-	var registration string
-	var disabled int
-	err := s.db.QueryRow(ctx, `SELECT registration, disabled FROM oidc_clients WHERE id = $1`, id).Scan(&registration, &disabled)
-	if errors.Is(err, sql.ErrNoRows) {
-		return client.Client{}, client.ErrUnknown
-	}
-	if err != nil {
-		return client.Client{}, err
-	}
-	var c client.Client
-	if err := json.Unmarshal([]byte(registration), &c); err != nil {
-		return client.Client{}, fmt.Errorf("oidcstore: client %s: %w", id, err)
-	}
-	c.Disabled = disabled != 0
-	return c, nil
-}
-
 // PutSession writes a new session and ends the replaced one.
 func (s *Store) PutSession(ctx context.Context, n session.Session, replaces string, ev audit.Event) error {
 	amr, err := json.Marshal(n.AMR)

@@ -23,6 +23,7 @@ import (
 	"github.com/hufu-id/hufu/keys"
 	"github.com/hufu-id/hufu/oidc"
 	"github.com/hufu-id/hufu/oidc/client"
+	"github.com/hufu-id/hufu/oidc/registration"
 	"github.com/hufu-id/hufu/wallet/counter"
 	"github.com/hufu-id/hufu/web"
 )
@@ -118,7 +119,8 @@ func (w *World) open(ctx context.Context, listeners map[int]net.Listener) (err e
 		Config: node.Config{Origin: w.origin(0), Database: database, Name: "Hufu sandbox", Sandbox: true,
 			Provinces: w.provinceConfigs(), Authorities: w.authorityConfigs(), SealMakers: w.sealMakerConfigs()},
 		KEK: kek, Clients: clients, Log: w.opts.Log, Migrate: true, AllowHTTP: true, Home: w.home,
-		Allow: func(ap netip.AddrPort) bool { return own[ap] },
+		Allow:        func(ap netip.AddrPort) bool { return own[ap] },
+		Registration: registration.Policy{Mode: registration.Open, Scopes: client.LoopbackScopes(), Profiles: []string{"core", "national", "fapi2"}}, LoopbackClients: true,
 	})
 	if errors.Is(err, keys.ErrWrongKEK) {
 		return fmt.Errorf("the data in %s belongs to another key; remove it, or name another place with --data: %w", w.dir, err)

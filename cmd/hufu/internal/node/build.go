@@ -14,6 +14,7 @@ import (
 
 	"github.com/gorilla/mux"
 
+	"github.com/hufu-id/hufu/cmd/hufu/internal/node/front"
 	"github.com/hufu-id/hufu/cmd/hufu/internal/node/seals"
 	"github.com/hufu-id/hufu/federation"
 	"github.com/hufu-id/hufu/federation/identity"
@@ -30,6 +31,7 @@ import (
 	"github.com/hufu-id/hufu/internal/sweep"
 	"github.com/hufu-id/hufu/keys"
 	"github.com/hufu-id/hufu/oidc"
+	"github.com/hufu-id/hufu/oidc/registration"
 	"github.com/hufu-id/hufu/signing/eseal"
 	"github.com/hufu-id/hufu/signing/eseal/sealapi"
 	"github.com/hufu-id/hufu/wallet/correction"
@@ -54,6 +56,9 @@ type Options struct {
 	Allow func(netip.AddrPort) bool
 	// AllowHTTP is for provinces on loopback without TLS.
 	AllowHTTP bool
+	// Registration says who may register a client, instead of the file; LoopbackClients makes every loopback URL one. Both for dev.
+	Registration    registration.Policy
+	LoopbackClients bool
 	// Migrate brings the tables up to date before starting; serve leaves that to `hufu migrate`.
 	Migrate bool
 	// Home serves "/"; nil is the plain home page.
@@ -189,8 +194,8 @@ func (n *Node) openLoginRooms(context.Context) (err error) {
 	}
 	if n.provider, err = oidc.New(oidc.Config{Issuer: n.cfg.Origin, Store: oidcstore.New(n.db, time.Now), Keys: providerKeys{n.keys}, PairwiseSecret: n.secrets.pairwise,
 		CodeSecret: n.secrets.code, Sealer: n.sealer, Pages: n.pages, Persons: persons{n}, CredentialScopes: credentialScopes{n.issuer},
-		PreAuthorizedCodes: preAuthorizedCodes{n.issuer}, ProvinceName: provinceName, Log: n.cfg.Log,
-		MTLSOrigin: n.cfg.MTLS.PublicOrigin(), ClientCAs: clientCAs}); err != nil {
+		PreAuthorizedCodes: preAuthorizedCodes{n.issuer}, Registration: n.cfg.Registration, LoopbackClients: n.cfg.LoopbackClients, HTTP: n.client,
+		MTLSOrigin: n.cfg.MTLS.PublicOrigin(), ClientCAs: clientCAs, ProvinceName: provinceName, Log: n.cfg.Log}); err != nil {
 		return err
 	}
 	members, err := n.members()
@@ -257,13 +262,13 @@ func (n *Node) routes() http.Handler {
 	r.PathPrefix("/assets/").Handler(n.pages.Assets())
 	r.HandleFunc("/livez", func(w http.ResponseWriter, _ *http.Request) { fmt.Fprintln(w, "ok") }).Methods("GET", "HEAD")
 	r.HandleFunc("/readyz", n.ready).Methods("GET", "HEAD")
-	home := n.home
+	home := front.Home(n.pages)
 	if n.cfg.Home != nil {
 		home = n.cfg.Home(n.pages)
 	}
 	r.HandleFunc("/", home).Methods("GET", "HEAD")
-	r.NotFoundHandler = http.HandlerFunc(n.notFound)
-	r.MethodNotAllowedHandler = http.HandlerFunc(n.methodNotAllowed)
+	r.NotFoundHandler = front.NotFound(n.pages)
+	r.MethodNotAllowedHandler = front.MethodNotAllowed(n.pages)
 	return httpx.Wrap(n.provider.Presenting(n.pages.Preferences(r)), httpx.Options{Log: n.cfg.Log, HSTS: strings.HasPrefix(n.cfg.Origin, "https://"), MaxBody: maxBody,
 		ServerError: func(w http.ResponseWriter, r *http.Request) { n.pages.Problem(w, r, web.NewProblem("internal", nil)) }})
 }

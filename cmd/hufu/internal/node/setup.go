@@ -196,39 +196,6 @@ func (n *Node) ready(w http.ResponseWriter, r *http.Request) {
 	fmt.Fprintln(w, "ready")
 }
 
-func (n *Node) home(w http.ResponseWriter, r *http.Request) {
-	n.pages.Home(w, r, web.HomePage{Wallet: "/wallet", Licences: "/licences", Trust: trustLinks()})
-}
-
-// trustLinks are what a department or a developer looks for on the home page.
-func trustLinks() []web.Action {
-	return []web.Action{
-		{Label: web.Text{ZH: "OpenID Connect 元数据", EN: "OpenID Connect metadata"}, Href: "/.well-known/openid-configuration"},
-		{Label: web.Text{ZH: "公开密钥", EN: "Published keys"}, Href: "/jwks"},
-		{Label: web.Text{ZH: "信任包", EN: "Trust bundle"}, Href: "/bundle.zip"},
-		{Label: web.Text{ZH: "信任包的根", EN: "Root of the trust bundle"}, Href: "/bundle/root.json"},
-	}
-}
-
-// notFound answers a browser with a page and a program with JSON.
-func (n *Node) notFound(w http.ResponseWriter, r *http.Request) {
-	n.problem(w, r, web.ProblemNotFound, http.StatusNotFound, "not_found")
-}
-
-func (n *Node) methodNotAllowed(w http.ResponseWriter, r *http.Request) {
-	n.problem(w, r, web.ProblemMethod, http.StatusMethodNotAllowed, "method_not_allowed")
-}
-
-func (n *Node) problem(w http.ResponseWriter, r *http.Request, kind web.ProblemKind, code int, word string) {
-	if strings.Contains(r.Header.Get("Accept"), "text/html") {
-		n.pages.Problem(w, r, web.NewProblem(kind, nil))
-		return
-	}
-	w.Header().Set("Content-Type", "application/json")
-	w.WriteHeader(code)
-	fmt.Fprintf(w, "{\"error\":%q}\n", word)
-}
-
 // bundlePolicy is what the federation advises verifiers: a status list of more than a day makes "in force" doubtful for nobody by
 // itself; a counter that wants to be stricter says so.
 func bundlePolicy() bundle.Policy { return bundle.Policy{} }
