@@ -195,7 +195,8 @@ func (n *Node) openLoginRooms(context.Context) (err error) {
 	if n.provider, err = oidc.New(oidc.Config{Issuer: n.cfg.Origin, Store: oidcstore.New(n.db, time.Now), Keys: providerKeys{n.keys}, PairwiseSecret: n.secrets.pairwise,
 		CodeSecret: n.secrets.code, Sealer: n.sealer, Pages: n.pages, Persons: persons{n}, CredentialScopes: credentialScopes{n.issuer},
 		PreAuthorizedCodes: preAuthorizedCodes{n.issuer}, Registration: n.cfg.Registration, LoopbackClients: n.cfg.LoopbackClients, HTTP: n.client,
-		MTLSOrigin: n.cfg.MTLS.PublicOrigin(), ClientCAs: clientCAs, ProvinceName: provinceName, Log: n.cfg.Log}); err != nil {
+		MTLSOrigin: n.cfg.MTLS.PublicOrigin(), ClientCAs: clientCAs, Profile: n.cfg.OpenID.Profile, DetailTypes: n.cfg.OpenID.Catalogue(),
+		ProvinceName: provinceName, Log: n.cfg.Log}); err != nil {
 		return err
 	}
 	members, err := n.members()

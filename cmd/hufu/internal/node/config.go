@@ -10,6 +10,7 @@ import (
 
 	"github.com/hufu-id/hufu/cmd/hufu/internal/configfile"
 	"github.com/hufu-id/hufu/cmd/hufu/internal/node/listen"
+	"github.com/hufu-id/hufu/cmd/hufu/internal/node/openid"
 	"github.com/hufu-id/hufu/cmd/hufu/internal/node/seals"
 	"github.com/hufu-id/hufu/federation/upstream"
 	"github.com/hufu-id/hufu/internal/gb"
@@ -40,6 +41,8 @@ type Config struct {
 	Sandbox bool `yaml:"sandbox"`
 	// AllowNetworks are address blocks of a closed network that outgoing requests may reach, such as 10.20.0.0/16. Default none.
 	AllowNetworks []string `yaml:"allow_networks"`
+	// OpenID is about the OpenID Provider: its profile, and types of authorization_details.
+	OpenID openid.Config `yaml:"openid"`
 	// Provinces that have joined.
 	Provinces []ProvinceConfig `yaml:"provinces"`
 	// Authorities that issue licences.
@@ -151,6 +154,7 @@ func (c Config) check() error {
 	if _, err := c.Networks(); err != nil {
 		bad("allow_networks: %v", err)
 	}
+	c.OpenID.Check(bad)
 	for _, p := range c.Provinces {
 		if _, err := upstream.ParseLevel(p.Ceiling); err != nil {
 			bad("provinces: %s: ceiling %q is none of loa1 to loa4", p.Code, p.Ceiling)

@@ -1,0 +1,57 @@
+// Package openid is the part of the configuration file that is about the OpenID Provider.
+package openid
+
+import (
+	"github.com/hufu-id/hufu/oidc/client"
+	"github.com/hufu-id/hufu/oidc/request"
+	"github.com/hufu-id/hufu/web"
+)
+
+// Config is the entry "openid".
+type Config struct {
+	// Profile, when set, is the one security profile of this server: core, national or fapi2. Clients of another are refused, and the metadata lists
+	// only what it allows. Default: clients of every profile.
+	Profile string `yaml:"profile"`
+	// AuthorizationDetails are the types of authorization_details (RFC 9396) that clients may ask for, by name.
+	AuthorizationDetails map[string]DetailType `yaml:"authorization_details"`
+}
+
+// DetailType is one type, with every word that a person sees of it.
+type DetailType struct {
+	// Title says what it allows, as in "may look at your medical insurance account".
+	Title web.Text `yaml:"title"`
+	// Actions and DataTypes are the allowed values of these members, with their words; Locations the allowed addresses.
+	Actions   map[string]web.Text `yaml:"actions"`
+	DataTypes map[string]web.Text `yaml:"datatypes"`
+	Locations []string            `yaml:"locations"`
+}
+
+// Check reports what is wrong.
+func (c Config) Check(bad func(format string, args ...any)) {
+	if len(client.PolicyOf(c.Profile).AuthMethods) == 0 {
+		bad("openid: profile %q is none of core, national and fapi2", c.Profile)
+	}
+	for name, t := range c.AuthorizationDetails {
+		words := []web.Text{t.Title}
+		for _, m := range []map[string]web.Text{t.Actions, t.DataTypes} {
+			for _, w := range m {
+				words = append(words, w)
+			}
+		}
+		for _, w := range words {
+			if w.ZH == "" || w.EN == "" {
+				bad("openid: authorization_details: %s: title, actions and datatypes need words in zh and en", name)
+				break
+			}
+		}
+	}
+}
+
+// Catalogue returns the types as the provider takes them.
+func (c Config) Catalogue() request.Catalogue {
+	out := request.Catalogue{}
+	for name, t := range c.AuthorizationDetails {
+		out[name] = request.DetailType{Title: t.Title, Actions: t.Actions, DataTypes: t.DataTypes, Locations: t.Locations}
+	}
+	return out
+}
