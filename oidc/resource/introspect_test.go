@@ -138,7 +138,7 @@ func TestIntrospectionUnavailable(t *testing.T) {
 		{"as is", typed("application/json; charset=utf-8", string(good)), "ok"},
 		{"we aren't let in", func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(401) }, "temporarily_unavailable"},
 		{"down", func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(502) }, "temporarily_unavailable"},
-		{"redirect", func(w http.ResponseWriter, r *http.Request) { http.Redirect(w, r, "/else", 307) }, "temporarily_unavailable"},
+		{"redirect", func(w http.ResponseWriter, r *http.Request) { http.Redirect(w, r, "/else", http.StatusTemporaryRedirect) }, "temporarily_unavailable"},
 		{"HTML", typed("text/html", string(good)), "temporarily_unavailable"},
 		{"N04 member twice", typed("application/json", `{"active":false,`+string(good[1:])), "temporarily_unavailable"},
 		{"junk", typed("application/json", "x"), "temporarily_unavailable"},
