@@ -138,7 +138,9 @@ func TestIntrospectionUnavailable(t *testing.T) {
 		{"as is", typed("application/json; charset=utf-8", string(good)), "ok"},
 		{"we aren't let in", func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(401) }, "temporarily_unavailable"},
 		{"down", func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(502) }, "temporarily_unavailable"},
-		{"redirect", func(w http.ResponseWriter, r *http.Request) { http.Redirect(w, r, "/else", http.StatusTemporaryRedirect) }, "temporarily_unavailable"},
+		{"redirect", func(w http.ResponseWriter, r *http.Request) {
+			http.Redirect(w, r, "/else", http.StatusTemporaryRedirect)
+		}, "temporarily_unavailable"},
 		{"HTML", typed("text/html", string(good)), "temporarily_unavailable"},
 		{"N04 member twice", typed("application/json", `{"active":false,`+string(good[1:])), "temporarily_unavailable"},
 		{"junk", typed("application/json", "x"), "temporarily_unavailable"},
@@ -256,6 +258,21 @@ func TestRevokedTokenIsGoodForTenSeconds(t *testing.T) {
 	w.pass(3 * time.Second)
 	rec, _ = w.send(request("Bearer " + opaque))
 	want(t, rec, "invalid_token")
+}
+
+// TestTheIssuerIsNotAskedAboutJunk: strangers can't make us send it anything.
+func TestTheIssuerIsNotAskedAboutJunk(t *testing.T) {
+	w := newWorld(t, bySecret)
+	w.handle("/introspect", answerJSON(w.active(nil)))
+	for token, code := range map[string]string{strings.Repeat("x", 16<<10): "ok", strings.Repeat("x", 16<<10+1): "invalid_token", "x=": "ok", "=x": "invalid_token",
+		"x&y": "invalid_token", "x\"": "invalid_token", "x y": "invalid_token", "=": "invalid_token"} {
+		before := w.count("/introspect")
+		rec, _ := w.send(request("Bearer " + token))
+		want(t, rec, code)
+		if asked := w.count("/introspect") > before; asked != (code == "ok") {
+			t.Errorf("asked about %.20q: %v", token, asked)
+		}
+	}
 }
 
 func FuzzRequest(f *testing.F) {

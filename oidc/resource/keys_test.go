@@ -2,7 +2,9 @@ package resource_test
 
 import (
 	"compress/gzip"
+	"context"
 	"encoding/json"
+	"net"
 	"net/http"
 	"net/http/httptest"
 	"os/exec"
@@ -189,8 +191,14 @@ func TestWhatTheIssuerMayNotAnswer(t *testing.T) {
 	}
 	for _, c := range cases {
 		t.Run(c.name, func(t *testing.T) {
-			// A client that would follow redirects, if it were left to it.
-			w := newWorld(t, func(c *resource.Config) { c.HTTP = &http.Client{Timeout: 500 * time.Millisecond} })
+			// A client that would follow redirects, if it were left to it, in a network where every name leads to the issuer.
+			var home string
+			transport := &http.Transport{DialContext: func(ctx context.Context, network, _ string) (net.Conn, error) {
+				return new(net.Dialer).DialContext(ctx, network, home)
+			}}
+			defer transport.CloseIdleConnections()
+			w := newWorld(t, func(c *resource.Config) { c.HTTP = &http.Client{Timeout: 500 * time.Millisecond, Transport: transport} })
+			home = w.Listener.Addr().String()
 			c.change(t, w)
 			rec, _ := w.send(request("Bearer " + w.token(w.at, nil)))
 			want(t, rec, c.code)
@@ -282,8 +290,30 @@ func TestAHangingIssuerHoldsNobodyElse(t *testing.T) {
 		done <- rec
 	}()
 	<-asked
-	rec, _ = w.send(request("Bearer " + token)) // would hang here
+	start := time.Now()
+	rec, _ = w.send(request("Bearer " + token))
 	want(t, rec, "ok")
+	if d := time.Since(start); d > 2*time.Second {
+		t.Errorf("waited %v", d)
+	}
 	close(release)
 	want(t, <-done, "ok")
+}
+
+// TestWhoHangsUpSpoilsNothing: the fetch that he started is everybody's.
+func TestWhoHangsUpSpoilsNothing(t *testing.T) {
+	w := newWorld(t, nil)
+	ctx, hangUp := context.WithCancel(t.Context())
+	usual := w.handlers[keysPath]
+	w.handle(keysPath, func(rw http.ResponseWriter, r *http.Request) {
+		hangUp()
+		time.Sleep(50 * time.Millisecond)
+		usual(rw, r)
+	})
+	w.send(request("Bearer " + w.token(w.at, nil)).WithContext(ctx))
+	rec, _ := w.send(request("Bearer " + w.token(w.at, nil)))
+	want(t, rec, "ok")
+	if n := w.count(keysPath); n != 1 {
+		t.Errorf("%d fetches", n)
+	}
 }

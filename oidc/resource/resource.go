@@ -199,7 +199,7 @@ func (n Need) met(t Token, now time.Time) error {
 		return refuse(http.StatusUnauthorized, invalidToken, "only tokens bound to a key are taken here")
 	}
 	weak := len(n.ACR) > 0 && !slices.Contains(n.ACR, t.ACR)
-	old := n.MaxAge > 0 && (t.AuthTime.IsZero() || now.Sub(t.AuthTime) > n.MaxAge)
+	old := n.MaxAge > 0 && now.Sub(t.AuthTime) > n.MaxAge // a login that never was is older than any
 	if !weak && !old {
 		return nil
 	}
