@@ -142,6 +142,8 @@ func TestD13SuiteBlocks(t *testing.T) {
 		{"D13 ath a list", claim("ath", []string{"x"}), jose.ES256, jose.ErrClaim},
 		{"D13 exp passed", claim("exp", at.Unix()-1), jose.ES256, jose.ErrExpired},
 		{"D13 nbf in an hour", claim("nbf", at.Unix()+3600), jose.ES256, jose.ErrNotYetValid},
+		{"D13 nbf in 60 seconds", claim("nbf", at.Unix()+60), jose.ES256, nil},
+		{"D13 nbf in 61 seconds", claim("nbf", at.Unix()+61), jose.ES256, jose.ErrNotYetValid},
 		{"N05 exp a string", claim("exp", "x"), jose.ES256, jose.ErrClaim},
 		{"N05 iat with a fraction", claim("iat", 1_800_000_000.5), jose.ES256, jose.ErrClaim},
 		{"N05 iat negative", claim("iat", -1), jose.ES256, jose.ErrClaim},

@@ -16,7 +16,7 @@ var errURL = errors.New("dpop: not an http URL")
 // normalise makes two spellings of one URL equal (RFC 9449 section 4.3, RFC 3986 sections 6.2.2 and 6.2.3): case of scheme, host and percent-encoding, percent-encoded
 // letters, dot segments, default port, empty path. Query and fragment are left out.
 func normalise(raw string) (string, error) {
-	if len(raw) > maxURL || strings.ContainsFunc(raw, func(r rune) bool { return r <= ' ' || r > '~' || r == '\\' }) {
+	if len(raw) > maxURL || strings.ContainsFunc(raw, func(r rune) bool { return r <= ' ' || r > '~' }) {
 		return "", errURL // ToLower would fold letters from outside of ASCII into it
 	}
 	u, err := url.Parse(raw)
