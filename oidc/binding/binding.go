@@ -59,8 +59,7 @@ func (k Checker) With(r *http.Request, path, token string, requireNonce bool) (B
 func (k Checker) check(r *http.Request, path, token string, requireNonce bool) (Binding, error) {
 	var b Binding
 	if chain := httpx.ClientCertificates(r); len(chain) > 0 {
-		sum := sha256.Sum256(chain[0].Raw)
-		b.CertThumbprint = base64.RawURLEncoding.EncodeToString(sum[:])
+		b.CertThumbprint = client.Thumbprint(chain[0])
 	}
 	headers := r.Header.Values(dpop.Header)
 	if len(headers) == 0 {
