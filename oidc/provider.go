@@ -78,7 +78,8 @@ func New(cfg Config) (*Provider, error) {
 		CredentialScopes: cfg.CredentialScopes, Pairwise: pairwise, Pages: cfg.Pages, ProvinceName: cfg.ProvinceName,
 		Log: cfg.Log, Now: cfg.Now,
 	})
-	authenticator := client.Authenticator{Registry: clients, Keys: keys, Issuer: cfg.Issuer, Endpoints: []string{cfg.Issuer + "/token", cfg.Issuer + "/par"}, Now: cfg.Now}
+	authenticator := client.Authenticator{Registry: clients, Keys: keys, ClientCAs: cfg.ClientCAs, Issuer: cfg.Issuer,
+		Endpoints: endpoints(cfg), Now: cfg.Now}
 	p.par = &par.Handler{Store: cfg.Store, Pushed: push, Authenticator: authenticator, Bindings: p.bindings, Requests: requests, Log: cfg.Log, Now: cfg.Now}
 	p.token = token.New(token.Config{
 		Issuer: cfg.Issuer, Store: cfg.Store, Engine: engine, Answers: answers, Persons: cfg.Persons, PreAuthorizedCodes: cfg.PreAuthorizedCodes, MachineAudience: p.machineAudience,
@@ -96,6 +97,15 @@ func origins(cfg Config) []string {
 		return []string{cfg.Issuer}
 	}
 	return []string{cfg.Issuer, cfg.MTLSOrigin}
+}
+
+// endpoints are what, beside the issuer, an assertion of profile core may name as its audience.
+func endpoints(cfg Config) []string {
+	var out []string
+	for _, o := range origins(cfg) {
+		out = append(out, o+"/token", o+"/par")
+	}
+	return out
 }
 
 // derive makes a key for one use of a secret that serves several.

@@ -3,6 +3,7 @@ package client
 import (
 	"context"
 	"crypto/subtle"
+	"crypto/x509"
 	"encoding/base64"
 	"errors"
 	"fmt"
@@ -12,6 +13,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/hufu-id/hufu/internal/httpx"
 	"github.com/hufu-id/hufu/internal/jose"
 	"github.com/hufu-id/hufu/oidc/oauth"
 )
@@ -71,6 +73,8 @@ type Authenticator struct {
 	Registry *Registry
 	// Keys finds the keys of assertions.
 	Keys KeySource
+	// ClientCAs are the certification authorities of tls_client_auth; nil refuses the method.
+	ClientCAs *x509.CertPool
 	// Issuer and, by profile, Endpoints are the audiences of assertions.
 	Issuer    string
 	Endpoints []string
@@ -102,7 +106,7 @@ func (a Authenticator) Authenticate(r *http.Request, form url.Values) (Authentic
 	case hasAssertion:
 		return a.assertion(r.Context(), form)
 	case form.Has("client_id"):
-		return a.public(r.Context(), form.Get("client_id"))
+		return a.named(r, form.Get("client_id"))
 	}
 	return Authenticated{}, nil
 }
@@ -174,15 +178,47 @@ func (a Authenticator) done(ctx context.Context, who Authenticated) (Authenticat
 	return who, nil
 }
 
-func (a Authenticator) public(ctx context.Context, id string) (Authenticated, error) {
-	c, err := a.find(ctx, id)
+// named takes a client that only names itself: a public one, or one whose certificate says the rest (RFC 8705 section 2).
+func (a Authenticator) named(r *http.Request, id string) (Authenticated, error) {
+	c, err := a.find(r.Context(), id)
 	if err != nil {
 		return Authenticated{}, err
 	}
-	if c.AuthMethod != None {
+	switch c.AuthMethod {
+	case None:
+	case TLS, SelfSignedTLS:
+		if err := a.certificate(r, c); err != nil {
+			return Authenticated{}, fmt.Errorf("%w: %w", ErrAuthentication, err)
+		}
+	default:
 		return Authenticated{}, fmt.Errorf("%w: not the registered method", ErrAuthentication)
 	}
-	return a.done(ctx, Authenticated{client: c})
+	return a.done(r.Context(), Authenticated{client: c})
+}
+
+// certificate checks the one that the connection shows; a header never counts (D11).
+func (a Authenticator) certificate(r *http.Request, c Client) error {
+	chain := httpx.ClientCertificates(r)
+	if len(chain) == 0 {
+		return errors.New("no client certificate")
+	}
+	if c.AuthMethod == SelfSignedTLS {
+		keys, err := a.Keys.Keys(r.Context(), c, "")
+		if err != nil {
+			return err
+		}
+		if !MatchesSelfSigned(chain[0], keys, a.Now()) {
+			return errors.New("not a certificate of one of the client's keys")
+		}
+		return nil
+	}
+	if err := VerifyChain(chain, a.ClientCAs, a.Now()); err != nil {
+		return err
+	}
+	if !c.Matches(chain[0]) {
+		return errors.New("the certificate names somebody else")
+	}
+	return nil
 }
 
 // assertion checks private_key_jwt (RFC 7523 section 3, OpenID Connect Core section 9).

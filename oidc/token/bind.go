@@ -54,3 +54,11 @@ func keyOf(c client.Client, b binding.Binding) binding.Binding {
 	}
 	return binding.Binding{}
 }
+
+// tokenType is DPoP for a token that needs a proof at every use (RFC 9449 section 5). A certificate needs no word: the connection shows it.
+func tokenType(req request) string {
+	if keyOf(req.who.Client(), req.shown).JKT != "" {
+		return "DPoP"
+	}
+	return "Bearer"
+}

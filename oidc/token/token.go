@@ -164,12 +164,8 @@ func (h *Handler) serve(r *http.Request) (*response, error) {
 	}
 
 	// 5. Answer.
-	answer := &response{AccessToken: tokens.AccessToken, TokenType: "Bearer", ExpiresIn: int64(AccessLife / time.Second),
-		Scope: strings.Join(g.Scopes, " "), IDToken: tokens.IDToken, Details: g.Details}
-	if keyOf(who.Client(), req.shown).JKT != "" {
-		answer.TokenType = "DPoP"
-	}
-	return answer, nil
+	return &response{AccessToken: tokens.AccessToken, TokenType: tokenType(req), ExpiresIn: int64(AccessLife / time.Second),
+		Scope: strings.Join(g.Scopes, " "), IDToken: tokens.IDToken, Details: g.Details}, nil
 }
 
 // mint signs what was recorded, and encrypts the ID token for a client that registered so.
