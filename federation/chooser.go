@@ -29,7 +29,7 @@ func (f *Federation) chooser(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	page := web.ChooserPage{
-		Docket:  web.Docket{Service: info.ServiceName, Department: info.ClientName, RequiredACR: info.RequiredACR},
+		Docket:  web.Docket{Service: info.ServiceName, Department: info.ClientName, RequiredACR: info.RequiredACR, About: info.About},
 		Regions: f.regions(),
 		Cancel:  "cancel",
 	}
@@ -48,6 +48,7 @@ func (f *Federation) chooser(w http.ResponseWriter, r *http.Request) {
 			page.Results = append(page.Results, f.tile(p))
 		}
 	}
+	httpx.AllowImage(w, info.About.Logo)
 	f.cfg.Pages.Chooser(w, r, page)
 }
 

@@ -39,6 +39,7 @@ type FlowInfo struct {
 	ServiceName  web.Text
 	RequiredACR  string // "loa1".."loa4" or ""
 	ClientOrigin string // "" for a flow of our own pages
+	About        web.About
 	Fresh        bool   // the person must prove herself again (prompt=login, max_age)
 }
 

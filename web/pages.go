@@ -63,8 +63,16 @@ type Docket struct {
 	// RequiredACR is "loa1" to "loa4", shown in words with a reason; "" shows nothing.
 	RequiredACR string
 	// Why replaces the general reason for the required level.
-	Why Text
+	Why   Text
+	About About
 }
+
+// About is where a client says more of itself: registered addresses of its own, shown as links that tell it nothing of where one comes from. The
+// logo's origin must be allowed for the page (httpx.AllowImage).
+type About struct{ Logo, Policy, Terms string }
+
+// IsZero reports whether there is nothing to show.
+func (a About) IsZero() bool { return a == About{} }
 
 // Province is one entry of the chooser.
 type Province struct {
@@ -118,6 +126,7 @@ type GivenItem struct {
 // decision ("allow" or "deny"), term ("once" or "standing", when OfferStanding) and the checkboxes of optional items.
 type ConsentPage struct {
 	Client        Text // the recipient, in the largest type after the heading
+	About         About
 	Service       Text
 	Registered    time.Time // when the registration was last checked; zero hides the date
 	Given         []GivenItem

@@ -8,6 +8,7 @@ import (
 	"encoding/hex"
 	"log/slog"
 	"net/http"
+	"net/url"
 	"runtime/debug"
 	"strings"
 	"time"
@@ -105,6 +106,16 @@ func secureHeaders(h http.Header, hsts bool) {
 	if hsts {
 		h.Set("Strict-Transport-Security", "max-age=63072000; includeSubDomains")
 	}
+}
+
+// AllowImage lets this page show an image of another origin, beside ours; "" changes nothing. Call it after AllowFormAction.
+func AllowImage(w http.ResponseWriter, address string) {
+	u, err := url.Parse(address)
+	if err != nil || u.Host == "" || strings.ContainsAny(u.Host, " ;,'\"") {
+		return
+	}
+	h := w.Header()
+	h.Set("Content-Security-Policy", h.Get("Content-Security-Policy")+"; img-src 'self' "+u.Scheme+"://"+u.Host)
 }
 
 func contentPolicy(formAction string) string {

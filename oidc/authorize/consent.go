@@ -105,7 +105,7 @@ func (h *Handler) answer(w http.ResponseWriter, r *http.Request, c client.Client
 
 func (h *Handler) consentPage(w http.ResponseWriter, r *http.Request, c client.Client, state flow.State, d decision, bound string) {
 	page := web.ConsentPage{
-		Client: c.Name, Service: c.Service, LastTime: d.last.At, OfferStanding: !c.Impersonable(state.RedirectURI), Action: consentPath(state.ID),
+		About: about(c), Client: c.Name, Service: c.Service, LastTime: d.last.At, OfferStanding: !c.Impersonable(state.RedirectURI), Action: consentPath(state.ID),
 		CSRF: httpx.FormToken([]byte(state.CSRF), bound),
 	}
 	for _, item := range d.asked {
@@ -129,7 +129,13 @@ func (h *Handler) consentPage(w http.ResponseWriter, r *http.Request, c client.C
 	}
 	// The form's answer is a redirect to the client, and browsers check the whole chain.
 	httpx.AllowFormAction(w, client.Origin(state.RedirectURI))
+	httpx.AllowImage(w, c.LogoURI)
 	h.cfg.Pages.Consent(w, r, page)
+}
+
+// about is what a client registered of itself (OpenID Connect Registration section 2).
+func about(c client.Client) web.About {
+	return web.About{Logo: c.LogoURI, Policy: c.PolicyURI, Terms: c.TermsURI}
 }
 
 // detailWords says in our own words what an element of authorization_details allows.

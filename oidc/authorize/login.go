@@ -39,7 +39,7 @@ func (h *Handler) Describe(r *http.Request, flowID string) (flow.Info, error) {
 	}
 	return flow.Info{
 		ClientName: c.Name, ServiceName: c.Service, RequiredACR: state.RequiredACR, ClientOrigin: client.Origin(state.RedirectURI),
-		Fresh: state.Asks("login") || state.MaxAge != nil, LoginHint: state.LoginHint,
+		Fresh: state.Asks("login") || state.MaxAge != nil, LoginHint: state.LoginHint, About: about(c),
 	}, nil
 }
 

@@ -25,6 +25,8 @@ type Info struct {
 	ClientOrigin string
 	// Fresh asks for a new proof of the person at the province (prompt=login, max_age): not an old session there.
 	Fresh bool
+	// About is what the client registered of itself.
+	About web.About
 	// LoginHint is login_hint as sent, for preselection only.
 	LoginHint string
 }

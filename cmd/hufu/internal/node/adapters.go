@@ -87,7 +87,7 @@ func (f flows) Describe(r *http.Request, flow string) (federation.FlowInfo, erro
 		err = federation.ErrNoFlow
 	}
 	return federation.FlowInfo{ClientName: info.ClientName, ServiceName: info.ServiceName, RequiredACR: info.RequiredACR,
-		ClientOrigin: info.ClientOrigin, Fresh: info.Fresh}, err
+		ClientOrigin: info.ClientOrigin, About: info.About, Fresh: info.Fresh}, err
 }
 
 func (f flows) LoggedIn(ctx context.Context, r *http.Request, flow string, l federation.Login) (func(http.ResponseWriter), error) {
