@@ -16,6 +16,7 @@ import (
 
 	"github.com/hufu-id/hufu/cmd/hufu/internal/countercmd"
 	"github.com/hufu-id/hufu/cmd/hufu/internal/node"
+	"github.com/hufu-id/hufu/cmd/hufu/internal/node/openid"
 	"github.com/hufu-id/hufu/federation"
 	"github.com/hufu-id/hufu/federation/province"
 	"github.com/hufu-id/hufu/internal/jose"
@@ -117,7 +118,7 @@ func (w *World) open(ctx context.Context, listeners map[int]net.Listener) (err e
 	}
 	w.node, err = node.Open(ctx, node.Options{
 		Config: node.Config{Origin: w.origin(0), Database: database, Name: "Hufu sandbox", Sandbox: true,
-			Provinces: w.provinceConfigs(), Authorities: w.authorityConfigs(), SealMakers: w.sealMakerConfigs()},
+			Provinces: w.provinceConfigs(), Authorities: w.authorityConfigs(), SealMakers: w.sealMakerConfigs(), OpenID: detailTypes()},
 		KEK: kek, Clients: clients, Log: w.opts.Log, Migrate: true, AllowHTTP: true, Home: w.home,
 		Allow:        func(ap netip.AddrPort) bool { return own[ap] },
 		Registration: registration.Policy{Mode: registration.Open, Scopes: client.LoopbackScopes(), Profiles: []string{"core", "national", "fapi2"}}, LoopbackClients: true,
@@ -218,6 +219,15 @@ func (w *World) clients() ([]oidc.Client, error) {
 	}
 	people, err := w.sealClients()
 	return append(out, people...), err
+}
+
+// detailTypes are the authorization_details that clients of the sample world may ask for.
+func detailTypes() openid.Config {
+	return openid.Config{AuthorizationDetails: map[string]openid.DetailType{"insurance-enquiry": {
+		Title: web.Text{ZH: "查询您的医保账户（沙箱）", EN: "Look at your medical insurance account (sandbox)"},
+		Actions: map[string]web.Text{"balance": {ZH: "账户余额", EN: "the balance"}, "payments": {ZH: "缴费记录", EN: "what was paid in"},
+			"claims": {ZH: "报销记录", EN: "what was reimbursed"}},
+	}}}
 }
 
 // newSecret returns 256 random bits.
