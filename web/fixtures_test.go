@@ -137,6 +137,9 @@ func testCases() []testCase {
 		{"consent", "/consent/f1", consent(func(c *ConsentPage) {})},
 		{"consent-first", "/consent/f1", consent(func(c *ConsentPage) { c.LastTime, c.OfferStanding = time.Time{}, false; c.Given = c.Given[:2] })},
 		{"consent-nothing", "/consent/f1", consent(func(c *ConsentPage) { c.Given, c.Stays = nil, nil })},
+		{"consent-selfmade", "/consent/f1", consent(func(c *ConsentPage) {
+			c.SelfMade, c.About = true, About{Logo: "https://rp.example/logo.svg", Policy: "https://rp.example/p", Terms: "https://rp.example/t"}
+		})},
 		{"consent-notice", "/consent/f1", consent(func(c *ConsentPage) { c.Notice = true })},
 		{"logout", "/logout", func(p *Pages, w http.ResponseWriter, r *http.Request) {
 			p.LogoutConfirm(w, r, LogoutPage{Client: traffic, Action: "/logout", CSRF: "token", Stay: "/"})

@@ -129,6 +129,7 @@ type ConsentPage struct {
 	About         About
 	Service       Text
 	Registered    time.Time // when the registration was last checked; zero hides the date
+	SelfMade      bool      // the client registered itself: nobody checked its name
 	Given         []GivenItem
 	Stays         []Text    // what the client could know and does not get
 	Notice        bool      // 告知: no choice, buttons say so

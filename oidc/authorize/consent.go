@@ -105,7 +105,7 @@ func (h *Handler) answer(w http.ResponseWriter, r *http.Request, c client.Client
 
 func (h *Handler) consentPage(w http.ResponseWriter, r *http.Request, c client.Client, state flow.State, d decision, bound string) {
 	page := web.ConsentPage{
-		About: about(c), Client: c.Name, Service: c.Service, LastTime: d.last.At, OfferStanding: !c.Impersonable(state.RedirectURI), Action: consentPath(state.ID),
+		About: about(c), SelfMade: c.Dynamic || c.Loopback, Client: c.Name, Service: c.Service, LastTime: d.last.At, OfferStanding: !c.Impersonable(state.RedirectURI), Action: consentPath(state.ID),
 		CSRF: httpx.FormToken([]byte(state.CSRF), bound),
 	}
 	for _, item := range d.asked {
