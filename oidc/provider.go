@@ -128,7 +128,7 @@ func (p *Provider) credential(scope string) (audience []string, title web.Text, 
 func (p *Provider) openLogout() {
 	cfg := p.cfg
 	p.told = logout.NewBackchannel(logout.BackchannelConfig{Issuer: cfg.Issuer, Store: cfg.Store, Clients: p.clients, Pairwise: p.pairwise,
-		SigningKey: cfg.Keys.SigningKey, Outgoing: cfg.HTTP, Log: cfg.Log, Now: cfg.Now})
+		SigningKey: cfg.Keys.SigningKey, Encrypt: p.answers.IDToken, Outgoing: cfg.HTTP, Log: cfg.Log, Now: cfg.Now})
 	p.sessions.Ended = p.told.Ended
 	p.logout = logout.New(logout.Config{Issuer: cfg.Issuer, Clients: p.clients, Sessions: p.sessions, Pairwise: p.pairwise, Hints: p.hints, InTx: cfg.Store.InTx,
 		Sealer: cfg.Sealer, FormKey: cfg.CodeSecret, Pages: cfg.Pages, Log: cfg.Log})

@@ -41,6 +41,7 @@ const (
 	Unreachable = "unreachable"         // no connection, no TLS, or no answer in time
 	BadAddress  = "address_not_allowed" // not https, or an address that is not on the public network
 	ClientGone  = "client_gone"         // disabled, or it no longer wants to hear of logouts
+	NoKey       = "no_key"              // it wants encrypted tokens, and none of its keys will do
 	TooLate     = "too_late"            // older than GiveUp
 )
 
@@ -99,9 +100,11 @@ type BackchannelConfig struct {
 	Pairwise claim.Pairwise
 	// SigningKey is the active key of an algorithm, that of the client's ID tokens.
 	SigningKey func(ctx context.Context, alg jose.Alg) (jose.SigningKey, error)
-	Outgoing   Outgoing
-	Log        *slog.Logger
-	Now        func() time.Time
+	// Encrypt encrypts a signed token for a client whose ID tokens are encrypted, and returns others as they are.
+	Encrypt  func(ctx context.Context, c client.Client, signed string) (string, error)
+	Outgoing Outgoing
+	Log      *slog.Logger
+	Now      func() time.Time
 }
 
 // Backchannel ends what hangs on a session and tells its clients. Safe for concurrent use, on any number of nodes.

@@ -172,6 +172,9 @@ func (b *Backchannel) send(ctx context.Context, d Delivery) (State, string, erro
 	if err != nil {
 		return 0, "", fmt.Errorf("logout: token: %w", err)
 	}
+	if token, err = b.cfg.Encrypt(ctx, c, token); err != nil {
+		return Waiting, NoKey, nil
+	}
 	req, err := http.NewRequestWithContext(ctx, http.MethodPost, c.BackchannelLogoutURI, strings.NewReader(url.Values{"logout_token": {token}}.Encode()))
 	if err != nil {
 		return Waiting, BadAddress, nil
