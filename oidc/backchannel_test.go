@@ -2,6 +2,8 @@ package oidc_test
 
 import (
 	"context"
+	crand "crypto/rand"
+	"crypto/rsa"
 	"encoding/base64"
 	"encoding/json"
 	"net/http"
@@ -13,9 +15,12 @@ import (
 	"testing"
 	"time"
 
-	gooidc "github.com/coreos/go-oidc/v3/oidc"
+	rp "github.com/coreos/go-oidc/v3/oidc"
+	gojose "github.com/go-jose/go-jose/v4"
 
+	"github.com/hufu-id/hufu/internal/jose"
 	"github.com/hufu-id/hufu/internal/sqlstore"
+	"github.com/hufu-id/hufu/internal/sqlstore/oidcstore"
 	"github.com/hufu-id/hufu/internal/sqlstore/sqltest"
 	"github.com/hufu-id/hufu/oidc/logout"
 )
@@ -165,9 +170,9 @@ func TestH03LogoutTokensAreForOneClientAndGoodForNothingElse(t *testing.T) {
 func (e *env) checkLogoutToken(clientID, token, idToken string) {
 	t := e.t
 	t.Helper()
-	provider, err := gooidc.NewProvider(context.Background(), e.issuer)
+	provider, err := rp.NewProvider(context.Background(), e.issuer)
 	must(t, err)
-	if _, err := provider.Verifier(&gooidc.Config{ClientID: clientID, Now: e.clock.Now}).Verify(context.Background(), token); err != nil {
+	if _, err := provider.Verifier(&rp.Config{ClientID: clientID, Now: e.clock.Now}).Verify(context.Background(), token); err != nil {
 		t.Errorf("go-oidc refuses the logout token: %v", err)
 	}
 	header, claims := parts(t, token)
@@ -416,5 +421,61 @@ func TestDiscoveryListsTheBackChannelOnlyWhereThereIsOne(t *testing.T) {
 		if strings.Contains(body, never) {
 			t.Errorf("discovery lists %s", never)
 		}
+	}
+}
+
+// A client gets logout tokens as it gets its ID tokens: by its algorithm, and in its envelope.
+func TestLogoutTokensAreSignedAndEncryptedAsIDTokens(t *testing.T) {
+	e := newEnv(t, "sqlite:"+t.TempDir()+"/a.db", 1)
+	e.rs256()
+	key, err := rsa.GenerateKey(crand.Reader, 2048)
+	must(t, err)
+	raw, err := json.Marshal(gojose.JSONWebKeySet{Keys: []gojose.JSONWebKey{{Key: key.Public(), KeyID: "enc", Use: "enc", Algorithm: "RSA-OAEP-256"}}})
+	must(t, err)
+	keys, err := jose.ParseJWKS(raw)
+	must(t, err)
+	plain := e.listen("rs256", nil)
+	c, err := e.op.Clients().Get(t.Context(), "other")
+	must(t, err)
+	c.IDTokenEncryptedAlg, c.JWKS = jose.RSAOAEP256, keys
+	must(t, e.op.Clients().Put(t.Context(), c))
+	sealed := e.listen("other", nil)
+	idToken := e.leave("rs256").ID
+	b := e.browser()
+	e.token(redeem(b.login(request("other")).location.Query().Get("code")), "Authorization", basic("other", e.secret))
+	page := b.get("/logout")
+	b.post("/logout/confirm", url.Values{"csrf": {field(t, csrfField, page.body)}, "request": {field(t, sealField, page.body)}})
+	e.deliver()
+	if len(plain.tokens()) != 1 || len(sealed.tokens()) != 1 {
+		t.Fatalf("heard: %d, %d", len(plain.tokens()), len(sealed.tokens()))
+	}
+	if h := headerOf(t, plain.tokens()[0]); h.Alg != "RS256" || h.Typ != "logout+jwt" || h.Kid != headerOf(t, idToken).Kid {
+		t.Errorf("RS256: %+v", h)
+	}
+	envelope, err := gojose.ParseEncrypted(sealed.tokens()[0], []gojose.KeyAlgorithm{gojose.RSA_OAEP_256}, []gojose.ContentEncryption{gojose.A128CBC_HS256})
+	must(t, err)
+	inside, err := envelope.Decrypt(key)
+	must(t, err)
+	if header, claims := parts(t, string(inside)); header["typ"] != "logout+jwt" || claims["aud"] != "other" {
+		t.Errorf("inside: %v %v", header, claims)
+	}
+	// Without its key it is told nothing, rather than in the clear. A registration can't be so, but keys can be taken away.
+	b.login(request("other"))
+	page = b.get("/logout")
+	b.post("/logout/confirm", url.Values{"csrf": {field(t, csrfField, page.body)}, "request": {field(t, sealField, page.body)}})
+	c.JWKS, c.BackchannelLogoutURI = nil, sealed.URL
+	must(t, oidcstore.New(e.db, e.clock.Now).PutClient(t.Context(), c))
+	e.clock.add(time.Minute)
+	e.deliver()
+	all, err := e.op.LogoutDeliveries(t.Context(), "other")
+	must(t, err)
+	waiting := 0
+	for _, d := range all {
+		if d.State == logout.Waiting && d.Error == logout.NoKey {
+			waiting++
+		}
+	}
+	if len(all) != 2 || waiting != 1 || len(sealed.tokens()) != 1 {
+		t.Errorf("without a key: %+v", all)
 	}
 }
