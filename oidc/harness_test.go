@@ -195,7 +195,7 @@ func (e *env) addNode() {
 		allow = func(a netip.AddrPort) bool { return a.Addr().IsLoopback() }
 	}
 	op, err := oidc.New(oidc.Config{
-		Issuer: e.issuer, Store: store, Outgoing: httpx.NewClient(httpx.ClientOptions{Allow: allow, Timeout: time.Second}), Keys: e.world, PairwiseSecret: bytes.Repeat([]byte{1}, 32),
+		Issuer: e.issuer, Store: store, HTTP: httpx.NewClient(httpx.ClientOptions{Allow: allow, Timeout: time.Second}), Keys: e.world, PairwiseSecret: bytes.Repeat([]byte{1}, 32),
 		CodeSecret: bytes.Repeat([]byte{2}, 32), Sealer: httpx.NewSealer(bytes.Repeat([]byte{3}, 32)), Pages: pages, Persons: e.world,
 		CredentialScopes: e.world, PreAuthorizedCodes: e.world, Now: e.clock.Now,
 	})
