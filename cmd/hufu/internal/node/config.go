@@ -203,7 +203,7 @@ func (c ClientConfig) client() (oidc.Client, error) {
 	out := oidc.Client{ID: c.ID, Name: c.Name, Service: c.Service, Organisation: c.Organisation, RedirectURIs: c.RedirectURIs,
 		PostLogoutRedirectURIs: c.PostLogoutRedirectURIs, AuthMethod: client.AuthMethod(c.AuthMethod), Public: c.AuthMethod == string(client.None),
 		GrantTypes: c.GrantTypes, Scopes: c.Scopes, OptionalClaims: c.Optional, RequiredACR: c.RequiredACR, Disabled: c.Disabled,
-		Logout: client.Logout{BackchannelLogoutURI: c.BackchannelLogoutURI},
+		Logout:  client.Logout{BackchannelLogoutURI: c.BackchannelLogoutURI},
 		Answers: client.Answers{IDTokenSignedAlg: jose.Alg(c.IDTokenSignedAlg)}}
 	if c.SecretFile != "" {
 		raw, err := os.ReadFile(c.SecretFile)
