@@ -60,6 +60,9 @@ func newDocuments(cfg Config) (documents, error) {
 		"request_parameter_supported":              true,
 		"request_uri_parameter_supported":          false, // the default would be true; references to pushed requests are not meant
 	}
+	if cfg.HTTP != nil {
+		openid["backchannel_logout_supported"], openid["backchannel_logout_session_supported"] = true, true
+	}
 	for k, v := range server {
 		openid[k] = v
 	}

@@ -14,6 +14,7 @@ import (
 	"net/http"
 	"net/http/cookiejar"
 	"net/http/httptest"
+	"net/netip"
 	"net/url"
 	"regexp"
 	"strings"
@@ -133,6 +134,9 @@ type env struct {
 	db     *sqlstore.DB
 	secret string
 	jwtKey jose.SigningKey
+	ops    []*oidc.Provider            // of the nodes
+	store  func(oidc.Store) oidc.Store // wraps the store of nodes, nil for none
+	allow  func(netip.AddrPort) bool   // where nodes may connect to; nil is loopback
 }
 
 const rpCallback = "https://rp.example/cb"
@@ -144,7 +148,7 @@ func each(t *testing.T, nodes int, run func(t *testing.T, e *env)) {
 	}
 }
 
-func newEnv(t testing.TB, dsn string, nodes int) *env {
+func newEnv(t testing.TB, dsn string, nodes int, options ...func(*env)) *env {
 	t.Helper()
 	key, err := jose.GenerateKey(jose.ES256)
 	must(t, err)
@@ -154,6 +158,9 @@ func newEnv(t testing.TB, dsn string, nodes int) *env {
 		"p-wang": {Name: "王建国", Gender: "male"},
 	}, offers: map[string]string{"offer-1": "123456"}}
 	e.loginAs("p-li", "loa3")
+	for _, o := range options {
+		o(e)
+	}
 	for range nodes {
 		e.addNode()
 	}
@@ -179,8 +186,16 @@ func (e *env) addNode() {
 	db := sqltest.Open(t, e.dsn)
 	pages, err := web.New(web.Config{Sandbox: true, Now: e.clock.Now})
 	must(t, err)
+	var store oidc.Store = oidcstore.New(db, e.clock.Now)
+	if e.store != nil {
+		store = e.store(store)
+	}
+	allow := e.allow
+	if allow == nil {
+		allow = func(a netip.AddrPort) bool { return a.Addr().IsLoopback() }
+	}
 	op, err := oidc.New(oidc.Config{
-		Issuer: e.issuer, Store: oidcstore.New(db, e.clock.Now), Keys: e.world, PairwiseSecret: bytes.Repeat([]byte{1}, 32),
+		Issuer: e.issuer, Store: store, HTTP: httpx.NewClient(httpx.ClientOptions{Allow: allow, Timeout: time.Second}), Keys: e.world, PairwiseSecret: bytes.Repeat([]byte{1}, 32),
 		CodeSecret: bytes.Repeat([]byte{2}, 32), Sealer: httpx.NewSealer(bytes.Repeat([]byte{3}, 32)), Pages: pages, Persons: e.world,
 		CredentialScopes: e.world, PreAuthorizedCodes: e.world, Now: e.clock.Now,
 	})
@@ -195,7 +210,7 @@ func (e *env) addNode() {
 	server.Start()
 	t.Cleanup(server.Close)
 	server.URL = "http://localhost:" + port
-	e.nodes = append(e.nodes, server)
+	e.nodes, e.ops = append(e.nodes, server), append(e.ops, op)
 	if e.op == nil {
 		e.op, e.db = op, db
 	}

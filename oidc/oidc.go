@@ -43,6 +43,7 @@ import (
 	"github.com/hufu-id/hufu/oidc/flow"
 	"github.com/hufu-id/hufu/oidc/grant"
 	"github.com/hufu-id/hufu/oidc/hint"
+	"github.com/hufu-id/hufu/oidc/logout"
 	"github.com/hufu-id/hufu/oidc/oauth"
 	"github.com/hufu-id/hufu/oidc/par"
 	"github.com/hufu-id/hufu/oidc/pushed"
@@ -65,6 +66,7 @@ type (
 	PreAuthorized      = token.PreAuthorized
 	FlowInfo           = flow.Info
 	Login              = authorize.Login
+	LogoutDelivery     = logout.Delivery
 )
 
 // Errors that other rooms return or test for.
@@ -96,12 +98,19 @@ type Store interface {
 	grant.Store
 	authorize.ConsentStore
 	pushed.Store
+	logout.Store
 	// InTx runs fn in one transaction, or joins the one in ctx. fn may run again after a conflict.
 	InTx(ctx context.Context, fn func(ctx context.Context) error) error
 	// ClaimOnce uses up an id; client.ErrReplayed when it was used before.
 	ClaimOnce(ctx context.Context, kind, id string, expires time.Time) error
 	// Audit writes an event in the transaction of ctx.
 	Audit(ctx context.Context, ev audit.Event) error
+}
+
+// Outgoing is the way out to clients: *httpx.Client, with its address guard.
+type Outgoing interface {
+	client.Fetcher
+	logout.Outgoing
 }
 
 // Config is everything the module needs. All fields but Log and Now are required; CredentialScopes and PreAuthorizedCodes may be
@@ -129,8 +138,8 @@ type Config struct {
 	// Registration says who may register a client; nobody by default. LoopbackClients makes every loopback URL a client of its own (dev only).
 	Registration    registration.Policy
 	LoopbackClients bool
-	// HTTP is the way out, for jwks_uri and sector_identifier_uri; nil is none.
-	HTTP client.Fetcher
+	// HTTP is the guarded way out, for jwks_uri, sector_identifier_uri and backchannel_logout_uri; nil is none.
+	HTTP Outgoing
 	// ProvinceName names a province on a page; nil shows its code.
 	ProvinceName func(code string) web.Text
 	Log          *slog.Logger
@@ -153,6 +162,8 @@ type Provider struct {
 	hints     hint.Reader
 	register  *registration.Handler
 	flows     *flow.Jar
+	logout    *logout.Handler
+	told      *logout.Backchannel
 	documents documents
 }
 
@@ -208,4 +219,13 @@ func (p *Provider) ValidateAccessToken(ctx context.Context, token, audience stri
 // RevokeGrant ends a grant and all its tokens at once.
 func (p *Provider) RevokeGrant(ctx context.Context, grantID, reason string) error {
 	return p.grants.Revoke(ctx, grantID, reason)
+}
+
+// DeliverLogouts tells clients of sessions that have ended (Back-Channel Logout 1.0), as far as an attempt is due. Background work calls it
+// every second; it may run on several nodes at once.
+func (p *Provider) DeliverLogouts(ctx context.Context) error { return p.told.Deliver(ctx) }
+
+// LogoutDeliveries lists the newest logout tokens to a client and how they fared, for its developers.
+func (p *Provider) LogoutDeliveries(ctx context.Context, clientID string) ([]LogoutDelivery, error) {
+	return p.told.Deliveries(ctx, clientID)
 }

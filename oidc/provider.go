@@ -25,6 +25,7 @@ import (
 	"github.com/hufu-id/hufu/oidc/hint"
 	"github.com/hufu-id/hufu/oidc/internal/fositex"
 	"github.com/hufu-id/hufu/oidc/jar"
+	"github.com/hufu-id/hufu/oidc/logout"
 	"github.com/hufu-id/hufu/oidc/par"
 	"github.com/hufu-id/hufu/oidc/registration"
 	"github.com/hufu-id/hufu/oidc/request"
@@ -87,6 +88,7 @@ func New(cfg Config) (*Provider, error) {
 	})
 	p.register = registration.New(registration.Config{Issuer: cfg.Issuer, Policy: cfg.Registration, Store: cfg.Store, Clients: clients, HTTP: cfg.HTTP,
 		Log: cfg.Log, Now: cfg.Now})
+	p.openLogout()
 	p.documents, err = newDocuments(cfg)
 	return p, err
 }
@@ -121,6 +123,15 @@ func (p *Provider) credential(scope string) (audience []string, title web.Text, 
 		return nil, web.Text{}, false
 	}
 	return p.cfg.CredentialScopes.Lookup(scope)
+}
+
+func (p *Provider) openLogout() {
+	cfg := p.cfg
+	p.told = logout.NewBackchannel(logout.BackchannelConfig{Issuer: cfg.Issuer, Store: cfg.Store, Clients: p.clients, Pairwise: p.pairwise,
+		SigningKey: cfg.Keys.SigningKey, Encrypt: p.answers.IDToken, Outgoing: cfg.HTTP, Log: cfg.Log, Now: cfg.Now})
+	p.sessions.Ended = p.told.Ended
+	p.logout = logout.New(logout.Config{Issuer: cfg.Issuer, Clients: p.clients, Sessions: p.sessions, Pairwise: p.pairwise, Hints: p.hints, InTx: cfg.Store.InTx,
+		Sealer: cfg.Sealer, FormKey: cfg.CodeSecret, Pages: cfg.Pages, Log: cfg.Log})
 }
 
 func (cfg Config) check() error {
@@ -173,8 +184,8 @@ func (p *Provider) routes(r *mux.Router) {
 	r.HandleFunc("/authorize/{flow}", inFlow(p.authorize.Dispatch)).Methods(http.MethodGet)
 	r.HandleFunc("/authorize/{flow}/leave", inFlow(p.authorize.Leave)).Methods(http.MethodGet)
 	r.HandleFunc("/consent/{flow}", inFlow(p.authorize.Consent)).Methods(http.MethodGet, http.MethodPost)
-	r.HandleFunc("/logout", p.logout).Methods(http.MethodGet, http.MethodPost)
-	r.HandleFunc("/logout/confirm", p.logoutConfirmed).Methods(http.MethodPost)
+	r.HandleFunc("/logout", p.logout.Logout).Methods(http.MethodGet, http.MethodPost)
+	r.HandleFunc("/logout/confirm", p.logout.Confirm).Methods(http.MethodPost)
 	if p.cfg.Registration.Enabled() {
 		r.HandleFunc(registration.Path, p.register.Create).Methods(http.MethodPost)
 		r.HandleFunc(registration.Path+"/{client}", p.manageClient).Methods(http.MethodGet, http.MethodPut, http.MethodDelete)

@@ -147,6 +147,9 @@ func testCases() []testCase {
 		{"loggedout", "/logout", func(p *Pages, w http.ResponseWriter, r *http.Request) {
 			p.LoggedOut(w, r, LoggedOutPage{Services: []Text{traffic}, Next: Next(NextDepartment, "http://localhost:8090")})
 		}},
+		{"loggedout-stray", "/logout", func(p *Pages, w http.ResponseWriter, r *http.Request) {
+			p.LoggedOut(w, r, LoggedOutPage{Stray: true, Client: traffic})
+		}},
 		{"loggedout-plain", "/logout", func(p *Pages, w http.ResponseWriter, r *http.Request) { p.LoggedOut(w, r, LoggedOutPage{}) }},
 		{"licences", "/licences", func(p *Pages, w http.ResponseWriter, r *http.Request) {
 			p.Licences(w, r, LicencesPage{Person: Text{ZH: "李秀英"}, Licences: []LicenceView{testLicence()}, CSRF: "token", Logout: "/logout"})

@@ -175,9 +175,16 @@ func (p *Pages) LogoutConfirm(w http.ResponseWriter, r *http.Request, page Logou
 type LoggedOutPage struct {
 	Services []Text  // departments logged in to in this session, which may still show the person as logged in
 	Next     *Action // way on, or nil for the home page
+	// Stray: the address that Client asked to go back to is not registered. The page says so, with status 400.
+	Stray  bool
+	Client Text // zero for an unknown one
 }
 
 // LoggedOut shows the end of a session.
 func (p *Pages) LoggedOut(w http.ResponseWriter, r *http.Request, page LoggedOutPage) {
-	p.Render(w, r, http.StatusOK, "loggedout", page)
+	status := http.StatusOK
+	if page.Stray {
+		status = http.StatusBadRequest
+	}
+	p.Render(w, r, status, "loggedout", page)
 }

@@ -2,6 +2,7 @@ package authorize
 
 import (
 	"context"
+	"errors"
 	"net/http"
 	"net/url"
 	"slices"
@@ -14,6 +15,7 @@ import (
 	"github.com/hufu-id/hufu/oidc/client"
 	"github.com/hufu-id/hufu/oidc/flow"
 	"github.com/hufu-id/hufu/oidc/oauth"
+	"github.com/hufu-id/hufu/oidc/session"
 	"github.com/hufu-id/hufu/web"
 )
 
@@ -96,6 +98,11 @@ func (h *Handler) answer(w http.ResponseWriter, r *http.Request, c client.Client
 		answer, err = h.issue(ctx, c, state, d)
 		return err
 	})
+	if errors.Is(err, session.ErrNone) {
+		// Logged out in another tab while she read: the dispatcher asks her to log in again.
+		http.Redirect(w, r, dispatchPath(state.ID), http.StatusSeeOther)
+		return
+	}
 	if err != nil {
 		h.fail(w, r, err)
 		return

@@ -191,6 +191,9 @@ func intersect(a, b []string) []string {
 
 // issue writes the grant with its code, in the transaction of ctx, and returns what the client is told.
 func (h *Handler) issue(ctx context.Context, c client.Client, s flow.State, d decision) (url.Values, error) {
+	if err := h.takePart(ctx, c, d); err != nil {
+		return nil, err
+	}
 	now := h.cfg.Now()
 	if err := h.useUp(ctx, s.Request, now); err != nil {
 		return nil, err
@@ -211,9 +214,6 @@ func (h *Handler) issue(ctx context.Context, c client.Client, s flow.State, d de
 	err = h.cfg.Store.PutGrant(ctx, g, audit.Event{Kind: "oidc.code_issued", Actor: g.PersonID, Subject: g.ID, Client: c.ID,
 		Detail: map[string]string{"acr": g.ACR}})
 	if err != nil {
-		return nil, err
-	}
-	if err := h.cfg.Sessions.Touch(ctx, d.session); err != nil {
 		return nil, err
 	}
 	return url.Values{"code": {code}}, nil
@@ -260,6 +260,15 @@ func (h *Handler) allow(g *grant.Grant, s flow.State, d decision) {
 	if len(g.Audience) == 0 {
 		g.Audience = []string{h.cfg.Issuer} // a token is always for somebody
 	}
+}
+
+// takePart says that the session is used for the client. Only who can be told of a logout is remembered: a login writes no more than it must.
+func (h *Handler) takePart(ctx context.Context, c client.Client, d decision) error {
+	err := h.cfg.Sessions.Use(ctx, d.session)
+	if err != nil || c.BackchannelLogoutURI == "" {
+		return err
+	}
+	return h.cfg.Sessions.Join(ctx, d.session, session.Member{ClientID: c.ID, Subject: d.subject})
 }
 
 func newID() string {

@@ -148,6 +148,10 @@ func (h *Handler) dispatch(w http.ResponseWriter, r *http.Request, c client.Clie
 			answer, err = h.issue(ctx, c, state, d)
 			return err
 		})
+		if errors.Is(err, session.ErrNone) {
+			h.dispatch(w, r, c, state) // logged out in another tab since the decision: decide again, without the session
+			return
+		}
 		if err != nil {
 			h.fail(w, r, err)
 			return

@@ -16,14 +16,14 @@ import (
 const (
 	IdleLife     = time.Hour
 	AbsoluteLife = 8 * time.Hour
-	// touchAfter spares a write on every page: UsedAt may lag by this much.
-	touchAfter = 5 * time.Minute
 )
 
 // Manager makes, finds and ends sessions. Safe for concurrent use; holds none.
 type Manager struct {
 	Store Store
 	Now   func() time.Time
+	// Ended does what follows from the end of a session, in the transaction that ends it; nil for nothing.
+	Ended func(ctx context.Context, s Session) error
 }
 
 // New is a session that is written but whose cookie is not set yet: the browser gets it after the commit.
@@ -40,16 +40,22 @@ func (m *Manager) Start(ctx context.Context, r *http.Request, s Session) (New, e
 	id := base64.RawURLEncoding.EncodeToString(raw[:])
 	now := m.Now()
 	s.Key, s.CreatedAt, s.UsedAt, s.ExpiresAt = hash(id), now, now, now.Add(AbsoluteLife)
-	replaces := ""
-	if old := cookieOf(r); old != "" {
-		replaces = hash(old)
-	}
-	// The same person at the same browser goes on with the same name towards clients: a stronger login is no logout.
 	s.SID = s.Key
-	if old, err := m.of(ctx, r); err == nil && old.PersonID == s.PersonID && old.SID != "" {
-		s.SID = old.SID
-	} else if err != nil && !errors.Is(err, ErrNone) {
+	replaces := ""
+	old, err := m.row(ctx, r)
+	switch {
+	case errors.Is(err, ErrNone):
+	case err != nil:
 		return New{}, err
+	case old.PersonID == s.PersonID && old.SID != "":
+		// The same person at the same browser goes on with the same name towards clients, also after a pause: a stronger login is no
+		// logout, and a logout later on still reaches the clients of before.
+		s.SID, replaces = old.SID, old.Key
+	default:
+		// Somebody else sits at this browser now: what the first one left open is closed, here and at the departments.
+		if err := m.end(ctx, old, "", "replaced"); err != nil {
+			return New{}, err
+		}
 	}
 	ev := audit.Event{Kind: "oidc.session_started", Actor: s.PersonID, Subject: s.PersonID,
 		Detail: map[string]string{"acr": s.ACR, "province": s.Province}}
@@ -69,11 +75,7 @@ func (m *Manager) Of(r *http.Request) (Session, error) { return m.of(r.Context()
 func (m *Manager) In(ctx context.Context, r *http.Request) (Session, error) { return m.of(ctx, r) }
 
 func (m *Manager) of(ctx context.Context, r *http.Request) (Session, error) {
-	id := cookieOf(r)
-	if id == "" {
-		return Session{}, ErrNone
-	}
-	s, err := m.Store.Session(ctx, hash(id))
+	s, err := m.row(ctx, r)
 	if err != nil {
 		return Session{}, err
 	}
@@ -84,19 +86,42 @@ func (m *Manager) of(ctx context.Context, r *http.Request) (Session, error) {
 	return s, nil
 }
 
-// Touch says that the session was used. It writes only when the last use is some minutes old.
-func (m *Manager) Touch(ctx context.Context, s Session) error {
-	now := m.Now()
-	if now.Sub(s.UsedAt) < touchAfter {
-		return nil
+// row reads the session that r's cookie names, expired or not.
+func (m *Manager) row(ctx context.Context, r *http.Request) (Session, error) {
+	id := cookieOf(r)
+	if id == "" {
+		return Session{}, ErrNone
 	}
-	return m.Store.TouchSession(ctx, s.Key, now)
+	return m.Store.Session(ctx, hash(id))
 }
 
-// End ends the session and tells why; the cookie is cleared by ClearCookie.
-func (m *Manager) End(ctx context.Context, s Session, client string) error {
-	return m.Store.EndSession(ctx, s.Key, audit.Event{Kind: "oidc.session_ended", Actor: s.PersonID, Subject: s.PersonID, Client: client})
+// Use says, in the transaction of ctx, that something is issued by the session. A logout at the same moment either waits and ends what was
+// issued, or came first: then this is ErrNone, and nothing may be issued any more.
+func (m *Manager) Use(ctx context.Context, s Session) error {
+	return m.Store.UseSession(ctx, s.Key, m.Now())
 }
+
+// Join says that a client takes part in the session, and is to hear of its end.
+func (m *Manager) Join(ctx context.Context, s Session, member Member) error {
+	return m.Store.PutMember(ctx, s.SID, member, s.ExpiresAt)
+}
+
+// End ends the session and does what follows, in the transaction of ctx; the cookie is cleared by ClearCookie. client is who asked, or "".
+func (m *Manager) End(ctx context.Context, s Session, client string) error {
+	return m.end(ctx, s, client, "logout")
+}
+
+func (m *Manager) end(ctx context.Context, s Session, client, reason string) error {
+	ended, err := m.Store.EndSession(ctx, s.Key, audit.Event{Kind: "oidc.session_ended", Actor: s.PersonID, Subject: s.PersonID, Client: client,
+		Detail: map[string]string{"reason": reason}})
+	if err != nil || !ended || m.Ended == nil {
+		return err
+	}
+	return m.Ended(ctx, s)
+}
+
+// Sent says whether the browser sent a session cookie at all, good or not.
+func Sent(r *http.Request) bool { return cookieOf(r) != "" }
 
 // ClearCookie takes the session from the browser.
 func ClearCookie(w http.ResponseWriter) { setCookie(w, "", -1) }

@@ -33,14 +33,24 @@ type Session struct {
 	CreatedAt, UsedAt, ExpiresAt time.Time
 }
 
+// Member is a client that takes part in a session and wants to hear of its end.
+type Member struct {
+	ClientID string
+	Subject  string // the person's sub in the client's ID tokens
+}
+
 // Store keeps sessions. Every method joins the transaction in ctx. Safe for concurrent use by several nodes.
 type Store interface {
-	// PutSession writes a new session and ends the one named replaces ("" for none), with the audit event.
+	// PutSession writes a new session and deletes the one named replaces ("" for none), whose SID it carries on: its members stay as long as
+	// the new session. With the audit event.
 	PutSession(ctx context.Context, s Session, replaces string, ev audit.Event) error
 	// Session reads a session, expired ones too. ErrNone.
 	Session(ctx context.Context, key string) (Session, error)
-	// TouchSession moves UsedAt forward. ErrNone when the session is gone.
-	TouchSession(ctx context.Context, key string, usedAt time.Time) error
-	// EndSession deletes a session, with the audit event. No error when it is gone already.
-	EndSession(ctx context.Context, key string, ev audit.Event) error
+	// UseSession moves UsedAt forward and holds the session's row until the end of the transaction: whoever ends the session waits for it.
+	// ErrNone when the session is gone.
+	UseSession(ctx context.Context, key string, usedAt time.Time) error
+	// PutMember says that a client takes part in the session named sid. No error when it does already, and nothing is written then.
+	PutMember(ctx context.Context, sid string, m Member, expires time.Time) error
+	// EndSession deletes a session, with the audit event. false when it is gone already: of any number of callers exactly one ends it.
+	EndSession(ctx context.Context, key string, ev audit.Event) (bool, error)
 }

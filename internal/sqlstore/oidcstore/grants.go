@@ -11,6 +11,7 @@ import (
 	"github.com/hufu-id/hufu/internal/audit"
 	"github.com/hufu-id/hufu/internal/sqlstore"
 	"github.com/hufu-id/hufu/oidc/grant"
+	"github.com/hufu-id/hufu/oidc/logout"
 )
 
 // terms is what of a grant is read whole and never searched for.
@@ -149,22 +150,29 @@ func (s *Store) Revoke(ctx context.Context, id string, at time.Time, ev audit.Ev
 	})
 }
 
-// DeleteExpired forgets grants and sessions that ended before the given time.
+// DeleteExpired forgets what ended before the given time, up to limit rows a table. Deliveries of logout tokens are kept for their readers.
 func (s *Store) DeleteExpired(ctx context.Context, before time.Time, limit int) (int64, error) {
 	us := sqlstore.Micros(before)
-	grants, err := s.db.Exec(ctx, `DELETE FROM oidc_grants WHERE id IN
-		(SELECT id FROM oidc_grants WHERE expires_at < $1 AND code_expires < $1 AND refresh_expires < $1 ORDER BY expires_at LIMIT $2)`, us, limit)
-	if err != nil {
-		return grants, err
+	var all int64
+	for _, table := range []struct {
+		query string
+		upTo  int64
+	}{
+		{`DELETE FROM oidc_grants WHERE id IN
+			(SELECT id FROM oidc_grants WHERE expires_at < $1 AND code_expires < $1 AND refresh_expires < $1 ORDER BY expires_at LIMIT $2)`, us},
+		{`DELETE FROM oidc_pushed WHERE id IN (SELECT id FROM oidc_pushed WHERE keep_until < $1 ORDER BY keep_until LIMIT $2)`, us},
+		{`DELETE FROM oidc_sessions WHERE key IN (SELECT key FROM oidc_sessions WHERE expires_at < $1 ORDER BY expires_at LIMIT $2)`, us},
+		{`DELETE FROM oidc_session_clients WHERE (sid, client_id) IN
+			(SELECT sid, client_id FROM oidc_session_clients WHERE expires_at < $1 ORDER BY expires_at LIMIT $2)`, us},
+		{`DELETE FROM oidc_logout_deliveries WHERE id IN
+			(SELECT id FROM oidc_logout_deliveries WHERE created_at < $1 ORDER BY created_at LIMIT $2)`, sqlstore.Micros(before.Add(-logout.Keep))},
+	} {
+		n, err := s.db.Exec(ctx, table.query, table.upTo, limit)
+		if all += n; err != nil {
+			return all, err
+		}
 	}
-	pushed, err := s.db.Exec(ctx, `DELETE FROM oidc_pushed WHERE id IN
-		(SELECT id FROM oidc_pushed WHERE keep_until < $1 ORDER BY keep_until LIMIT $2)`, us, limit)
-	if err != nil {
-		return grants + pushed, err
-	}
-	sessions, err := s.db.Exec(ctx, `DELETE FROM oidc_sessions WHERE key IN
-		(SELECT key FROM oidc_sessions WHERE expires_at < $1 ORDER BY expires_at LIMIT $2)`, us, limit)
-	return grants + pushed + sessions, err
+	return all, nil
 }
 
 func lost(err error) error {

@@ -13,7 +13,6 @@ import (
 	"github.com/hufu-id/hufu/internal/sqlstore"
 	"github.com/hufu-id/hufu/oidc/authorize"
 	"github.com/hufu-id/hufu/oidc/client"
-	"github.com/hufu-id/hufu/oidc/session"
 )
 
 // Store implements oidc.Store. Safe for concurrent use by several nodes.
@@ -50,66 +49,6 @@ func (s *Store) ClaimOnce(ctx context.Context, kind, id string, expires time.Tim
 		return fmt.Errorf("%w: %w", client.ErrReplayed, err)
 	}
 	return err
-}
-
-// PutSession writes a new session and ends the replaced one.
-func (s *Store) PutSession(ctx context.Context, n session.Session, replaces string, ev audit.Event) error {
-	amr, err := json.Marshal(n.AMR)
-	if err != nil {
-		return err
-	}
-	return s.db.InTx(ctx, func(ctx context.Context) error {
-		if replaces != "" {
-			if _, err := s.db.Exec(ctx, `DELETE FROM oidc_sessions WHERE key = $1`, replaces); err != nil {
-				return err
-			}
-		}
-		_, err := s.db.Exec(ctx, `INSERT INTO oidc_sessions (key, person_id, province, acr, amr, auth_time, created_at, used_at, expires_at, sid)
-			VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10)`, n.Key, n.PersonID, n.Province, n.ACR, string(amr), sqlstore.Micros(n.AuthTime),
-			sqlstore.Micros(n.CreatedAt), sqlstore.Micros(n.UsedAt), sqlstore.Micros(n.ExpiresAt), n.SID)
-		if err != nil {
-			return err
-		}
-		return s.Audit(ctx, ev)
-	})
-}
-
-// Session reads a session.
-func (s *Store) Session(ctx context.Context, key string) (session.Session, error) {
-	n := session.Session{Key: key}
-	var amr string
-	var authTime, created, used, expires int64
-	err := s.db.QueryRow(ctx, `SELECT person_id, province, acr, amr, auth_time, created_at, used_at, expires_at, sid
-		FROM oidc_sessions WHERE key = $1`, key).Scan(&n.PersonID, &n.Province, &n.ACR, &amr, &authTime, &created, &used, &expires, &n.SID)
-	if errors.Is(err, sql.ErrNoRows) {
-		return session.Session{}, session.ErrNone
-	}
-	if err != nil {
-		return session.Session{}, err
-	}
-	if err := json.Unmarshal([]byte(amr), &n.AMR); err != nil {
-		return session.Session{}, fmt.Errorf("oidcstore: session: %w", err)
-	}
-	n.AuthTime, n.CreatedAt = sqlstore.FromMicros(authTime), sqlstore.FromMicros(created)
-	n.UsedAt, n.ExpiresAt = sqlstore.FromMicros(used), sqlstore.FromMicros(expires)
-	return n, nil
-}
-
-// TouchSession moves the last use forward, never back: another node may be ahead.
-func (s *Store) TouchSession(ctx context.Context, key string, usedAt time.Time) error {
-	_, err := s.db.Exec(ctx, `UPDATE oidc_sessions SET used_at = $2 WHERE key = $1 AND used_at < $2`, key, sqlstore.Micros(usedAt))
-	return err
-}
-
-// EndSession deletes a session; the event is written only by who ended it.
-func (s *Store) EndSession(ctx context.Context, key string, ev audit.Event) error {
-	return s.db.InTx(ctx, func(ctx context.Context) error {
-		n, err := s.db.Exec(ctx, `DELETE FROM oidc_sessions WHERE key = $1`, key)
-		if err != nil || n == 0 {
-			return err
-		}
-		return s.Audit(ctx, ev)
-	})
 }
 
 // PutConsent replaces what is kept for (person, client).

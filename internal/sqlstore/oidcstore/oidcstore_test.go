@@ -77,8 +77,8 @@ func TestSessionReplacesAndNeverGoesBack(t *testing.T) {
 		two := one
 		two.Key = "k2"
 		ev := audit.Event{Kind: "oidc.test"}
-		for _, err := range []error{s.PutSession(ctx, one, "", ev), s.PutSession(ctx, two, "k1", ev), s.TouchSession(ctx, "k2", now.Add(time.Minute)),
-			s.TouchSession(ctx, "k2", now)} {
+		for _, err := range []error{s.PutSession(ctx, one, "", ev), s.PutSession(ctx, two, "k1", ev), s.UseSession(ctx, "k2", now.Add(time.Minute)),
+			s.UseSession(ctx, "k2", now)} {
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -89,10 +89,13 @@ func TestSessionReplacesAndNeverGoesBack(t *testing.T) {
 		if got, err := s.Session(ctx, "k2"); err != nil || !got.UsedAt.Equal(now.Add(time.Minute)) {
 			t.Errorf("used at %v, %v", got.UsedAt, err)
 		}
-		for range 2 {
-			if err := s.EndSession(ctx, "k2", ev); err != nil {
-				t.Error(err)
+		for _, want := range []bool{true, false} {
+			if ended, err := s.EndSession(ctx, "k2", ev); ended != want || err != nil {
+				t.Errorf("ended %v, %v", ended, err)
 			}
+		}
+		if err := s.UseSession(ctx, "k2", now); !errors.Is(err, session.ErrNone) {
+			t.Errorf("use of an ended session: %v", err)
 		}
 	})
 }

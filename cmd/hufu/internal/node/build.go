@@ -233,6 +233,7 @@ func (n *Node) jobs() []sweep.Job {
 	chainer := &audit.Chainer{Store: sqlstore.AuditChain{DB: n.db}, Sign: auditSigner(n.keys), Now: time.Now}
 	return []sweep.Job{
 		{Name: "publish", Every: time.Second, Run: n.publish},
+		{Name: "logouts", Every: time.Second, Run: n.provider.DeliverLogouts},
 		{Name: "audit-chain", Every: 2 * time.Second, Run: chainer.Run},
 		{Name: "keys", Every: time.Minute, Run: n.keys.Tick},
 		{Name: "expired", Every: time.Minute, Run: n.deleteExpired},

@@ -103,6 +103,7 @@ type ClientConfig struct {
 	Organisation           string   `yaml:"organisation"`
 	RedirectURIs           []string `yaml:"redirect_uris"`
 	PostLogoutRedirectURIs []string `yaml:"post_logout_redirect_uris"`
+	BackchannelLogoutURI   string   `yaml:"backchannel_logout_uri"`
 	// AuthMethod is client_secret_basic, client_secret_post, private_key_jwt, or none for a public client.
 	AuthMethod string `yaml:"auth_method"`
 	// SecretFile holds the secret that `openssl rand -hex 32` or the like made: at least 256 random bits.
@@ -202,6 +203,7 @@ func (c ClientConfig) client() (oidc.Client, error) {
 	out := oidc.Client{ID: c.ID, Name: c.Name, Service: c.Service, Organisation: c.Organisation, RedirectURIs: c.RedirectURIs,
 		PostLogoutRedirectURIs: c.PostLogoutRedirectURIs, AuthMethod: client.AuthMethod(c.AuthMethod), Public: c.AuthMethod == string(client.None),
 		GrantTypes: c.GrantTypes, Scopes: c.Scopes, OptionalClaims: c.Optional, RequiredACR: c.RequiredACR, Disabled: c.Disabled,
+		Logout:  client.Logout{BackchannelLogoutURI: c.BackchannelLogoutURI},
 		Answers: client.Answers{IDTokenSignedAlg: jose.Alg(c.IDTokenSignedAlg)}}
 	if c.SecretFile != "" {
 		raw, err := os.ReadFile(c.SecretFile)
