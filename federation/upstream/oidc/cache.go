@@ -9,8 +9,8 @@ import (
 	"github.com/hufu-id/hufu/federation/upstream"
 )
 
-// minGap is the least time between two fetches of the same document, whoever asks: a stream of tokens with invented key
-// ids, or of logins while the province is down, must not become a stream of requests to it.
+// minGap is the least time between two fetches of the same document for the same reason, whoever asks: a stream of tokens with
+// invented key ids, or of logins while the province is down, must not become a stream of requests to it.
 const minGap = 60 * time.Second
 
 // retryGap is minGap while nothing at all could be fetched yet, so that a province that comes up is found soon.
@@ -31,7 +31,8 @@ type cache[T any] struct {
 	have  bool
 	at    time.Time // of value
 	tried time.Time
-	err   error // of the last try
+	again time.Time // of the last refresh
+	err   error     // of the last try
 }
 
 func newCache[T any](fetch func(context.Context) (T, error), now func() time.Time, ttl, stale time.Duration) *cache[T] {
@@ -43,7 +44,7 @@ func (c *cache[T]) get(ctx context.Context) (T, error) {
 	if v, ok := c.fresh(c.ttl); ok {
 		return v, nil
 	}
-	_, err := c.refresh(ctx)
+	_, err := c.load(ctx, false)
 	if v, ok := c.fresh(c.ttl + c.stale); ok {
 		return v, nil
 	}
@@ -60,8 +61,12 @@ func (c *cache[T]) fresh(age time.Duration) (T, bool) {
 	return c.value, c.have && c.now().Sub(c.at) < age
 }
 
-// refresh fetches unless that was done (or tried) less than the gap ago; fetched tells whether a new document is there.
-func (c *cache[T]) refresh(ctx context.Context) (fetched bool, err error) {
+// refresh fetches although what is kept is young, because something isn't in it: a province may change its keys the moment after
+// we asked. It does so at most once in a gap; fetched tells whether a document is there that is newer than the call.
+func (c *cache[T]) refresh(ctx context.Context) (fetched bool, err error) { return c.load(ctx, true) }
+
+// load fetches unless that was done (or tried) less than the gap ago.
+func (c *cache[T]) load(ctx context.Context, again bool) (fetched bool, err error) {
 	asked := c.now()
 	select {
 	case c.turn <- struct{}{}:
@@ -74,15 +79,21 @@ func (c *cache[T]) refresh(ctx context.Context) (fetched bool, err error) {
 	if !c.have {
 		gap = min(gap, retryGap)
 	}
-	tried, last := c.tried, c.err
+	tried, last, since := c.tried, c.err, c.tried
+	if again && last == nil {
+		since = c.again
+	}
 	c.mu.Unlock()
-	if !tried.IsZero() && c.now().Sub(tried) < gap {
+	if !since.IsZero() && c.now().Sub(since) < gap {
 		return last == nil && !tried.Before(asked), last
 	}
 	v, err := c.fetch(context.WithoutCancel(ctx))
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	c.tried, c.err = c.now(), err
+	if again {
+		c.again = c.tried
+	}
 	if err == nil {
 		c.value, c.have, c.at = v, true, c.tried
 	}

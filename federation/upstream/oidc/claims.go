@@ -3,6 +3,8 @@ package oidc
 import (
 	"context"
 	"fmt"
+	"mime"
+	"net/http"
 	"regexp"
 	"strings"
 	"time"
@@ -19,17 +21,13 @@ const maxName = 400 // bytes; names of 100 characters exist
 
 // addUserinfo fetches further claims when the id_token lacks the name. Its subject must be the id_token's (OpenID Connect Core
 // 5.3.2), and what the id_token said stands.
-func (c *Connector) addUserinfo(ctx context.Context, m metadata, t tokens, claims jose.Claims) error {
+func (c *Connector) addUserinfo(ctx context.Context, m metadata, t tokens, h holder, claims jose.Claims) error {
 	if _, there := claims[c.cfg.ClaimNames.Name]; there || m.UserinfoEndpoint == "" || t.AccessToken == "" {
 		return nil
 	}
-	body, err := c.getJSON(ctx, m.UserinfoEndpoint, t.AccessToken)
+	more, err := c.userinfo(ctx, m, t.AccessToken, h)
 	if err != nil {
 		return fmt.Errorf("userinfo: %w", err)
-	}
-	var more map[string]any
-	if err := jose.DecodeStrict(body, &more); err != nil {
-		return fmt.Errorf("%w: userinfo: %w", upstream.ErrAnswer, err)
 	}
 	if more["sub"] != claims["sub"] {
 		return fmt.Errorf("%w: userinfo of another subject", upstream.ErrAnswer)
@@ -40,6 +38,54 @@ func (c *Connector) addUserinfo(ctx context.Context, m metadata, t tokens, claim
 		}
 	}
 	return nil
+}
+
+// userinfo asks with the access token, in the header and nowhere else, and reads the answer: JSON, or a JWT of the province for us.
+func (c *Connector) userinfo(ctx context.Context, m metadata, accessToken string, h holder) (jose.Claims, error) {
+	resp, err := c.withNonce(&c.resourceNonce, func(nonce string) (*http.Request, error) {
+		req, err := http.NewRequestWithContext(ctx, http.MethodGet, m.UserinfoEndpoint, nil)
+		if err != nil {
+			return nil, fmt.Errorf("%w: endpoint", upstream.ErrAnswer)
+		}
+		req.Header.Set("Accept", "application/json, application/jwt")
+		req.Header.Set("Authorization", h.scheme()+" "+accessToken)
+		return req, c.prove(h, req, nonce, accessToken)
+	})
+	if err != nil {
+		return nil, err
+	}
+	if resp.Status != http.StatusOK {
+		return nil, fmt.Errorf("%w: status %d", upstream.ErrAnswer, resp.Status)
+	}
+	if kind, _, err := mime.ParseMediaType(resp.Header.Get("Content-Type")); err == nil && kind == "application/jwt" {
+		return c.signedUserinfo(ctx, string(resp.Body))
+	}
+	if c.cfg.SignedUserinfo {
+		return nil, fmt.Errorf("%w: not signed", upstream.ErrAnswer)
+	}
+	var more map[string]any
+	if err := jose.DecodeStrict(resp.Body, &more); err != nil {
+		return nil, fmt.Errorf("%w: %w", upstream.ErrAnswer, err)
+	}
+	return more, nil
+}
+
+// signedUserinfo checks a signed answer (section 5.3.2). It must name the province and us: the same key signs id_tokens, and what
+// the province tells another client about a person is not for us.
+func (c *Connector) signedUserinfo(ctx context.Context, token string) (jose.Claims, error) {
+	v, err := c.verify(ctx, token)
+	if err != nil {
+		return nil, err
+	}
+	claims, err := v.Claims(jose.ClaimPolicy{Issuer: c.cfg.Issuer, Audience: c.cfg.ClientID, AudienceArrayOK: c.cfg.AllowAudienceList,
+		At: c.cfg.Now(), Leeway: c.cfg.Leeway, OptionalExp: true})
+	if err == nil {
+		err = onlyUs(claims)
+	}
+	if err != nil {
+		return nil, fmt.Errorf("%w: %w", upstream.ErrAnswer, err)
+	}
+	return claims, nil
 }
 
 // read takes the facts about the person. A fact that is not well-formed is left out: it is the province's fault, and she can

@@ -2,20 +2,15 @@ package oidc
 
 import (
 	"context"
-	"crypto/rand"
 	"crypto/subtle"
 	"fmt"
 	"net/http"
 	"net/url"
 	"strings"
-	"time"
 
 	"github.com/hufu-id/hufu/federation/upstream"
 	"github.com/hufu-id/hufu/internal/jose"
 )
-
-// assertionLife is how long our client assertions are good for.
-const assertionLife = time.Minute
 
 // Finish checks the authorization response, exchanges the code and checks the id_token (OpenID Connect Core 3.1.2.5 to 3.1.3.8).
 func (c *Connector) Finish(ctx context.Context, a upstream.Attempt, answer url.Values) (upstream.Assertion, error) {
@@ -27,7 +22,14 @@ func (c *Connector) Finish(ctx context.Context, a upstream.Attempt, answer url.V
 	if err != nil {
 		return upstream.Assertion{}, err
 	}
-	tokens, err := c.exchange(ctx, m, a, code)
+	if m.SendsIss && !answer.Has("iss") {
+		return upstream.Assertion{}, fmt.Errorf("%w: iss of the response is missing, though the province says that it sends one", upstream.ErrAnswer)
+	}
+	h, err := c.newHolder()
+	if err != nil {
+		return upstream.Assertion{}, err
+	}
+	tokens, err := c.exchange(ctx, m, a, code, h)
 	if err != nil {
 		return upstream.Assertion{}, err
 	}
@@ -35,7 +37,7 @@ func (c *Connector) Finish(ctx context.Context, a upstream.Attempt, answer url.V
 	if err != nil {
 		return upstream.Assertion{}, err
 	}
-	if err := c.addUserinfo(ctx, m, tokens, claims); err != nil {
+	if err := c.addUserinfo(ctx, m, tokens, h, claims); err != nil {
 		return upstream.Assertion{}, err
 	}
 	assertion.Claims = c.cfg.ClaimNames.read(claims)
@@ -81,28 +83,14 @@ type tokens struct {
 	Error       string `json:"error"`
 }
 
-func (c *Connector) exchange(ctx context.Context, m metadata, a upstream.Attempt, code string) (tokens, error) {
+func (c *Connector) exchange(ctx context.Context, m metadata, a upstream.Attempt, code string, h holder) (tokens, error) {
 	var t tokens
-	assertion, err := c.clientAssertion(ctx)
-	if err != nil {
-		return t, err
-	}
-	form := url.Values{
-		"grant_type":            {"authorization_code"},
-		"code":                  {code},
-		"redirect_uri":          {c.cfg.RedirectURI},
-		"code_verifier":         {a.Verifier},
-		"client_id":             {c.cfg.ClientID},
-		"client_assertion_type": {"urn:ietf:params:oauth:client-assertion-type:jwt-bearer"},
-		"client_assertion":      {assertion},
-	}
-	req, err := http.NewRequestWithContext(ctx, http.MethodPost, m.TokenEndpoint, strings.NewReader(form.Encode()))
-	if err != nil {
-		return t, fmt.Errorf("%w: token_endpoint", upstream.ErrAnswer)
-	}
-	req.Header.Set("Content-Type", "application/x-www-form-urlencoded")
-	req.Header.Set("Accept", "application/json")
-	resp, err := c.do(req)
+	resp, err := c.post(ctx, m.TokenEndpoint, url.Values{
+		"grant_type":    {"authorization_code"},
+		"code":          {code},
+		"redirect_uri":  {c.cfg.RedirectURI},
+		"code_verifier": {a.Verifier},
+	}, h)
 	if err != nil {
 		return t, fmt.Errorf("token: %w", err)
 	}
@@ -114,22 +102,9 @@ func (c *Connector) exchange(ctx context.Context, m metadata, a upstream.Attempt
 		return t, fmt.Errorf("%w: invalid_grant", upstream.ErrSpent)
 	case resp.Status != http.StatusOK:
 		return t, fmt.Errorf("%w: token endpoint answered %d", upstream.ErrAnswer, resp.Status)
-	case t.IDToken == "" || !strings.EqualFold(t.TokenType, "Bearer"):
-		return t, fmt.Errorf("%w: token response without id_token", upstream.ErrAnswer)
+	case t.IDToken == "" || !strings.EqualFold(t.TokenType, h.scheme()):
+		// A bearer token where a bound one was asked for is a downgrade: whoever steals it could use it.
+		return t, fmt.Errorf("%w: token response without id_token, or with a token that is not %s", upstream.ErrAnswer, h.scheme())
 	}
 	return t, nil
-}
-
-// clientAssertion authenticates us (RFC 7523 section 3). Its only audience is the province's issuer: an assertion for a token
-// endpoint URL, or for several parties, could be replayed by one province at another.
-func (c *Connector) clientAssertion(ctx context.Context) (string, error) {
-	key, err := c.cfg.Signer(ctx)
-	if err != nil {
-		return "", fmt.Errorf("oidc: our key towards %s: %w", c.cfg.Province, err)
-	}
-	now := c.cfg.Now()
-	return jose.SignJSON(key, jose.Header{Typ: "client-authentication+jwt"}, map[string]any{
-		"iss": c.cfg.ClientID, "sub": c.cfg.ClientID, "aud": c.cfg.Issuer, "jti": rand.Text(),
-		"iat": now.Unix(), "exp": now.Add(assertionLife).Unix(),
-	})
 }

@@ -33,8 +33,8 @@ func (c *Connector) checkIDToken(ctx context.Context, a upstream.Attempt, t toke
 	if err != nil {
 		return nil, none, fmt.Errorf("%w: id_token: %w", upstream.ErrAnswer, err)
 	}
-	if aud, err := claims.StringList("aud"); err != nil || len(aud) != 1 {
-		return nil, none, fmt.Errorf("%w: id_token is for others too", upstream.ErrAnswer)
+	if err := onlyUs(claims); err != nil {
+		return nil, none, fmt.Errorf("%w: id_token: %w", upstream.ErrAnswer, err)
 	}
 	if azp, sent := claims["azp"]; sent && azp != c.cfg.ClientID {
 		return nil, none, fmt.Errorf("%w: azp", upstream.ErrAnswer)
@@ -48,6 +48,14 @@ func (c *Connector) checkIDToken(ctx context.Context, a upstream.Attempt, t toke
 	}
 	assertion, err := c.assertion(a, claims)
 	return claims, assertion, err
+}
+
+// onlyUs refuses what is meant for others too: any of them could have replayed it.
+func onlyUs(claims jose.Claims) error {
+	if aud, err := claims.StringList("aud"); err != nil || len(aud) != 1 {
+		return errors.New("it is for others too")
+	}
+	return nil
 }
 
 // verify checks the signature with the province's keys. When none fits, the keys are fetched anew, if that was not done in

@@ -15,19 +15,23 @@ import (
 
 // metadata is what we use of a discovery document (OpenID Connect Discovery 1.0 section 3).
 type metadata struct {
-	Issuer                string   `json:"issuer"`
-	AuthorizationEndpoint string   `json:"authorization_endpoint"`
-	TokenEndpoint         string   `json:"token_endpoint"`
-	JWKSURI               string   `json:"jwks_uri"`
-	UserinfoEndpoint      string   `json:"userinfo_endpoint"`
-	ResponseTypes         []string `json:"response_types_supported"`
-	AuthMethods           []string `json:"token_endpoint_auth_methods_supported"`
-	ChallengeMethods      []string `json:"code_challenge_methods_supported"`
+	Issuer                string       `json:"issuer"`
+	AuthorizationEndpoint string       `json:"authorization_endpoint"`
+	TokenEndpoint         string       `json:"token_endpoint"`
+	JWKSURI               string       `json:"jwks_uri"`
+	UserinfoEndpoint      string       `json:"userinfo_endpoint"`
+	PushedRequestEndpoint string       `json:"pushed_authorization_request_endpoint"`
+	ResponseTypes         []string     `json:"response_types_supported"`
+	AuthMethods           []AuthMethod `json:"token_endpoint_auth_methods_supported"`
+	ChallengeMethods      []string     `json:"code_challenge_methods_supported"`
+	ProofAlgs             []jose.Alg   `json:"dpop_signing_alg_values_supported"`
+	RequiresPushed        bool         `json:"require_pushed_authorization_requests"`
+	SendsIss              bool         `json:"authorization_response_iss_parameter_supported"`
 }
 
 func (c *Connector) fetchMetadata(ctx context.Context) (metadata, error) {
 	var m metadata
-	body, err := c.getJSON(ctx, strings.TrimSuffix(c.cfg.Issuer, "/")+"/.well-known/openid-configuration", "")
+	body, err := c.getJSON(ctx, strings.TrimSuffix(c.cfg.Issuer, "/")+"/.well-known/openid-configuration")
 	if err != nil {
 		return m, fmt.Errorf("discovery: %w", err)
 	}
@@ -47,28 +51,42 @@ func (c *Connector) checkMetadata(m metadata) error {
 			return err
 		}
 	}
-	if m.UserinfoEndpoint != "" {
-		if err := c.endpoint("userinfo_endpoint", m.UserinfoEndpoint); err != nil {
+	for name, raw := range map[string]string{"userinfo_endpoint": m.UserinfoEndpoint, "pushed_authorization_request_endpoint": m.PushedRequestEndpoint} {
+		if raw == "" {
+			continue
+		}
+		if err := c.endpoint(name, raw); err != nil {
 			return err
 		}
+	}
+	methods := m.AuthMethods
+	if methods == nil {
+		methods = []AuthMethod{ClientSecretBasic} // what absence means
 	}
 	switch {
 	case !slices.Contains(m.ResponseTypes, "code"):
 		return fmt.Errorf("%w: no authorization code flow", upstream.ErrAnswer)
-	case !slices.Contains(m.AuthMethods, "private_key_jwt"):
-		return fmt.Errorf("%w: no private_key_jwt", upstream.ErrAnswer)
-	case !slices.Contains(m.ChallengeMethods, "S256"):
+	case !slices.Contains(methods, c.cfg.AuthMethod):
+		return fmt.Errorf("%w: no %s", upstream.ErrAnswer, c.cfg.AuthMethod)
+	case !slices.Contains(m.ChallengeMethods, "S256") && !(m.ChallengeMethods == nil && c.cfg.AllowUnlistedPKCE):
 		return fmt.Errorf("%w: no PKCE with S256", upstream.ErrAnswer)
+	case c.pushes(m) && m.PushedRequestEndpoint == "":
+		return fmt.Errorf("%w: no PAR endpoint", upstream.ErrAnswer)
+	case c.cfg.Profile == FAPI2 && !slices.Contains(m.ProofAlgs, jose.ES256):
+		return fmt.Errorf("%w: no DPoP with ES256", upstream.ErrAnswer)
 	}
 	return nil
 }
+
+// pushes says whether our requests go to the province's PAR endpoint.
+func (c *Connector) pushes(m metadata) bool { return c.cfg.Profile == FAPI2 || m.RequiresPushed }
 
 func (c *Connector) fetchKeys(ctx context.Context) ([]jose.JWK, error) {
 	m, err := c.metadata.get(ctx)
 	if err != nil {
 		return nil, err
 	}
-	body, err := c.getJSON(ctx, m.JWKSURI, "")
+	body, err := c.getJSON(ctx, m.JWKSURI)
 	if err != nil {
 		return nil, fmt.Errorf("jwks: %w", err)
 	}
@@ -79,16 +97,13 @@ func (c *Connector) fetchKeys(ctx context.Context) ([]jose.JWK, error) {
 	return keys, nil
 }
 
-// getJSON fetches a document through the breaker, with a bearer token when there is one.
-func (c *Connector) getJSON(ctx context.Context, address, bearer string) ([]byte, error) {
+// getJSON fetches a document through the breaker.
+func (c *Connector) getJSON(ctx context.Context, address string) ([]byte, error) {
 	req, err := http.NewRequestWithContext(ctx, http.MethodGet, address, nil)
 	if err != nil {
 		return nil, fmt.Errorf("%w: %w", upstream.ErrAnswer, err)
 	}
 	req.Header.Set("Accept", "application/json")
-	if bearer != "" {
-		req.Header.Set("Authorization", "Bearer "+bearer)
-	}
 	resp, err := c.do(req)
 	if err != nil {
 		return nil, err

@@ -2,7 +2,8 @@
 //
 // Everything is pinned to the configured issuer: its discovery document must name it, and every endpoint must lie on its
 // origin (or on one that was agreed and configured), because a document that names somebody else's token endpoint would
-// hand codes and client assertions to him. Specs: OpenID Connect Core 1.0 and Discovery 1.0, RFC 7636, 7523, 9207, 9700.
+// hand codes and client assertions to him. Specs: OpenID Connect Core 1.0 and Discovery 1.0, RFC 7636, 7523, 9207, 9700; with the
+// profile FAPI2 the FAPI 2.0 Security Profile's rules for clients, RFC 9126 and 9449.
 package oidc
 
 import (
@@ -29,13 +30,29 @@ type HTTP interface {
 	Do(req *http.Request) (*httpx.Response, error)
 }
 
+// Profile is how strict the exchange with a province is, as agreed when it joined.
+type Profile string
+
+// The profiles.
+const (
+	// Core is OpenID Connect Core with PKCE, and PAR where the province requires it. It is the default.
+	Core Profile = "core"
+	// FAPI2 is the FAPI 2.0 Security Profile: PAR, private_key_jwt, tokens bound by DPoP, `iss` in the response, and id_tokens
+	// by ES256, PS256 or EdDSA. Nothing may be allowed that it forbids.
+	FAPI2 Profile = "fapi2"
+)
+
 // Config describes one province. The zero value of every option is the strict one.
 type Config struct {
+	Profile     Profile
 	Province    string // six digits
 	Issuer      string // exact issuer identifier; https unless AllowHTTP
 	ClientID    string // our identifier at the province
 	RedirectURI string // our callback for this province and no other
 
+	// AuthMethod is how we authenticate; the secret is for the two methods that need one.
+	AuthMethod AuthMethod
+	Secret     string
 	// Signer signs our client assertions (private_key_jwt) towards this province; one key per province, so that an
 	// assertion taken by one is worthless at another.
 	Signer func(ctx context.Context) (jose.SigningKey, error)
@@ -46,13 +63,15 @@ type Config struct {
 	Levels map[string]upstream.Level
 
 	Scopes         []string   // default openid, profile, phone, resident_id
-	Algs           []jose.Alg // accepted for id_tokens; default ES256, ES384, PS256, RS256, EdDSA
+	Algs           []jose.Alg // accepted for id_tokens and userinfo; default ES256, ES384, PS256, RS256, EdDSA
 	ClaimNames     ClaimNames // where the province's names differ from ours
 	ForeignOrigins []string   // further origins that its endpoints may lie on
 
 	AllowHTTP             bool // `hufu dev` only: loopback provinces without TLS
 	AllowMissingIssParam  bool // an old province that can't send `iss` in its response (RFC 9207)
-	AllowAudienceList     bool // a province that writes `aud` as a list; it must then hold us and nobody else
+	AllowAudienceList     bool // a province that writes `aud` as a list; it must then hold us and nobody else (FAPI2: always)
+	AllowUnlistedPKCE     bool // an old province that doesn't say whether it knows PKCE; it is sent the challenge all the same
+	SignedUserinfo        bool // its userinfo is signed, and nothing else is believed
 	Now                   func() time.Time
 	MaxAge                time.Duration // of id_tokens by iat; default 10 min
 	Leeway                time.Duration // clock difference; default 60 s
@@ -85,24 +104,23 @@ type Connector struct {
 	live     *cache[metadata] // of the last seconds: Start must not send people to a province that is down
 	metadata *cache[metadata]
 	keys     *cache[[]jose.JWK]
+
+	serverNonce, resourceNonce nonce // for DPoP proofs
 }
 
 var _ upstream.Connector = (*Connector)(nil)
 
 // New checks the configuration and asks nobody: a province that is down must not stop the national server from starting.
-// Errors wrap ErrConfig. An empty issuer, client id or redirect URI is refused, since each is an expected value of a check.
+// Errors wrap ErrConfig.
 func New(cfg Config) (*Connector, error) {
-	issuer, err := checkURL(cfg.Issuer, cfg.AllowHTTP)
-	if err != nil || issuer.RawQuery != "" {
-		return nil, fmt.Errorf("%w: issuer of %s is no https URL", ErrConfig, cfg.Province)
-	}
-	if redirect, err := url.Parse(cfg.RedirectURI); err != nil || !redirect.IsAbs() || cfg.ClientID == "" || len(cfg.Province) != 6 {
-		return nil, fmt.Errorf("%w: province %s needs its code, a client id and a redirect URI", ErrConfig, cfg.Province)
-	}
-	if cfg.Signer == nil || cfg.HTTP == nil || len(cfg.Levels) == 0 {
-		return nil, fmt.Errorf("%w: province %s needs a signer, a way out and its table of levels", ErrConfig, cfg.Province)
+	if err := cfg.Check(); err != nil {
+		return nil, err
 	}
 	cfg.defaults()
+	if cfg.HTTP == nil || cfg.AuthMethod == PrivateKeyJWT && cfg.Signer == nil {
+		return nil, fmt.Errorf("%w: province %s needs a signer and a way out", ErrConfig, cfg.Province)
+	}
+	issuer, _ := url.Parse(cfg.Issuer)
 	c := &Connector{cfg: cfg, origins: append([]string{origin(issuer)}, cfg.ForeignOrigins...), breaker: newBreaker(cfg.Now)}
 	c.live = newCache(c.fetchMetadata, cfg.Now, liveFor, 0)
 	c.live.gap = retryGap
@@ -111,7 +129,51 @@ func New(cfg Config) (*Connector, error) {
 	return c, nil
 }
 
+// Check looks at everything that an operator writes; the signer and the way out are New's to check. Errors wrap ErrConfig. An empty
+// issuer, client id or redirect URI is refused, since each is an expected value of a check.
+func (cfg Config) Check() error {
+	refuse := func(format string, args ...any) error {
+		return fmt.Errorf("%w: province %s: %s", ErrConfig, cfg.Province, fmt.Sprintf(format, args...))
+	}
+	cfg.defaults()
+	if issuer, err := checkURL(cfg.Issuer, cfg.AllowHTTP); err != nil || issuer.RawQuery != "" {
+		return refuse("issuer %q is no https URL", cfg.Issuer)
+	}
+	redirect, err := url.Parse(cfg.RedirectURI)
+	switch {
+	case err != nil || !redirect.IsAbs() || cfg.ClientID == "" || len(cfg.Province) != 6:
+		return refuse("its code, a client id and a redirect URI are needed")
+	case len(cfg.Levels) == 0:
+		return refuse("its table of levels is needed")
+	case cfg.Profile != Core && cfg.Profile != FAPI2:
+		return refuse("profile %q is neither core nor fapi2", cfg.Profile)
+	case cfg.AuthMethod != PrivateKeyJWT && cfg.AuthMethod != ClientSecretBasic && cfg.AuthMethod != ClientSecretPost:
+		return refuse("authentication method %q is not known", cfg.AuthMethod)
+	case (cfg.AuthMethod == PrivateKeyJWT) != (cfg.Secret == ""):
+		return refuse("a secret belongs to client_secret_basic and client_secret_post, and only to them")
+	case cfg.Secret != "" && len(cfg.Secret) < minSecret:
+		return refuse("the secret is shorter than %d characters", minSecret)
+	case cfg.Profile == FAPI2 && (cfg.AuthMethod != PrivateKeyJWT || cfg.AllowMissingIssParam || cfg.AllowUnlistedPKCE):
+		return refuse("fapi2 wants private_key_jwt, and allows neither a missing iss nor unlisted PKCE")
+	case cfg.Profile == FAPI2 && (slices.Contains(cfg.Algs, jose.RS256) || slices.Contains(cfg.Algs, jose.ES384)):
+		return refuse("fapi2 knows ES256, PS256 and EdDSA only")
+	}
+	return nil
+}
+
 func (cfg *Config) defaults() {
+	if cfg.Profile == "" {
+		cfg.Profile = Core
+	}
+	if cfg.AuthMethod == "" {
+		cfg.AuthMethod = PrivateKeyJWT
+	}
+	if cfg.Profile == FAPI2 {
+		cfg.AllowAudienceList = true
+		if len(cfg.Algs) == 0 {
+			cfg.Algs = []jose.Alg{jose.ES256, jose.PS256, jose.EdDSA}
+		}
+	}
 	if len(cfg.Scopes) == 0 {
 		cfg.Scopes = []string{"openid", "profile", "phone", "resident_id"}
 	}

@@ -41,6 +41,17 @@ type rig struct {
 	discovery atomic.Int32
 	token     func(r *http.Request) // sees token requests
 	rawToken  func(w http.ResponseWriter)
+	onKeys    func(w http.ResponseWriter)
+	bank      *bank // before the province, if any
+}
+
+// handle is the province, with its bank if it has one.
+func (r *rig) handle(w http.ResponseWriter, req *http.Request) {
+	if r.bank != nil {
+		r.bank.ServeHTTP(w, req)
+		return
+	}
+	r.province.ServeHTTP(w, req)
 }
 
 func newRig(t *testing.T, change func(*oidc.Config)) *rig {
@@ -81,6 +92,10 @@ func (r *rig) serve(w http.ResponseWriter, req *http.Request) {
 	switch req.URL.Path {
 	case "/jwks":
 		r.jwks.Add(1)
+		if r.onKeys != nil {
+			r.onKeys(w)
+			return
+		}
 	case "/.well-known/openid-configuration":
 		r.discovery.Add(1)
 	case "/token":
@@ -93,7 +108,7 @@ func (r *rig) serve(w http.ResponseWriter, req *http.Request) {
 			return
 		}
 	}
-	r.province.ServeHTTP(w, req)
+	r.handle(w, req)
 }
 
 func (r *rig) attempt() upstream.Attempt {
@@ -111,7 +126,7 @@ func (r *rig) answer(a upstream.Attempt) url.Values {
 		r.t.Fatal(err)
 	}
 	page := httptest.NewRecorder()
-	r.province.ServeHTTP(page, httptest.NewRequest(http.MethodGet, location, nil))
+	r.handle(page, httptest.NewRequest(http.MethodGet, location, nil))
 	m := personLink.FindStringSubmatch(page.Body.String())
 	if m == nil {
 		r.t.Fatalf("province shows %d %s", page.Code, page.Body)

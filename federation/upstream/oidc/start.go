@@ -6,6 +6,7 @@ import (
 	"crypto/sha256"
 	"encoding/base64"
 	"fmt"
+	"maps"
 	"net/url"
 	"slices"
 	"strings"
@@ -13,8 +14,9 @@ import (
 	"github.com/hufu-id/hufu/federation/upstream"
 )
 
-// Start returns the address of the province's authorization endpoint with our request (OpenID Connect Core 3.1.2.1). It makes
-// sure that the province answers at all: a person sent to a server that is down has no way back.
+// Start returns the address of the province's authorization endpoint with our request (OpenID Connect Core 3.1.2.1), or with the
+// reference to it that the province gave us (RFC 9126). It makes sure that the province answers at all: a person sent to a server
+// that is down has no way back.
 func (c *Connector) Start(ctx context.Context, a upstream.Attempt, o upstream.StartOptions) (string, error) {
 	if a.Province != c.cfg.Province || len(a.State) < 22 || len(a.Nonce) < 22 || len(a.Verifier) < 43 {
 		return "", fmt.Errorf("%w: attempt is not one for %s", upstream.ErrRequest, c.cfg.Province)
@@ -30,8 +32,24 @@ func (c *Connector) Start(ctx context.Context, a upstream.Attempt, o upstream.St
 	if err != nil {
 		return "", fmt.Errorf("%w: authorization_endpoint", upstream.ErrAnswer)
 	}
-	challenge := sha256.Sum256([]byte(a.Verifier))
+	request := c.request(a, o)
+	if c.pushes(m) {
+		reference, err := c.push(ctx, m, request)
+		if err != nil {
+			return "", err
+		}
+		request = url.Values{"client_id": {c.cfg.ClientID}, "request_uri": {reference}}
+	}
 	q := u.Query()
+	maps.Copy(q, request)
+	u.RawQuery = q.Encode()
+	return u.String(), nil
+}
+
+// request is our authorization request.
+func (c *Connector) request(a upstream.Attempt, o upstream.StartOptions) url.Values {
+	challenge := sha256.Sum256([]byte(a.Verifier))
+	q := url.Values{}
 	for k, v := range map[string]string{
 		"response_type":         "code",
 		"client_id":             c.cfg.ClientID,
@@ -54,8 +72,7 @@ func (c *Connector) Start(ctx context.Context, a upstream.Attempt, o upstream.St
 		q.Set("prompt", "login")
 		q.Set("max_age", "0")
 	}
-	u.RawQuery = q.Encode()
-	return u.String(), nil
+	return q
 }
 
 // acrValues lists the province's words for the level and above, lowest first: it is asked for what the service needs, and
