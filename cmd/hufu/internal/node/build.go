@@ -15,12 +15,14 @@ import (
 	"github.com/gorilla/mux"
 
 	"github.com/hufu-id/hufu/cmd/hufu/internal/node/front"
+	"github.com/hufu-id/hufu/cmd/hufu/internal/node/provinces"
 	"github.com/hufu-id/hufu/cmd/hufu/internal/node/seals"
 	"github.com/hufu-id/hufu/federation"
 	"github.com/hufu-id/hufu/federation/identity"
 	"github.com/hufu-id/hufu/internal/audit"
 	"github.com/hufu-id/hufu/internal/bundlepub"
 	"github.com/hufu-id/hufu/internal/httpx"
+	"github.com/hufu-id/hufu/internal/jose"
 	"github.com/hufu-id/hufu/internal/sqlstore"
 	"github.com/hufu-id/hufu/internal/sqlstore/bundlestore"
 	"github.com/hufu-id/hufu/internal/sqlstore/identitystore"
@@ -199,7 +201,8 @@ func (n *Node) openLoginRooms(context.Context) (err error) {
 		ProvinceName: provinceName, Log: n.cfg.Log}); err != nil {
 		return err
 	}
-	members, err := n.members()
+	members, err := provinces.Members(n.cfg.Provinces, provinces.Ports{Origin: n.cfg.Origin, AllowHTTP: n.cfg.AllowHTTP, HTTP: n.client, JWKS: n.keys.JWKS,
+		Signer: func(ctx context.Context, p keys.Purpose) (jose.SigningKey, error) { return signingKey(ctx, n.keys, p) }})
 	if err != nil {
 		return err
 	}

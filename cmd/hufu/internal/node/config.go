@@ -11,8 +11,8 @@ import (
 	"github.com/hufu-id/hufu/cmd/hufu/internal/configfile"
 	"github.com/hufu-id/hufu/cmd/hufu/internal/node/listen"
 	"github.com/hufu-id/hufu/cmd/hufu/internal/node/openid"
+	"github.com/hufu-id/hufu/cmd/hufu/internal/node/provinces"
 	"github.com/hufu-id/hufu/cmd/hufu/internal/node/seals"
-	"github.com/hufu-id/hufu/federation/upstream"
 	"github.com/hufu-id/hufu/internal/gb"
 	"github.com/hufu-id/hufu/internal/jose"
 	"github.com/hufu-id/hufu/oidc"
@@ -54,24 +54,7 @@ type Config struct {
 }
 
 // ProvinceConfig is a province that joined by OpenID Connect.
-type ProvinceConfig struct {
-	// Code is the six digits of GB/T 2260, such as "440000".
-	Code string `yaml:"code"`
-	// Issuer is the province's issuer identifier, exactly as its discovery document says.
-	Issuer string `yaml:"issuer"`
-	// ClientID is ours at the province.
-	ClientID string `yaml:"client_id"`
-	// Ceiling is the highest level it was admitted for: loa1 to loa4.
-	Ceiling string `yaml:"ceiling"`
-	// Levels maps the province's acr values to ours. A value that isn't listed is loa1.
-	Levels map[string]string `yaml:"levels"`
-	// AllowMissingIss is for an old province that can't send iss in its response (RFC 9207).
-	AllowMissingIss bool `yaml:"allow_missing_iss"`
-	// AllowAudienceList is for one that writes aud as a list of one.
-	AllowAudienceList bool `yaml:"allow_audience_list"`
-	// ForeignOrigins are further origins on which its endpoints may lie.
-	ForeignOrigins []string `yaml:"foreign_origins"`
-}
+type ProvinceConfig = provinces.Config
 
 // AuthorityConfig is an authority that issues licences of its own.
 type AuthorityConfig struct {
@@ -157,14 +140,7 @@ func (c Config) check() error {
 	}
 	c.OpenID.Check(bad)
 	for _, p := range c.Provinces {
-		if _, err := upstream.ParseLevel(p.Ceiling); err != nil {
-			bad("provinces: %s: ceiling %q is none of loa1 to loa4", p.Code, p.Ceiling)
-		}
-		for word, level := range p.Levels {
-			if _, err := upstream.ParseLevel(level); err != nil {
-				bad("provinces: %s: levels: %s: %q is none of loa1 to loa4", p.Code, word, level)
-			}
-		}
+		p.Check(c.Origin, bad)
 	}
 	for _, a := range c.Authorities {
 		if _, err := gb.ParseCreditCode(a.Code); err != nil {

@@ -8,10 +8,7 @@ import (
 	"time"
 
 	"github.com/hufu-id/hufu/cmd/hufu/internal/node/seals"
-	"github.com/hufu-id/hufu/federation"
 	"github.com/hufu-id/hufu/federation/province"
-	"github.com/hufu-id/hufu/federation/upstream"
-	upstreamoidc "github.com/hufu-id/hufu/federation/upstream/oidc"
 	"github.com/hufu-id/hufu/internal/jose"
 	"github.com/hufu-id/hufu/internal/sqlstore/keystore"
 	"github.com/hufu-id/hufu/keys"
@@ -106,37 +103,6 @@ func (c Config) specs() map[keys.Purpose]keys.Spec {
 		specs[keys.Province(p.Code)] = keys.Spec{RotateEvery: 90 * day, PublishAhead: day, Keep: 2 * day}
 	}
 	return specs
-}
-
-// members opens a connector for every province that joined.
-func (n *Node) members() ([]federation.Member, error) {
-	var out []federation.Member
-	for _, p := range n.cfg.Provinces {
-		purpose := keys.Province(p.Code)
-		levels := map[string]upstream.Level{}
-		for word, text := range p.Levels {
-			level, err := upstream.ParseLevel(text)
-			if err != nil {
-				return nil, err
-			}
-			levels[word] = level
-		}
-		ceiling, err := upstream.ParseLevel(p.Ceiling)
-		if err != nil {
-			return nil, err
-		}
-		c, err := upstreamoidc.New(upstreamoidc.Config{Province: p.Code, Issuer: p.Issuer, ClientID: p.ClientID,
-			RedirectURI: federation.CallbackURL(n.cfg.Origin, province.Code(p.Code)),
-			Signer:      func(ctx context.Context) (jose.SigningKey, error) { return signingKey(ctx, n.keys, purpose) },
-			HTTP:        n.client, Levels: levels, ForeignOrigins: p.ForeignOrigins, AllowHTTP: n.cfg.AllowHTTP,
-			AllowMissingIssParam: p.AllowMissingIss, AllowAudienceList: p.AllowAudienceList})
-		if err != nil {
-			return nil, fmt.Errorf("province %s: %w", p.Code, err)
-		}
-		out = append(out, federation.Member{Code: province.Code(p.Code), Connector: c, Ceiling: ceiling,
-			Keys: func(ctx context.Context) ([]jose.JWK, error) { return n.keys.JWKS(ctx, purpose) }})
-	}
-	return out, nil
 }
 
 // authority finds a configured authority.
