@@ -126,6 +126,8 @@ type visit struct {
 	log      *bytes.Buffer
 	calls    []string // what the connector asked, for -v
 	logins   int
+	until    string // see module
+	done     bool   // until was asked
 }
 
 // Describe knows one flow.
@@ -146,7 +148,11 @@ func (v *visit) Cancelled(w http.ResponseWriter, _ *http.Request, _ string) {
 
 // Do is the safe client. In the discovery document it puts another resource in the place of userinfo, when there is one.
 func (v *visit) Do(req *http.Request) (*httpx.Response, error) {
+	if v.done {
+		return nil, httpx.ErrUnreachable
+	}
 	resp, err := v.way.Do(req)
+	v.done = v.until != "" && strings.Contains(req.URL.Path, v.until)
 	if err != nil {
 		v.calls = append(v.calls, fmt.Sprintf("%s %s: %v", req.Method, req.URL.Path, err))
 		return nil, err
@@ -170,7 +176,13 @@ func (v *visit) walk(ctx context.Context) (loggedIn bool, err error) {
 	if err != nil {
 		return false, err
 	}
-	browser := &http.Client{Jar: jar, Timeout: time.Minute, Transport: &http.Transport{TLSClientConfig: &tls.Config{RootCAs: v.hub.suite.roots}}}
+	browser := &http.Client{Jar: jar, Timeout: time.Minute, Transport: &http.Transport{TLSClientConfig: &tls.Config{RootCAs: v.hub.suite.roots}},
+		CheckRedirect: func(next *http.Request, _ []*http.Request) error {
+			if v.done && !v.ours(next.URL) {
+				return http.ErrUseLastResponse
+			}
+			return nil
+		}}
 	req, err := http.NewRequestWithContext(ctx, http.MethodGet, v.hub.origin+"/login/f1/"+region, nil)
 	if err != nil {
 		return false, err

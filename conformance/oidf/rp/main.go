@@ -174,16 +174,19 @@ func (r runner) logIn(ctx context.Context, p plan, id string, want module) (stri
 	if err != nil {
 		return "", err
 	}
+	visit.until = want.until
 	ended := "refused"
 	for range max(1, want.logins) {
 		in, err := visit.walk(ctx)
 		r.tell(visit)
 		switch {
-		case err != nil && !want.any:
+		case err != nil:
 			return ended, err
+		case want.until != "" && visit.done:
+			return "stopped", nil
 		case in && want.refuse:
 			return "logged in", fmt.Errorf("logged in where it must be refused")
-		case !in && !want.refuse && !want.any:
+		case !in && !want.refuse:
 			return ended, fmt.Errorf("refused: %s", visit.log)
 		case in:
 			ended = "logged in"

@@ -61,6 +61,13 @@ func (c *cache[T]) fresh(age time.Duration) (T, bool) {
 	return c.value, c.have && c.now().Sub(c.at) < age
 }
 
+// put keeps a document that was fetched for another purpose.
+func (c *cache[T]) put(v T) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.value, c.have, c.at = v, true, c.now()
+}
+
 // refresh fetches although what is kept is young, because something isn't in it: a province may change its keys the moment after
 // we asked. It does so at most once in a gap; fetched tells whether a document is there that is newer than the call.
 func (c *cache[T]) refresh(ctx context.Context) (fetched bool, err error) { return c.load(ctx, true) }

@@ -28,6 +28,7 @@ func (c *Connector) Start(ctx context.Context, a upstream.Attempt, o upstream.St
 	if err != nil {
 		return "", err
 	}
+	c.metadata.put(m)
 	u, err := url.Parse(m.AuthorizationEndpoint)
 	if err != nil {
 		return "", fmt.Errorf("%w: authorization_endpoint", upstream.ErrAnswer)
