@@ -143,6 +143,19 @@ func TestParseJWKS(t *testing.T) {
 	sm2 := strings.Replace(goodEC, "P-256", "SM2", 1)
 	small := `{"kty":"RSA","kid":"old","n":"` + strictjson.Base64.EncodeToString(append([]byte{0x80}, bytes.Repeat([]byte{1}, 127)...)) + `","e":"AQAB"}`
 	named := func(kid string) string { return `{"kid":"` + kid + `",` + goodEC[1:] }
+	used := func(kid, use string) string { return `{"use":"` + use + `",` + named(kid)[1:] }
+	typed := func(kid string, kind, declared Alg) string {
+		k, _ := newKey(t, kind)
+		pub, err := FromPublic(k.Key.Public(), kid, declared)
+		if err != nil {
+			t.Fatal(err)
+		}
+		b, err := json.Marshal(pub)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return string(b)
+	}
 	many := func(n int) string {
 		list := make([]string, n)
 		for i := range list {
@@ -162,6 +175,11 @@ func TestParseJWKS(t *testing.T) {
 		"twenty":                 {many(20), 20, nil},
 		"twenty-one":             {many(21), 0, ErrTooLarge},
 		"T07 duplicate kid":      {named("a") + "," + named("a"), 0, ErrDuplicateKeyID},
+		"one kid, two types":     {named("a") + "," + typed("a", EdDSA, "") + "," + typed("a", RS256, ""), 3, nil},
+		"one kid, two RSA algs":  {typed("a", RS256, "RS256") + "," + typed("a", RS256, "PS256"), 2, nil},
+		"one kid, one RSA alg":   {typed("a", RS256, "RS256") + "," + typed("a", RS256, ""), 0, ErrDuplicateKeyID},
+		"one kid, two uses":      {named("a") + "," + used("a", "enc"), 2, nil},
+		"one kid, one use enc":   {used("a", "enc") + "," + used("a", "enc"), 0, ErrDuplicateKeyID},
 		"with a private key":     {goodEC + `,{"d":"AA",` + goodEC[1:], 0, ErrPrivateKey},
 		"with a symmetric key":   {goodEC + `,{"kty":"oct","k":"AAAA"}`, 0, ErrPrivateKey},
 		"with a key off a curve": {goodEC + "," + strings.Replace(goodEC, "IFyM", "IFyN", 1), 0, ErrInvalidKey},

@@ -406,3 +406,40 @@ func TestConfigurationsThatContradictThemselves(t *testing.T) {
 		t.Errorf("twin with a secret: %v", err)
 	}
 }
+
+// Keys for different algorithms may share a key id (FAPI 2.0 section 5.4.3); the one that fits is taken.
+func TestFAPI2KeysThatShareAnID(t *testing.T) {
+	r, _ := newFAPIRig(t, nil)
+	key, err := jose.GenerateKey(jose.ES256)
+	if err != nil {
+		t.Fatal(err)
+	}
+	r.province.SignWith(&key)
+	publish := func(algs ...jose.Alg) {
+		real, _ := key.Public()
+		var set []jose.JWK
+		for _, alg := range algs {
+			decoy, err := jose.GenerateKey(alg)
+			if err != nil {
+				t.Fatal(err)
+			}
+			k, err := jose.FromPublic(decoy.Key.Public(), key.ID, alg)
+			if err != nil {
+				t.Fatal(err)
+			}
+			set = append(set, k)
+		}
+		raw, err := jose.MarshalJWKS(append(set, real))
+		if err != nil {
+			t.Fatal(err)
+		}
+		r.onKeys = func(w http.ResponseWriter) { _, _ = w.Write(raw) }
+	}
+	publish(jose.EdDSA, jose.PS256)
+	r.mustLogin()
+	publish(jose.ES256)
+	r.now = r.now.Add(2 * time.Hour) // longer than old keys are kept
+	if _, err := r.login(); !errors.Is(err, upstream.ErrAnswer) {
+		t.Errorf("two keys for one algorithm: %v", err)
+	}
+}

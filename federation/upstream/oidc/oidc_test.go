@@ -99,8 +99,8 @@ func (r *rig) serve(w http.ResponseWriter, req *http.Request) {
 	case "/.well-known/openid-configuration":
 		r.discovery.Add(1)
 	case "/token":
+		_ = req.ParseForm() // read, so that the server notices who hangs up
 		if r.token != nil {
-			_ = req.ParseForm()
 			r.token(req)
 		}
 		if r.rawToken != nil {
