@@ -19,7 +19,13 @@ const (
 	PrivateKeyJWT     AuthMethod = "private_key_jwt" // the default: nothing that a province's leak could give away
 	ClientSecretBasic AuthMethod = "client_secret_basic"
 	ClientSecretPost  AuthMethod = "client_secret_post"
+	// The certificate in the TLS connection says who we are (RFC 8705 section 2).
+	TLSClientAuth           AuthMethod = "tls_client_auth"
+	SelfSignedTLSClientAuth AuthMethod = "self_signed_tls_client_auth"
 )
+
+// secret says whether the method needs one.
+func (m AuthMethod) secret() bool { return m == ClientSecretBasic || m == ClientSecretPost }
 
 const (
 	// assertionLife is how long our client assertions are good for.
@@ -40,6 +46,8 @@ func (c *Connector) authenticate(ctx context.Context, header http.Header, form u
 	case ClientSecretPost:
 		form.Set("client_id", c.cfg.ClientID)
 		form.Set("client_secret", c.cfg.Secret)
+	case TLSClientAuth, SelfSignedTLSClientAuth:
+		form.Set("client_id", c.cfg.ClientID)
 	default:
 		assertion, err := c.clientAssertion(ctx)
 		if err != nil {

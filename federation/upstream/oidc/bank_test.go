@@ -14,6 +14,7 @@ import (
 	"time"
 
 	"github.com/hufu-id/hufu/federation/upstream/oidc"
+	"github.com/hufu-id/hufu/internal/httpx"
 	"github.com/hufu-id/hufu/internal/jose"
 )
 
@@ -25,7 +26,10 @@ type bank struct {
 	discovery func(doc map[string]any)               // changes the document
 	pushed    func(answer map[string]any) (code int) // changes the answer of the PAR endpoint
 	tokenType string
+	mutual    bool                                                   // wants the client certificate instead of DPoP, at addresses below /mtls
 	answer    func(claims map[string]any) (contentType, body string) // of userinfo
+
+	byCertificate bool // how we authenticate
 
 	mu       sync.Mutex
 	requests map[string]url.Values // by request_uri
@@ -51,11 +55,29 @@ func (b *bank) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	b.mu.Lock()
 	b.hits[r.URL.Path]++
 	b.mu.Unlock()
+	if path, below := strings.CutPrefix(r.URL.Path, "/mtls"); below {
+		if r.Header.Get(shown) == "" || r.Header.Get("DPoP") != "" {
+			b.rig.t.Errorf("%s: certificate %q, DPoP %q", r.URL.Path, r.Header.Get(shown), r.Header.Get("DPoP"))
+		}
+		r.URL.Path = path
+		if path != "/par" {
+			b.rig.province.ServeHTTP(w, r)
+			return
+		}
+	} else if r.Header.Get(shown) != "" || b.mutual && (r.URL.Path == "/par" || r.URL.Path == "/token" || r.URL.Path == "/userinfo") {
+		b.rig.t.Errorf("%s: certificate %q", r.URL.Path, r.Header.Get(shown))
+	}
 	switch r.URL.Path {
 	case "/.well-known/openid-configuration":
 		doc := map[string]any{}
 		b.behind(r, &doc)
 		doc["pushed_authorization_request_endpoint"] = b.rig.issuer + "/par"
+		if b.mutual {
+			doc["tls_client_certificate_bound_access_tokens"] = true
+			doc["token_endpoint_auth_methods_supported"] = []string{"private_key_jwt", "tls_client_auth", "self_signed_tls_client_auth"}
+			doc["mtls_endpoint_aliases"] = map[string]string{"token_endpoint": b.rig.issuer + "/mtls/token", "userinfo_endpoint": b.rig.issuer + "/mtls/userinfo",
+				"pushed_authorization_request_endpoint": b.rig.issuer + "/mtls/par"}
+		}
 		doc["dpop_signing_alg_values_supported"] = []string{"ES256", "PS256"}
 		if b.discovery != nil {
 			b.discovery(doc)
@@ -74,6 +96,17 @@ func (b *bank) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	}
 }
 
+// shown is the header in which tests see that a request was sent with our certificate.
+const shown = "X-Client-Certificate"
+
+// certified is a way out that shows our certificate.
+type certified struct{ oidc.HTTP }
+
+func (c certified) Do(r *http.Request) (*httpx.Response, error) {
+	r.Header.Set(shown, "ours")
+	return c.HTTP.Do(r)
+}
+
 // behind asks the province and reads its JSON.
 func (b *bank) behind(r *http.Request, into any) int {
 	rec := httptest.NewRecorder()
@@ -90,7 +123,7 @@ func reply(w http.ResponseWriter, code int, v any) {
 
 func (b *bank) par(w http.ResponseWriter, r *http.Request) {
 	_ = r.ParseForm()
-	if r.PostForm.Get("client_assertion") == "" || r.PostForm.Get("client_id") != clientID || r.Method != http.MethodPost || r.URL.RawQuery != "" {
+	if (r.PostForm.Get("client_assertion") == "") != b.byCertificate || r.PostForm.Get("client_id") != clientID || r.Method != http.MethodPost || r.URL.RawQuery != "" {
 		b.rig.t.Errorf("PAR request %s %v", r.Method, r.PostForm)
 	}
 	b.mu.Lock()

@@ -85,11 +85,12 @@ func (c *Connector) proof(key jose.SigningKey, method, address, nonce, accessTok
 }
 
 // holder holds the key that one login's tokens are bound to. It lives as long as Finish runs, in memory: nobody needs the access token
-// afterwards. Without a key (profile Core) tokens are bearer tokens. The code is not bound to it: PKCE and our own authentication do that.
+// afterwards. Without a key tokens are bearer tokens, or bound to our certificate. The code is not bound to it: PKCE and our own
+// authentication do that.
 type holder struct{ key *jose.SigningKey }
 
 func (c *Connector) newHolder() (holder, error) {
-	if c.cfg.Profile != FAPI2 {
+	if c.cfg.Binding != DPoP {
 		return holder{}, nil
 	}
 	key, err := jose.GenerateKey(jose.ES256)
@@ -123,7 +124,7 @@ func (c *Connector) withNonce(n *nonce, build func(nonce string) (*http.Request,
 		if err != nil {
 			return nil, err
 		}
-		resp, err := c.do(req)
+		resp, err := c.send(c.way(), req)
 		if err != nil {
 			return nil, err
 		}
@@ -133,6 +134,14 @@ func (c *Connector) withNonce(n *nonce, build func(nonce string) (*http.Request,
 		}
 		used = fresh
 	}
+}
+
+// way is the way out for requests that say who we are.
+func (c *Connector) way() HTTP {
+	if c.cfg.Mutual() {
+		return c.cfg.Certified
+	}
+	return c.cfg.HTTP
 }
 
 // post sends a form to the token or PAR endpoint, with proof of who we are.

@@ -388,6 +388,7 @@ func TestConfigurationsThatContradictThemselves(t *testing.T) {
 		"fapi2 with a secret":       func(c *oidc.Config) { c.AuthMethod, c.Secret = oidc.ClientSecretBasic, "0123456789abcdef" },
 		"fapi2 without iss":         func(c *oidc.Config) { c.AllowMissingIssParam = true },
 		"fapi2 with unlisted PKCE":  func(c *oidc.Config) { c.AllowUnlistedPKCE = true },
+		"binding":                   func(c *oidc.Config) { c.Binding = "tls" },
 		"fapi2 with RS256":          func(c *oidc.Config) { c.Algs = []jose.Alg{jose.RS256} },
 		"a secret nobody needs":     func(c *oidc.Config) { c.Secret = "0123456789abcdef" },
 		"a method without a secret": func(c *oidc.Config) { c.Profile, c.AuthMethod = oidc.Core, oidc.ClientSecretPost },
@@ -441,5 +442,47 @@ func TestFAPI2KeysThatShareAnID(t *testing.T) {
 	r.now = r.now.Add(2 * time.Hour) // longer than old keys are kept
 	if _, err := r.login(); !errors.Is(err, upstream.ErrAnswer) {
 		t.Errorf("two keys for one algorithm: %v", err)
+	}
+}
+
+// With mTLS the certificate is shown where the province takes it, at its aliases, and nowhere else.
+func TestFAPI2TokensBoundToOurCertificate(t *testing.T) {
+	mutual := func(c *oidc.Config) { c.Binding, c.Certified = oidc.MTLS, certified{c.HTTP} }
+	r, b := newFAPIRig(t, mutual)
+	b.mutual = true
+	r.mustLogin()
+	if b.hits["/mtls/par"] != 1 || b.hits["/mtls/token"] != 1 || b.hits["/mtls/userinfo"] != 1 {
+		t.Errorf("%v", b.hits)
+	}
+	for name, change := range map[string]func(d map[string]any){
+		"no bound tokens": func(d map[string]any) { delete(d, "tls_client_certificate_bound_access_tokens") },
+		"I12 foreign alias": func(d map[string]any) {
+			d["mtls_endpoint_aliases"] = map[string]string{"token_endpoint": "https://other.example/token"}
+		},
+	} {
+		r, b := newFAPIRig(t, mutual)
+		b.mutual, b.discovery = true, change
+		if _, err := r.connector.Start(t.Context(), r.attempt(), upstream.StartOptions{}); !errors.Is(err, upstream.ErrAnswer) {
+			t.Errorf("%s: %v", name, err)
+		}
+	}
+	for _, method := range []oidc.AuthMethod{oidc.TLSClientAuth, oidc.SelfSignedTLSClientAuth} {
+		r, b := newFAPIRig(t, func(c *oidc.Config) {
+			mutual(c)
+			c.AuthMethod, c.Signer = method, nil
+		})
+		b.mutual, b.byCertificate = true, true
+		if _, err := r.connector.Start(t.Context(), r.attempt(), upstream.StartOptions{}); err != nil {
+			t.Errorf("%s: %v", method, err)
+		}
+	}
+	none := oidc.Config{Profile: oidc.FAPI2, Province: "440000", Issuer: "https://p.example", ClientID: clientID, RedirectURI: redirect, HTTP: nobody{},
+		Levels: map[string]upstream.Level{"1": upstream.Level1}, AuthMethod: oidc.TLSClientAuth}
+	if _, err := oidc.New(none); !errors.Is(err, oidc.ErrConfig) {
+		t.Errorf("no certificate: %v", err)
+	}
+	none.Certified = nobody{}
+	if _, err := oidc.New(none); err != nil {
+		t.Errorf("twin: %v", err)
 	}
 }

@@ -1,6 +1,7 @@
 package oidc
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -27,6 +28,12 @@ type metadata struct {
 	ProofAlgs             []jose.Alg   `json:"dpop_signing_alg_values_supported"`
 	RequiresPushed        bool         `json:"require_pushed_authorization_requests"`
 	SendsIss              bool         `json:"authorization_response_iss_parameter_supported"`
+	BindsToCertificate    bool         `json:"tls_client_certificate_bound_access_tokens"`
+	Aliases               struct {
+		TokenEndpoint         string `json:"token_endpoint"`
+		UserinfoEndpoint      string `json:"userinfo_endpoint"`
+		PushedRequestEndpoint string `json:"pushed_authorization_request_endpoint"`
+	} `json:"mtls_endpoint_aliases"`
 }
 
 func (c *Connector) fetchMetadata(ctx context.Context) (metadata, error) {
@@ -37,6 +44,12 @@ func (c *Connector) fetchMetadata(ctx context.Context) (metadata, error) {
 	}
 	if err := jose.DecodeStrict(body, &m); err != nil {
 		return m, fmt.Errorf("%w: discovery: %w", upstream.ErrAnswer, err)
+	}
+	if c.cfg.Mutual() {
+		// Where the province takes certificates (RFC 8705 section 5); elsewhere nobody would ask for ours.
+		m.TokenEndpoint = cmp.Or(m.Aliases.TokenEndpoint, m.TokenEndpoint)
+		m.UserinfoEndpoint = cmp.Or(m.Aliases.UserinfoEndpoint, m.UserinfoEndpoint)
+		m.PushedRequestEndpoint = cmp.Or(m.Aliases.PushedRequestEndpoint, m.PushedRequestEndpoint)
 	}
 	return m, c.checkMetadata(m)
 }
@@ -72,8 +85,10 @@ func (c *Connector) checkMetadata(m metadata) error {
 		return fmt.Errorf("%w: no PKCE with S256", upstream.ErrAnswer)
 	case c.pushes(m) && m.PushedRequestEndpoint == "":
 		return fmt.Errorf("%w: no PAR endpoint", upstream.ErrAnswer)
-	case c.cfg.Profile == FAPI2 && !slices.Contains(m.ProofAlgs, jose.ES256):
+	case c.cfg.Binding == DPoP && !slices.Contains(m.ProofAlgs, jose.ES256):
 		return fmt.Errorf("%w: no DPoP with ES256", upstream.ErrAnswer)
+	case c.cfg.Binding == MTLS && !m.BindsToCertificate:
+		return fmt.Errorf("%w: no tokens bound to certificates", upstream.ErrAnswer)
 	}
 	return nil
 }
@@ -104,7 +119,7 @@ func (c *Connector) getJSON(ctx context.Context, address string) ([]byte, error)
 		return nil, fmt.Errorf("%w: %w", upstream.ErrAnswer, err)
 	}
 	req.Header.Set("Accept", "application/json")
-	resp, err := c.do(req)
+	resp, err := c.send(c.cfg.HTTP, req)
 	if err != nil {
 		return nil, err
 	}
@@ -114,16 +129,16 @@ func (c *Connector) getJSON(ctx context.Context, address string) ([]byte, error)
 	return resp.Body, nil
 }
 
-// do sends a request through the breaker. Status 5xx and 429 are ErrUnavailable, like no answer or one that is too large:
+// send sends a request through the breaker. Status 5xx and 429 are ErrUnavailable, like no answer or one that is too large:
 // whatever it means, the province can't be used at the moment.
 //
 // A browser that hangs up doesn't end the request, which has a time limit of its own: it would count as a province that doesn't
 // answer, and three callers who do so on purpose would close the province for everybody.
-func (c *Connector) do(req *http.Request) (*httpx.Response, error) {
+func (c *Connector) send(way HTTP, req *http.Request) (*httpx.Response, error) {
 	req = req.WithContext(context.WithoutCancel(req.Context()))
 	var resp *httpx.Response
 	err := c.breaker.run(func() (err error) {
-		if resp, err = c.cfg.HTTP.Do(req); err != nil {
+		if resp, err = way.Do(req); err != nil {
 			return fmt.Errorf("%w: %w", upstream.ErrUnavailable, err)
 		}
 		if resp.Status >= 500 || resp.Status == http.StatusTooManyRequests {

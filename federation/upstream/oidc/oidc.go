@@ -3,7 +3,7 @@
 // Everything is pinned to the configured issuer: its discovery document must name it, and every endpoint must lie on its
 // origin (or on one that was agreed and configured), because a document that names somebody else's token endpoint would
 // hand codes and client assertions to him. Specs: OpenID Connect Core 1.0 and Discovery 1.0, RFC 7636, 7523, 9207, 9700; with the
-// profile FAPI2 the FAPI 2.0 Security Profile's rules for clients, RFC 9126 and 9449.
+// profile FAPI2 the FAPI 2.0 Security Profile's rules for clients, RFC 9126, and 9449 or 8705.
 package oidc
 
 import (
@@ -37,9 +37,18 @@ type Profile string
 const (
 	// Core is OpenID Connect Core with PKCE, and PAR where the province requires it. It is the default.
 	Core Profile = "core"
-	// FAPI2 is the FAPI 2.0 Security Profile: PAR, private_key_jwt, tokens bound by DPoP, `iss` in the response, and id_tokens
-	// by ES256, PS256 or EdDSA. Nothing may be allowed that it forbids.
+	// FAPI2 is the FAPI 2.0 Security Profile: PAR, private_key_jwt or a client certificate, bound tokens, `iss` in the response,
+	// and id_tokens by ES256, PS256 or EdDSA. Nothing may be allowed that it forbids.
 	FAPI2 Profile = "fapi2"
+)
+
+// Binding is what a province binds access tokens to, so that a stolen one is worthless.
+type Binding string
+
+// The bindings. Without one tokens are bearer tokens, which is the default of Core; that of FAPI2 is DPoP.
+const (
+	DPoP Binding = "dpop" // a key of ours for each login (RFC 9449)
+	MTLS Binding = "mtls" // our client certificate (RFC 8705 section 3)
 )
 
 // Config describes one province. The zero value of every option is the strict one.
@@ -55,8 +64,11 @@ type Config struct {
 	Secret     string
 	// Signer signs our client assertions (private_key_jwt) towards this province; one key per province, so that an
 	// assertion taken by one is worthless at another.
-	Signer func(ctx context.Context) (jose.SigningKey, error)
-	HTTP   HTTP
+	Signer  func(ctx context.Context) (jose.SigningKey, error)
+	Binding Binding
+	HTTP    HTTP
+	// Certified is HTTP with our client certificate; needed for its methods of authentication and for MTLS.
+	Certified HTTP
 
 	// Levels maps the province's acr values to national levels, word by word as agreed when it joined. A value that is not
 	// listed, or none at all, counts as loa1: a province cannot raise somebody by inventing a word.
@@ -117,8 +129,8 @@ func New(cfg Config) (*Connector, error) {
 		return nil, err
 	}
 	cfg.defaults()
-	if cfg.HTTP == nil || cfg.AuthMethod == PrivateKeyJWT && cfg.Signer == nil {
-		return nil, fmt.Errorf("%w: province %s needs a signer and a way out", ErrConfig, cfg.Province)
+	if cfg.HTTP == nil || cfg.AuthMethod == PrivateKeyJWT && cfg.Signer == nil || cfg.Mutual() && cfg.Certified == nil {
+		return nil, fmt.Errorf("%w: province %s needs a signer or a certificate, and a way out", ErrConfig, cfg.Province)
 	}
 	issuer, _ := url.Parse(cfg.Issuer)
 	c := &Connector{cfg: cfg, origins: append([]string{origin(issuer)}, cfg.ForeignOrigins...), breaker: newBreaker(cfg.Now)}
@@ -147,18 +159,25 @@ func (cfg Config) Check() error {
 		return refuse("its table of levels is needed")
 	case cfg.Profile != Core && cfg.Profile != FAPI2:
 		return refuse("profile %q is neither core nor fapi2", cfg.Profile)
-	case cfg.AuthMethod != PrivateKeyJWT && cfg.AuthMethod != ClientSecretBasic && cfg.AuthMethod != ClientSecretPost:
+	case !slices.Contains([]AuthMethod{PrivateKeyJWT, ClientSecretBasic, ClientSecretPost, TLSClientAuth, SelfSignedTLSClientAuth}, cfg.AuthMethod):
 		return refuse("authentication method %q is not known", cfg.AuthMethod)
-	case (cfg.AuthMethod == PrivateKeyJWT) != (cfg.Secret == ""):
+	case cfg.Binding != "" && cfg.Binding != DPoP && cfg.Binding != MTLS:
+		return refuse("binding %q is neither dpop nor mtls", cfg.Binding)
+	case cfg.AuthMethod.secret() != (cfg.Secret != ""):
 		return refuse("a secret belongs to client_secret_basic and client_secret_post, and only to them")
 	case cfg.Secret != "" && len(cfg.Secret) < minSecret:
 		return refuse("the secret is shorter than %d characters", minSecret)
-	case cfg.Profile == FAPI2 && (cfg.AuthMethod != PrivateKeyJWT || cfg.AllowMissingIssParam || cfg.AllowUnlistedPKCE):
-		return refuse("fapi2 wants private_key_jwt, and allows neither a missing iss nor unlisted PKCE")
+	case cfg.Profile == FAPI2 && (cfg.AuthMethod.secret() || cfg.AllowMissingIssParam || cfg.AllowUnlistedPKCE):
+		return refuse("fapi2 wants private_key_jwt or a client certificate, and allows neither a missing iss nor unlisted PKCE")
 	case cfg.Profile == FAPI2 && (slices.Contains(cfg.Algs, jose.RS256) || slices.Contains(cfg.Algs, jose.ES384)):
 		return refuse("fapi2 knows ES256, PS256 and EdDSA only")
 	}
 	return nil
+}
+
+// Mutual says whether we show our client certificate.
+func (cfg Config) Mutual() bool {
+	return cfg.Binding == MTLS || cfg.AuthMethod == TLSClientAuth || cfg.AuthMethod == SelfSignedTLSClientAuth
 }
 
 func (cfg *Config) defaults() {
@@ -170,6 +189,9 @@ func (cfg *Config) defaults() {
 	}
 	if cfg.Profile == FAPI2 {
 		cfg.AllowAudienceList = true
+		if cfg.Binding == "" {
+			cfg.Binding = DPoP
+		}
 		if len(cfg.Algs) == 0 {
 			cfg.Algs = []jose.Alg{jose.ES256, jose.PS256, jose.EdDSA}
 		}
