@@ -4,6 +4,7 @@ package node
 
 import (
 	"context"
+	"crypto/tls"
 	"errors"
 	"fmt"
 	"log/slog"
@@ -19,6 +20,7 @@ import (
 	"github.com/hufu-id/hufu/cmd/hufu/internal/node/seals"
 	"github.com/hufu-id/hufu/federation"
 	"github.com/hufu-id/hufu/federation/identity"
+	upstreamoidc "github.com/hufu-id/hufu/federation/upstream/oidc"
 	"github.com/hufu-id/hufu/internal/audit"
 	"github.com/hufu-id/hufu/internal/bundlepub"
 	"github.com/hufu-id/hufu/internal/httpx"
@@ -166,6 +168,11 @@ func (n *Node) openShared(context.Context) (err error) {
 	return nil
 }
 
+// certified is the way out with a client certificate.
+func (n *Node) certified(cert tls.Certificate) upstreamoidc.HTTP {
+	return httpx.NewClient(httpx.ClientOptions{Allow: n.cfg.Allow, TLS: &tls.Config{Certificates: []tls.Certificate{cert}}})
+}
+
 func (n *Node) openWalletRooms(ctx context.Context) (err error) {
 	o := n.cfg.Origin
 	if n.status, err = status.New(status.Config{Store: statusstore.New(n.db), Tx: n.db.InTx, Audit: n.db.Audit, Signer: statusSigner(n.keys),
@@ -202,7 +209,8 @@ func (n *Node) openLoginRooms(context.Context) (err error) {
 		return err
 	}
 	members, err := provinces.Members(n.cfg.Provinces, provinces.Ports{Origin: n.cfg.Origin, AllowHTTP: n.cfg.AllowHTTP, HTTP: n.client, JWKS: n.keys.JWKS,
-		Signer: func(ctx context.Context, p keys.Purpose) (jose.SigningKey, error) { return signingKey(ctx, n.keys, p) }})
+		Signer:    func(ctx context.Context, p keys.Purpose) (jose.SigningKey, error) { return signingKey(ctx, n.keys, p) },
+		Certified: n.certified})
 	if err != nil {
 		return err
 	}

@@ -3,6 +3,7 @@ package provinces
 
 import (
 	"context"
+	"crypto/tls"
 	"errors"
 	"fmt"
 	"os"
@@ -30,8 +31,14 @@ type Config struct {
 	Levels map[string]string `yaml:"levels"`
 	// Profile is how strict the exchange is: core (default), or fapi2 for PAR, DPoP and what else FAPI 2.0 asks for.
 	Profile string `yaml:"profile"`
-	// AuthMethod is how we authenticate: private_key_jwt (default), client_secret_basic or client_secret_post.
+	// AuthMethod is how we authenticate: private_key_jwt (default), client_secret_basic, client_secret_post, tls_client_auth or
+	// self_signed_tls_client_auth.
 	AuthMethod string `yaml:"auth_method"`
+	// Binding is what the province binds access tokens to: dpop (default with fapi2) or mtls, our certificate.
+	Binding string `yaml:"binding"`
+	// CertificateFile and KeyFile (PEM) are our client certificate towards it, for tls_client_auth and mtls.
+	CertificateFile string `yaml:"certificate_file"`
+	KeyFile         string `yaml:"key_file"`
 	// SecretFile holds the secret that the province gave us, for the two methods that need one.
 	SecretFile string `yaml:"secret_file"`
 	// SignedUserinfo refuses userinfo that the province didn't sign.
@@ -46,7 +53,7 @@ type Config struct {
 	ForeignOrigins []string `yaml:"foreign_origins"`
 }
 
-// Check tells bad what is wrong with the entry. It reads the secret file.
+// Check tells bad what is wrong with the entry. It reads the files.
 func (c Config) Check(origin string, bad func(format string, args ...any)) {
 	if _, err := upstream.ParseLevel(c.Ceiling); err != nil {
 		bad("provinces: %s: ceiling %q is none of loa1 to loa4", c.Code, c.Ceiling)
@@ -56,13 +63,15 @@ func (c Config) Check(origin string, bad func(format string, args ...any)) {
 		bad("provinces: %s: %v", c.Code, err)
 	} else if err := made.Check(); err != nil {
 		bad("provinces: %v", err)
+	} else if _, err := c.certificate(made.Mutual()); err != nil {
+		bad("provinces: %s: %v", c.Code, err)
 	}
 }
 
 // connector is the connector's configuration without what only a running node has.
 func (c Config) connector(origin string) (oidc.Config, error) {
 	out := oidc.Config{Profile: oidc.Profile(c.Profile), Province: c.Code, Issuer: c.Issuer, ClientID: c.ClientID,
-		RedirectURI: federation.CallbackURL(origin, province.Code(c.Code)), AuthMethod: oidc.AuthMethod(c.AuthMethod),
+		RedirectURI: federation.CallbackURL(origin, province.Code(c.Code)), AuthMethod: oidc.AuthMethod(c.AuthMethod), Binding: oidc.Binding(c.Binding),
 		Levels: map[string]upstream.Level{}, ForeignOrigins: c.ForeignOrigins, AllowMissingIssParam: c.AllowMissingIss,
 		AllowAudienceList: c.AllowAudienceList, AllowUnlistedPKCE: c.AllowUnlistedPKCE, SignedUserinfo: c.SignedUserinfo}
 	for word, text := range c.Levels {
@@ -84,11 +93,23 @@ func (c Config) connector(origin string) (oidc.Config, error) {
 	return out, nil
 }
 
+// certificate reads our client certificate; needed says whether there must be one.
+func (c Config) certificate(needed bool) (tls.Certificate, error) {
+	if given := c.CertificateFile != "" && c.KeyFile != ""; !needed || !given {
+		if needed || c.CertificateFile != "" || c.KeyFile != "" {
+			return tls.Certificate{}, errors.New("certificate_file and key_file belong to tls_client_auth, self_signed_tls_client_auth and mtls")
+		}
+		return tls.Certificate{}, nil
+	}
+	return tls.LoadX509KeyPair(c.CertificateFile, c.KeyFile)
+}
+
 // Ports are what connectors need of a node.
 type Ports struct {
 	Origin    string
 	AllowHTTP bool
 	HTTP      oidc.HTTP
+	Certified func(tls.Certificate) oidc.HTTP // HTTP with a client certificate
 	Signer    func(ctx context.Context, p keys.Purpose) (jose.SigningKey, error)
 	JWKS      func(ctx context.Context, p keys.Purpose) ([]jose.JWK, error)
 }
@@ -113,6 +134,13 @@ func (c Config) member(ports Ports) (m federation.Member, err error) {
 	}
 	cfg.AllowHTTP, cfg.HTTP = ports.AllowHTTP, ports.HTTP
 	cfg.Signer = func(ctx context.Context) (jose.SigningKey, error) { return ports.Signer(ctx, purpose) }
+	if cfg.Mutual() {
+		cert, err := c.certificate(true)
+		if err != nil {
+			return m, err
+		}
+		cfg.Certified = ports.Certified(cert)
+	}
 	m.Code = province.Code(c.Code)
 	m.Keys = func(ctx context.Context) ([]jose.JWK, error) { return ports.JWKS(ctx, purpose) }
 	if m.Ceiling, err = upstream.ParseLevel(c.Ceiling); err != nil {

@@ -2,13 +2,22 @@ package provinces
 
 import (
 	"context"
+	"crypto/ecdsa"
+	"crypto/elliptic"
+	"crypto/rand"
+	"crypto/tls"
+	"crypto/x509"
+	"encoding/pem"
 	"errors"
 	"fmt"
+	"math/big"
 	"os"
 	"path/filepath"
 	"strings"
 	"testing"
+	"time"
 
+	"github.com/hufu-id/hufu/federation/upstream/oidc"
 	"github.com/hufu-id/hufu/internal/httpx"
 	"github.com/hufu-id/hufu/internal/jose"
 	"github.com/hufu-id/hufu/keys"
@@ -25,6 +34,32 @@ func file(t *testing.T, text string) string {
 		t.Fatal(err)
 	}
 	return path
+}
+
+// certify gives the entry a client certificate.
+func certify(t *testing.T, c *Config) {
+	t.Helper()
+	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
+	if err != nil {
+		t.Fatal(err)
+	}
+	x := &x509.Certificate{SerialNumber: big.NewInt(1), NotAfter: time.Now().Add(time.Hour)}
+	der, err := x509.CreateCertificate(rand.Reader, x, x, key.Public(), key)
+	if err != nil {
+		t.Fatal(err)
+	}
+	raw, err := x509.MarshalPKCS8PrivateKey(key)
+	if err != nil {
+		t.Fatal(err)
+	}
+	c.CertificateFile = file(t, string(pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: der})))
+	c.KeyFile = file(t, string(pem.EncodeToMemory(&pem.Block{Type: "PRIVATE KEY", Bytes: raw})))
+}
+
+func otherKey(t *testing.T) string {
+	var c Config
+	certify(t, &c)
+	return c.KeyFile
 }
 
 func TestEachEntryIsCheckedWithItsReason(t *testing.T) {
@@ -50,6 +85,13 @@ func TestEachEntryIsCheckedWithItsReason(t *testing.T) {
 		}, "fapi2 wants"},
 		"fapi2 without iss":         {func(c *Config) { c.Profile, c.AllowMissingIss = "fapi2", true }, "fapi2 wants"},
 		"fapi2 with unlisted PKCE":  {func(c *Config) { c.Profile, c.AllowUnlistedPKCE = "fapi2", true }, "fapi2 wants"},
+		"mtls":                      {func(c *Config) { c.Profile, c.Binding = "fapi2", "mtls"; certify(t, c) }, ""},
+		"tls_client_auth":           {func(c *Config) { c.AuthMethod = "tls_client_auth"; certify(t, c) }, ""},
+		"mtls without certificate":  {func(c *Config) { c.Binding = "mtls" }, "certificate_file"},
+		"a certificate too much":    {func(c *Config) { certify(t, c) }, "certificate_file"},
+		"certificate without key":   {func(c *Config) { c.Binding = "mtls"; certify(t, c); c.KeyFile = "" }, "certificate_file"},
+		"another key":               {func(c *Config) { c.Binding = "mtls"; certify(t, c); c.KeyFile = otherKey(t) }, "private key"},
+		"binding":                   {func(c *Config) { c.Binding = "tls" }, "neither dpop nor mtls"},
 		"I12 issuer without TLS":    {func(c *Config) { c.Issuer = "http://p.example" }, "no https URL"},
 		"I02 no client id, no aud":  {func(c *Config) { c.ClientID = "" }, "client id"},
 		"I02 no issuer":             {func(c *Config) { c.Issuer = "" }, "no https URL"},
@@ -89,6 +131,16 @@ func TestMembersHaveTheirOwnKey(t *testing.T) {
 	}
 	if len(asked) != 2 || asked[0] == asked[1] || members[0].Ceiling.String() != "loa3" {
 		t.Errorf("%v", asked)
+	}
+	other.Binding = "mtls"
+	certify(t, &other)
+	var shown []tls.Certificate
+	ports.Certified = func(cert tls.Certificate) oidc.HTTP {
+		shown = append(shown, cert)
+		return ports.HTTP
+	}
+	if _, err := Members([]Config{good(), other}, ports); err != nil || len(shown) != 1 || shown[0].PrivateKey == nil {
+		t.Errorf("client certificate: %v, %d", err, len(shown))
 	}
 	other.Profile = "fapi1"
 	if _, err := Members([]Config{good(), other}, ports); err == nil || !strings.Contains(err.Error(), "110000") {
