@@ -5,11 +5,15 @@ package main
 import (
 	"bytes"
 	"context"
+	"crypto/rand"
 	"crypto/tls"
+	"crypto/x509"
+	"crypto/x509/pkix"
 	"encoding/json"
 	"fmt"
 	"io"
 	"log/slog"
+	"math/big"
 	"net"
 	"net/http"
 	"net/http/cookiejar"
@@ -47,6 +51,7 @@ type hub struct {
 	suite  *suite
 	origin string
 	key    jose.SigningKey
+	cert   tls.Certificate // self-signed, for the plans with client certificates
 	db     *sqlstore.DB
 	pages  *web.Pages
 	sealer *httpx.Sealer
@@ -61,6 +66,9 @@ func openHub(ctx context.Context, s *suite) (h *hub, err error) {
 		return nil, err
 	}
 	if h.key, err = jose.GenerateKey(jose.ES256); err != nil {
+		return nil, err
+	}
+	if h.cert, err = certify(h.key); err != nil {
 		return nil, err
 	}
 	if h.db, err = sqlstore.Open(ctx, "sqlite:"+filepath.Join(h.dir, "hub.db")); err != nil {
@@ -85,6 +93,14 @@ func openHub(ctx context.Context, s *suite) (h *hub, err error) {
 	return h, nil
 }
 
+// certify makes a certificate for our key.
+func certify(key jose.SigningKey) (tls.Certificate, error) {
+	x := &x509.Certificate{SerialNumber: big.NewInt(time.Now().UnixNano()), Subject: pkix.Name{CommonName: clientID}, NotBefore: time.Now().Add(-time.Minute),
+		NotAfter: time.Now().Add(24 * time.Hour), KeyUsage: x509.KeyUsageDigitalSignature, ExtKeyUsage: []x509.ExtKeyUsage{x509.ExtKeyUsageClientAuth}}
+	der, err := x509.CreateCertificate(rand.Reader, x, x, key.Key.Public(), key.Key)
+	return tls.Certificate{Certificate: [][]byte{der}, PrivateKey: key.Key}, err
+}
+
 func (h *hub) close() {
 	_ = h.db.Close()
 	_ = os.RemoveAll(h.dir)
@@ -96,10 +112,12 @@ func (h *hub) redirectURI() string { return federation.CallbackURL(h.origin, reg
 // join makes the suite's module at an issuer our province. resource replaces the userinfo endpoint, if given.
 func (h *hub) join(ctx context.Context, p plan, issuer, resource string) (*visit, error) {
 	v := &visit{hub: h, resource: resource, log: &bytes.Buffer{}}
-	v.way = httpx.NewClient(httpx.ClientOptions{TLS: &tls.Config{RootCAs: h.suite.roots}, Timeout: 20 * time.Second,
-		Allow: func(a netip.AddrPort) bool { return a.Addr().IsLoopback() }})
-	cfg := oidc.Config{Province: region, Issuer: issuer, ClientID: clientID, RedirectURI: h.redirectURI(), HTTP: v, Scopes: strings.Fields(scope),
-		Levels: map[string]upstream.Level{"PASSWORD": upstream.Level1}, Signer: func(context.Context) (jose.SigningKey, error) { return h.key, nil }}
+	way := func(certs ...tls.Certificate) oidc.HTTP {
+		return out{v, httpx.NewClient(httpx.ClientOptions{TLS: &tls.Config{RootCAs: h.suite.roots, Certificates: certs}, Timeout: 20 * time.Second,
+			Allow: func(a netip.AddrPort) bool { return a.Addr().IsLoopback() }})}
+	}
+	cfg := oidc.Config{Province: region, Issuer: issuer, ClientID: clientID, RedirectURI: h.redirectURI(), HTTP: way(), Certified: way(h.cert),
+		Scopes: strings.Fields(scope), ForeignOrigins: []string{h.suite.mtls}, Levels: map[string]upstream.Level{"PASSWORD": upstream.Level1}, Signer: func(context.Context) (jose.SigningKey, error) { return h.key, nil }}
 	p.configure(&cfg)
 	connector, err := oidc.New(cfg)
 	if err != nil {
@@ -118,10 +136,9 @@ func (h *hub) join(ctx context.Context, p plan, issuer, resource string) (*visit
 	return v, nil
 }
 
-// visit is one person's way through one connector. It is the Flows that wait for her, and the connector's way out.
+// visit is one person's way through one connector. It is the Flows that wait for her.
 type visit struct {
 	hub      *hub
-	way      *httpx.Client
 	resource string
 	log      *bytes.Buffer
 	calls    []string // what the connector asked, for -v
@@ -146,8 +163,14 @@ func (v *visit) Cancelled(w http.ResponseWriter, _ *http.Request, _ string) {
 	w.WriteHeader(http.StatusNotFound)
 }
 
-// Do is the safe client. In the discovery document it puts another resource in the place of userinfo, when there is one.
-func (v *visit) Do(req *http.Request) (*httpx.Response, error) {
+// out is a way out of the connector: the safe client.
+type out struct {
+	*visit
+	way *httpx.Client
+}
+
+// Do puts another resource in the place of userinfo in the discovery document, when there is one.
+func (v out) Do(req *http.Request) (*httpx.Response, error) {
 	if v.done {
 		return nil, httpx.ErrUnreachable
 	}
@@ -166,6 +189,9 @@ func (v *visit) Do(req *http.Request) (*httpx.Response, error) {
 		return resp, nil
 	}
 	doc["userinfo_endpoint"] = v.resource
+	if aliases, ok := doc["mtls_endpoint_aliases"].(map[string]any); ok {
+		aliases["userinfo_endpoint"] = v.resource
+	}
 	resp.Body, err = json.Marshal(doc)
 	return resp, err
 }

@@ -22,6 +22,7 @@ import (
 
 func main() {
 	address := flag.String("suite", "https://localhost:8443", "address of the suite")
+	mtls := flag.String("mtls", "https://localhost:8444", "origin where the suite takes client certificates")
 	ca := flag.String("ca", "", "file with the certificate authority of the suite's TLS (PEM)")
 	onlyPlan := flag.String("plan", "", "run only plans whose name contains this")
 	onlyModule := flag.String("module", "", "run only modules whose name contains this")
@@ -29,7 +30,7 @@ func main() {
 	flag.Parse()
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt)
 	defer stop()
-	ok, err := run(ctx, *address, *ca, runner{onlyPlan: *onlyPlan, onlyModule: *onlyModule, verbose: *verbose})
+	ok, err := run(ctx, *address, *mtls, *ca, runner{onlyPlan: *onlyPlan, onlyModule: *onlyModule, verbose: *verbose})
 	if err != nil {
 		fmt.Fprintln(os.Stderr, "rp:", err)
 	}
@@ -38,10 +39,11 @@ func main() {
 	}
 }
 
-func run(ctx context.Context, address, ca string, r runner) (ok bool, err error) {
+func run(ctx context.Context, address, mtls, ca string, r runner) (ok bool, err error) {
 	if r.suite, err = openSuite(address, ca); err != nil {
 		return false, err
 	}
+	r.suite.mtls = mtls
 	if r.hub, err = openHub(ctx, r.suite); err != nil {
 		return false, err
 	}

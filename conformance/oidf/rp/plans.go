@@ -3,6 +3,8 @@
 package main
 
 import (
+	"encoding/pem"
+
 	"github.com/hufu-id/hufu/federation/upstream/oidc"
 	"github.com/hufu-id/hufu/internal/jose"
 )
@@ -68,25 +70,36 @@ var plans = []plan{
 		variant: variant{"client_auth_type": "private_key_jwt", "sender_constrain": "dpop", "fapi_client_type": "oidc", "fapi_profile": "plain_fapi",
 			"authorization_request_type": "simple"},
 		configure: func(c *oidc.Config) { c.Profile = oidc.FAPI2 },
-		modules: map[string]module{
-			fapi + "discovery-issuer-mismatch":                                      {refuse: true},
-			fapi + "invalid-iss":                                                    {refuse: true},
-			fapi + "invalid-aud":                                                    {refuse: true},
-			fapi + "invalid-secondary-aud":                                          {refuse: true},
-			fapi + "invalid-null-alg":                                               {refuse: true},
-			fapi + "invalid-alternate-alg":                                          {refuse: true},
-			fapi + "invalid-expired-exp":                                            {refuse: true},
-			fapi + "invalid-missing-exp":                                            {refuse: true},
-			fapi + "invalid-missing-aud":                                            {refuse: true},
-			fapi + "invalid-missing-iss":                                            {refuse: true},
-			fapi + "invalid-nonce":                                                  {refuse: true},
-			fapi + "invalid-missing-nonce":                                          {refuse: true},
-			fapi + "invalid-authorization-response-iss":                             {refuse: true},
-			fapi + "remove-authorization-response-iss":                              {refuse: true},
-			fapi + "ensure-authorization-response-with-invalid-state-fails":         {refuse: true},
-			fapi + "ensure-authorization-response-with-invalid-missing-state-fails": {refuse: true},
-		},
+		modules:   fapiModules,
 	},
+	{
+		name: "fapi2-security-profile-final-client-test-plan",
+		variant: variant{"client_auth_type": "mtls", "sender_constrain": "mtls", "fapi_client_type": "oidc", "fapi_profile": "plain_fapi",
+			"authorization_request_type": "simple"},
+		configure: func(c *oidc.Config) {
+			c.Profile, c.AuthMethod, c.Binding = oidc.FAPI2, oidc.TLSClientAuth, oidc.MTLS
+		},
+		modules: fapiModules,
+	},
+}
+
+var fapiModules = map[string]module{
+	fapi + "discovery-issuer-mismatch":                                      {refuse: true},
+	fapi + "invalid-iss":                                                    {refuse: true},
+	fapi + "invalid-aud":                                                    {refuse: true},
+	fapi + "invalid-secondary-aud":                                          {refuse: true},
+	fapi + "invalid-null-alg":                                               {refuse: true},
+	fapi + "invalid-alternate-alg":                                          {refuse: true},
+	fapi + "invalid-expired-exp":                                            {refuse: true},
+	fapi + "invalid-missing-exp":                                            {refuse: true},
+	fapi + "invalid-missing-aud":                                            {refuse: true},
+	fapi + "invalid-missing-iss":                                            {refuse: true},
+	fapi + "invalid-nonce":                                                  {refuse: true},
+	fapi + "invalid-missing-nonce":                                          {refuse: true},
+	fapi + "invalid-authorization-response-iss":                             {refuse: true},
+	fapi + "remove-authorization-response-iss":                              {refuse: true},
+	fapi + "ensure-authorization-response-with-invalid-state-fails":         {refuse: true},
+	fapi + "ensure-authorization-response-with-invalid-missing-state-fails": {refuse: true},
 }
 
 const fapi = "fapi2-security-profile-final-client-test-"
@@ -97,7 +110,8 @@ func (p plan) settings(h *hub) (any, error) {
 	if err != nil {
 		return nil, err
 	}
+	certificate := pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: h.cert.Certificate[0]})
 	return map[string]any{"alias": "hufu-rp", "description": "Hufu's connector to a province", "waitTimeoutSeconds": 2,
-		"client": map[string]any{"client_id": clientID, "client_secret": secret, "redirect_uri": h.redirectURI(), "scope": scope,
+		"client": map[string]any{"client_id": clientID, "client_secret": secret, "redirect_uri": h.redirectURI(), "scope": scope, "certificate": string(certificate),
 			"jwks": map[string]any{"keys": []jose.JWK{public.WithUse("sig")}}}}, nil
 }

@@ -20,6 +20,7 @@ import (
 // suite is a running conformance suite: its API, and the certificate authority of its TLS.
 type suite struct {
 	base  string
+	mtls  string // its origin for client certificates
 	roots *x509.CertPool
 	http  *http.Client
 }
