@@ -110,7 +110,7 @@ func (h *hub) close() {
 func (h *hub) redirectURI() string { return federation.CallbackURL(h.origin, region) }
 
 // join makes the suite's module at an issuer our province. resource replaces the userinfo endpoint, if given.
-func (h *hub) join(ctx context.Context, p plan, issuer, resource string) (*visit, error) {
+func (h *hub) join(p plan, issuer, resource string) (*visit, error) {
 	v := &visit{hub: h, resource: resource, log: &bytes.Buffer{}}
 	way := func(certs ...tls.Certificate) oidc.HTTP {
 		return out{v, httpx.NewClient(httpx.ClientOptions{TLS: &tls.Config{RootCAs: h.suite.roots, Certificates: certs}, Timeout: 20 * time.Second,
@@ -118,6 +118,9 @@ func (h *hub) join(ctx context.Context, p plan, issuer, resource string) (*visit
 	}
 	cfg := oidc.Config{Province: region, Issuer: issuer, ClientID: clientID, RedirectURI: h.redirectURI(), HTTP: way(), Certified: way(h.cert),
 		Scopes: strings.Fields(scope), ForeignOrigins: []string{h.suite.mtls}, Levels: map[string]upstream.Level{"PASSWORD": upstream.Level1}, Signer: func(context.Context) (jose.SigningKey, error) { return h.key, nil }}
+	if p.alg != "" {
+		cfg.Algs, cfg.SignedUserinfo = []jose.Alg{p.alg}, true
+	}
 	p.configure(&cfg)
 	connector, err := oidc.New(cfg)
 	if err != nil {

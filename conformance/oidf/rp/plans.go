@@ -11,8 +11,10 @@ import (
 
 // plan is one plan of the suite with the kind of it that we run, and the connector's configuration for it.
 type plan struct {
-	name      string
+	name      string // ours
+	plan      string // the suite's
 	variant   variant
+	alg       jose.Alg // of id_tokens, and of userinfo, which is signed then; "" is the suite's own choice, and plain userinfo
 	configure func(*oidc.Config)
 	modules   map[string]module
 }
@@ -35,7 +37,8 @@ func core(c *oidc.Config) {
 
 var plans = []plan{
 	{
-		name:    "oidcc-client-basic-certification-test-plan",
+		name:    "rp-basic",
+		plan:    "oidcc-client-basic-certification-test-plan",
 		variant: variant{"client_registration": "static_client", "request_type": "plain_http_request"},
 		configure: func(c *oidc.Config) {
 			core(c)
@@ -53,27 +56,37 @@ var plans = []plan{
 		},
 	},
 	{
-		name: "oidcc-client-config-certification-test-plan",
+		name: "rp-config",
+		plan: "oidcc-client-config-certification-test-plan",
 		variant: variant{"client_auth_type": "private_key_jwt", "client_registration": "static_client", "request_type": "plain_http_request",
 			"response_mode": "default"},
+		alg:       jose.EdDSA,
 		configure: core,
-		modules: map[string]module{
-			"oidcc-client-test-discovery-openid-config":   {until: "/openid-configuration"},
-			"oidcc-client-test-discovery-jwks-uri-keys":   {until: "/jwks"},
-			"oidcc-client-test-discovery-issuer-mismatch": {refuse: true},
-			"oidcc-client-test-idtoken-sig-none":          {refuse: true, result: "SKIPPED", why: noneWhy},
-			"oidcc-client-test-signing-key-rotation":      {logins: 2},
-		},
+		modules:   configModules,
 	},
 	{
-		name: "fapi2-security-profile-final-client-test-plan",
+		name: "rp-config-post",
+		plan: "oidcc-client-config-certification-test-plan",
+		variant: variant{"client_auth_type": "client_secret_post", "client_registration": "static_client", "request_type": "plain_http_request",
+			"response_mode": "default"},
+		alg: jose.ES256,
+		configure: func(c *oidc.Config) {
+			core(c)
+			c.AuthMethod, c.Secret = oidc.ClientSecretPost, secret
+		},
+		modules: configModules,
+	},
+	{
+		name: "rp-fapi2-dpop",
+		plan: "fapi2-security-profile-final-client-test-plan",
 		variant: variant{"client_auth_type": "private_key_jwt", "sender_constrain": "dpop", "fapi_client_type": "oidc", "fapi_profile": "plain_fapi",
 			"authorization_request_type": "simple"},
 		configure: func(c *oidc.Config) { c.Profile = oidc.FAPI2 },
 		modules:   fapiModules,
 	},
 	{
-		name: "fapi2-security-profile-final-client-test-plan",
+		name: "rp-fapi2-mtls",
+		plan: "fapi2-security-profile-final-client-test-plan",
 		variant: variant{"client_auth_type": "mtls", "sender_constrain": "mtls", "fapi_client_type": "oidc", "fapi_profile": "plain_fapi",
 			"authorization_request_type": "simple"},
 		configure: func(c *oidc.Config) {
@@ -81,6 +94,14 @@ var plans = []plan{
 		},
 		modules: fapiModules,
 	},
+}
+
+var configModules = map[string]module{
+	"oidcc-client-test-discovery-openid-config":   {until: "/openid-configuration"},
+	"oidcc-client-test-discovery-jwks-uri-keys":   {until: "/jwks"},
+	"oidcc-client-test-discovery-issuer-mismatch": {refuse: true},
+	"oidcc-client-test-idtoken-sig-none":          {refuse: true, result: "SKIPPED", why: noneWhy},
+	"oidcc-client-test-signing-key-rotation":      {logins: 2},
 }
 
 var fapiModules = map[string]module{
@@ -111,7 +132,10 @@ func (p plan) settings(h *hub) (any, error) {
 		return nil, err
 	}
 	certificate := pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: h.cert.Certificate[0]})
-	return map[string]any{"alias": "hufu-rp", "description": "Hufu's connector to a province", "waitTimeoutSeconds": 2,
-		"client": map[string]any{"client_id": clientID, "client_secret": secret, "redirect_uri": h.redirectURI(), "scope": scope, "certificate": string(certificate),
-			"jwks": map[string]any{"keys": []jose.JWK{public.WithUse("sig")}}}}, nil
+	client := map[string]any{"client_id": clientID, "client_secret": secret, "redirect_uri": h.redirectURI(), "scope": scope, "certificate": string(certificate),
+		"jwks": map[string]any{"keys": []jose.JWK{public.WithUse("sig")}}}
+	if p.alg != "" {
+		client["id_token_signed_response_alg"], client["userinfo_signed_response_alg"] = p.alg, p.alg
+	}
+	return map[string]any{"alias": "hufu-rp", "description": "Hufu's connector to a province", "waitTimeoutSeconds": 2, "client": client}, nil
 }

@@ -28,12 +28,12 @@ type suite struct {
 // maxAnswer bounds an answer of the API: logs are a few MiB.
 const maxAnswer = 64 << 20
 
-func openSuite(address, caFile string) (*suite, error) {
+func openSuite(address, mtls, caFile string) (*suite, error) {
 	raw, err := os.ReadFile(caFile)
 	if err != nil {
 		return nil, err
 	}
-	s := &suite{base: strings.TrimSuffix(address, "/"), roots: x509.NewCertPool()}
+	s := &suite{base: strings.TrimSuffix(address, "/"), mtls: mtls, roots: x509.NewCertPool()}
 	if !s.roots.AppendCertsFromPEM(raw) {
 		return nil, fmt.Errorf("%s has no certificate", caFile)
 	}

@@ -390,6 +390,7 @@ func TestConfigurationsThatContradictThemselves(t *testing.T) {
 		"fapi2 with unlisted PKCE":  func(c *oidc.Config) { c.AllowUnlistedPKCE = true },
 		"binding":                   func(c *oidc.Config) { c.Binding = "tls" },
 		"fapi2 with RS256":          func(c *oidc.Config) { c.Algs = []jose.Alg{jose.RS256} },
+		"no signature":              func(c *oidc.Config) { c.Profile, c.Algs = oidc.Core, []jose.Alg{"none"} },
 		"a secret nobody needs":     func(c *oidc.Config) { c.Secret = "0123456789abcdef" },
 		"a method without a secret": func(c *oidc.Config) { c.Profile, c.AuthMethod = oidc.Core, oidc.ClientSecretPost },
 		"a short secret": func(c *oidc.Config) {

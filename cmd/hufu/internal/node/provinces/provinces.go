@@ -41,6 +41,8 @@ type Config struct {
 	KeyFile         string `yaml:"key_file"`
 	// SecretFile holds the secret that the province gave us, for the two methods that need one.
 	SecretFile string `yaml:"secret_file"`
+	// Algs are those that its id_tokens may be signed by. Default ES256, ES384, PS256, RS256 and EdDSA; with fapi2 ES256, PS256 and EdDSA.
+	Algs []jose.Alg `yaml:"algs"`
 	// SignedUserinfo refuses userinfo that the province didn't sign.
 	SignedUserinfo bool `yaml:"signed_userinfo"`
 	// AllowMissingIss is for an old province that can't send iss in its response (RFC 9207).
@@ -72,7 +74,7 @@ func (c Config) Check(origin string, bad func(format string, args ...any)) {
 func (c Config) connector(origin string) (oidc.Config, error) {
 	out := oidc.Config{Profile: oidc.Profile(c.Profile), Province: c.Code, Issuer: c.Issuer, ClientID: c.ClientID,
 		RedirectURI: federation.CallbackURL(origin, province.Code(c.Code)), AuthMethod: oidc.AuthMethod(c.AuthMethod), Binding: oidc.Binding(c.Binding),
-		Levels: map[string]upstream.Level{}, ForeignOrigins: c.ForeignOrigins, AllowMissingIssParam: c.AllowMissingIss,
+		Algs: c.Algs, Levels: map[string]upstream.Level{}, ForeignOrigins: c.ForeignOrigins, AllowMissingIssParam: c.AllowMissingIss,
 		AllowAudienceList: c.AllowAudienceList, AllowUnlistedPKCE: c.AllowUnlistedPKCE, SignedUserinfo: c.SignedUserinfo}
 	for word, text := range c.Levels {
 		level, err := upstream.ParseLevel(text)
