@@ -92,7 +92,7 @@ func (r room) change(ctx context.Context, entry clientfile.Entry) (change, error
 	if err != nil {
 		return c, err
 	}
-	if want := r.cfg.OpenID.Profile; want != "" && want != c.after.Profile {
+	if want := r.cfg.OpenID.Profile; want != "" && !c.after.Of(want) {
 		return c, fmt.Errorf("this server serves clients of the profile %s only", want)
 	}
 	c.after.Registration = before.Registration
