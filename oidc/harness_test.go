@@ -31,6 +31,7 @@ import (
 	"github.com/hufu-id/hufu/internal/sqlstore/sqltest"
 	"github.com/hufu-id/hufu/oidc"
 	"github.com/hufu-id/hufu/oidc/client"
+	"github.com/hufu-id/hufu/oidc/registration"
 	"github.com/hufu-id/hufu/web"
 )
 
@@ -198,6 +199,7 @@ func (e *env) addNode() {
 		Issuer: e.issuer, Store: store, HTTP: httpx.NewClient(httpx.ClientOptions{Allow: allow, Timeout: time.Second}), Keys: e.world, PairwiseSecret: bytes.Repeat([]byte{1}, 32),
 		CodeSecret: bytes.Repeat([]byte{2}, 32), Sealer: httpx.NewSealer(bytes.Repeat([]byte{3}, 32)), Pages: pages, Persons: e.world,
 		CredentialScopes: e.world, PreAuthorizedCodes: e.world, Now: e.clock.Now,
+		Registration: registration.Policy{Mode: registration.Open, Scopes: []string{"openid", "profile", "phone"}}, LoopbackClients: true,
 	})
 	must(t, err)
 	r := mux.NewRouter().SkipClean(true).UseEncodedPath()

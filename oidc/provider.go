@@ -86,6 +86,9 @@ func New(cfg Config) (*Provider, error) {
 		Issuer: cfg.Issuer, Store: cfg.Store, Engine: engine, Answers: answers, Persons: cfg.Persons, PreAuthorizedCodes: cfg.PreAuthorizedCodes, MachineAudience: p.machineAudience,
 		Authenticator: authenticator, Bindings: p.bindings, Log: cfg.Log, Now: cfg.Now,
 	})
+	if cfg.Profile != "" {
+		cfg.Registration.Profiles = []string{cfg.Profile}
+	}
 	p.register = registration.New(registration.Config{Issuer: cfg.Issuer, Policy: cfg.Registration, Store: cfg.Store, Clients: clients, HTTP: cfg.HTTP,
 		Log: cfg.Log, Now: cfg.Now})
 	p.openLogout()

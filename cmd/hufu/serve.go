@@ -51,12 +51,17 @@ func serve(ctx context.Context, cfg node.Config, log *slog.Logger) error {
 	if err != nil {
 		return err
 	}
+	policy, err := cfg.ClientRegistration.Policy()
+	if err != nil {
+		return err
+	}
 	n, err := node.Open(ctx, node.Options{
-		Config:  cfg,
-		KEK:     kek,
-		Log:     log,
-		Clients: clients,
-		Allow:   httpx.Within(networks),
+		Config:       cfg,
+		KEK:          kek,
+		Log:          log,
+		Clients:      clients,
+		Registration: policy,
+		Allow:        httpx.Within(networks),
 	})
 	if err != nil {
 		return err

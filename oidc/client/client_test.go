@@ -4,6 +4,7 @@ import (
 	"net/url"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/hufu-id/hufu/internal/jose"
 )
@@ -46,6 +47,18 @@ func TestCheckRefusesUnsafeRegistrations(t *testing.T) {
 		c.RedirectURIs = []string{uri}
 		if err := c.Check(); err != nil {
 			t.Error(err)
+		}
+	}
+}
+
+func TestServerOfOneProfile(t *testing.T) {
+	registry := NewRegistry(memory{}, time.Now)
+	registry.Profile = "core"
+	c := valid()
+	for profile, want := range map[string]bool{"": true, "core": true, "national": false} {
+		c.Profile = profile
+		if got := registry.serves(c); got != want {
+			t.Errorf("%q on a server of core: %v", profile, got)
 		}
 	}
 }

@@ -12,8 +12,8 @@ import (
 	"github.com/hufu-id/hufu/internal/jose"
 )
 
-// How a jwks_uri is read. A key that the client takes away is dead after keysFresh. An unknown kid asks at most once per keysPause and client:
-// anybody may send one. While the client's server is down, the last answer is good for keysStale, so that a short outage ends no login.
+// How a jwks_uri is read. A key that the client takes away is dead after keysFresh. We ask at most once per keysPause and client: anybody
+// may send an unknown kid. While the client's server is down, the last answer is good for keysStale, so that a short outage ends no login.
 const (
 	keysFresh = 5 * time.Minute
 	keysPause = time.Minute
@@ -49,8 +49,7 @@ type remoteKeys struct {
 	mu      sync.Mutex
 	keys    []jose.JWK
 	fetched time.Time // the last good answer
-	tried   time.Time // the last try because keys were missing or old
-	asked   time.Time // the last try because of an unknown kid
+	tried   time.Time
 }
 
 // NewKeys makes a source. A nil fetcher knows no jwks_uri.
@@ -70,14 +69,9 @@ func (k *Keys) Keys(ctx context.Context, c Client, kid string) ([]jose.JWK, erro
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	now := k.now()
-	switch {
-	case now.Sub(r.fetched) >= keysFresh:
-		if now.Sub(r.tried) >= keysPause {
-			r.tried = now
-			r.fetch(ctx, k.http, c.JWKSURI, now)
-		}
-	case kid != "" && !r.has(kid) && now.Sub(r.asked) >= keysPause:
-		r.asked = now
+	needed := now.Sub(r.fetched) >= keysFresh || kid != "" && !r.has(kid)
+	if needed && now.Sub(r.tried) >= keysPause {
+		r.tried = now
 		r.fetch(ctx, k.http, c.JWKSURI, now)
 	}
 	if now.Sub(r.fetched) >= keysStale {

@@ -1,6 +1,7 @@
 package client
 
 import (
+	"cmp"
 	"slices"
 
 	"github.com/hufu-id/hufu/internal/jose"
@@ -55,6 +56,11 @@ func PolicyOf(profile string) Policy { return policies[profile] }
 
 // Policy returns the values of the client's profile. Put refuses a profile that has none.
 func (c Client) Policy() Policy { return policies[c.Profile] }
+
+// Of says whether a profile is the client's, by either name of "core".
+func (c Client) Of(profile string) bool {
+	return cmp.Or(c.Profile, "core") == cmp.Or(profile, "core")
+}
 
 // PKCERequired says whether an authorization request without a challenge is refused.
 func (c Client) PKCERequired() bool { return c.Public || c.Policy().RequirePKCE }

@@ -51,7 +51,7 @@ func (r *Registry) Put(ctx context.Context, c Client) error {
 	return nil
 }
 
-func (r *Registry) serves(c Client) bool { return r.Profile == "" || r.Profile == c.Profile }
+func (r *Registry) serves(c Client) bool { return r.Profile == "" || c.Of(r.Profile) }
 
 // Forget makes this node read a client again, after its row was changed past Put. Other nodes do so within a second.
 func (r *Registry) Forget(id string) {

@@ -246,6 +246,24 @@ func TestSectorIdentifier(t *testing.T) {
 	}
 }
 
+// E01: what people's browsers open is no business of the server. It looks at how the address is written and asks nobody.
+func TestE01AddressesForPeopleAreNotFetched(t *testing.T) {
+	hits := 0
+	inner := httptest.NewServer(http.HandlerFunc(func(http.ResponseWriter, *http.Request) { hits++ }))
+	defer inner.Close()
+	e := open(t, sqlite(t)) // its client would reach any socket
+	for _, member := range []string{"logo_uri", "policy_uri", "tos_uri", "client_uri", "backchannel_logout_uri", "jwks_uri"} {
+		e.create(good.with(member, inner.URL+"/x"), "")
+		for _, uri := range []string{"http://10.0.0.1/x", "gopher://rp.example/", "file:///etc/passwd", "https://u@rp.example/", "data:text/html,x", "//rp.example/x", "/x"} {
+			status, out := e.post(good.with(member, uri), "")
+			e.refused("E01 "+member+" "+uri, status, out, 400, "invalid_client_metadata")
+		}
+	}
+	if hits > 0 {
+		t.Errorf("E01: %d requests", hits)
+	}
+}
+
 func TestSoftwareStatement(t *testing.T) {
 	key, other := newKey(t, jose.ES256), newKey(t, jose.ES256)
 	public, err := key.Public()

@@ -100,6 +100,7 @@ func (w *World) printReady(out io.Writer) error {
 	fmt.Fprintf(&b, "\nFirst: open %s, choose to log in, then Guangdong, then 李秀英. There are no passwords.\n", w.origin(dep.Port))
 	fmt.Fprintf(&b, "Then:  open %s/wallet, take the driving licence and show it; or move it to a wallet of your own at /licences.\n", w.origin(0))
 	fmt.Fprintf(&b, "Check: open %s%s, be the clerk, and paste what she shows.\n", w.origin(dep.Port), counter.Path)
+	fmt.Fprintf(&b, "Code:  every loopback address is a client of its own: client_id=http://localhost:3000, PKCE, no secret (docs/clients.md).\n")
 	fmt.Fprintf(&b, "In a second terminal:\n")
 	for _, c := range w.commands() {
 		fmt.Fprintf(&b, "  %s\n", c.Line)

@@ -60,7 +60,7 @@ type Options struct {
 	Allow func(netip.AddrPort) bool
 	// AllowHTTP is for provinces on loopback without TLS.
 	AllowHTTP bool
-	// Registration says who may register a client, instead of the file; LoopbackClients makes every loopback URL one. Both for dev.
+	// Registration says who may register a client; LoopbackClients makes every loopback URL one, for dev.
 	Registration    registration.Policy
 	LoopbackClients bool
 	// Migrate brings the tables up to date before starting; serve leaves that to `hufu migrate`.

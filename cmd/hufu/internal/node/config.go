@@ -6,18 +6,14 @@ import (
 	"net/netip"
 	"net/url"
 	"os"
-	"strings"
 
+	"github.com/hufu-id/hufu/cmd/hufu/internal/clientfile"
 	"github.com/hufu-id/hufu/cmd/hufu/internal/configfile"
 	"github.com/hufu-id/hufu/cmd/hufu/internal/node/listen"
 	"github.com/hufu-id/hufu/cmd/hufu/internal/node/openid"
 	"github.com/hufu-id/hufu/cmd/hufu/internal/node/provinces"
 	"github.com/hufu-id/hufu/cmd/hufu/internal/node/seals"
 	"github.com/hufu-id/hufu/internal/gb"
-	"github.com/hufu-id/hufu/internal/jose"
-	"github.com/hufu-id/hufu/oidc"
-	"github.com/hufu-id/hufu/oidc/client"
-	"github.com/hufu-id/hufu/web"
 )
 
 // Config is the configuration file of `hufu serve`. Unknown keys are refused. The comments are its manual.
@@ -50,7 +46,9 @@ type Config struct {
 	// SealMakers are organisations that issue e-seals. None may be an authority of the list above.
 	SealMakers []SealMakerConfig `yaml:"seal_makers"`
 	// Clients are relying parties, wallets and departments' systems. One that is missing here but was there before is not removed.
-	Clients []ClientConfig `yaml:"clients"`
+	Clients []clientfile.Entry `yaml:"clients"`
+	// ClientRegistration lets clients register themselves.
+	ClientRegistration clientfile.Registration `yaml:"client_registration"`
 }
 
 // ProvinceConfig is a province that joined by OpenID Connect.
@@ -76,30 +74,6 @@ type SealMakerConfig struct {
 	// NameZH and NameEN are shown in verdicts; NameZH stands in its certificates.
 	NameZH string `yaml:"name_zh"`
 	NameEN string `yaml:"name_en"`
-}
-
-// ClientConfig is a registered client.
-type ClientConfig struct {
-	ID                     string   `yaml:"id"`
-	Name                   web.Text `yaml:"name"`
-	Service                web.Text `yaml:"service"`
-	Organisation           string   `yaml:"organisation"`
-	RedirectURIs           []string `yaml:"redirect_uris"`
-	PostLogoutRedirectURIs []string `yaml:"post_logout_redirect_uris"`
-	BackchannelLogoutURI   string   `yaml:"backchannel_logout_uri"`
-	// AuthMethod is client_secret_basic, client_secret_post, private_key_jwt, or none for a public client.
-	AuthMethod string `yaml:"auth_method"`
-	// SecretFile holds the secret that `openssl rand -hex 32` or the like made: at least 256 random bits.
-	SecretFile string `yaml:"secret_file"`
-	// JWKSFile holds the public keys of private_key_jwt.
-	JWKSFile    string   `yaml:"jwks_file"`
-	GrantTypes  []string `yaml:"grant_types"`
-	Scopes      []string `yaml:"scopes"`
-	Optional    []string `yaml:"optional_claims"`
-	RequiredACR string   `yaml:"required_acr"`
-	// IDTokenSignedAlg is the algorithm of its ID tokens: ES256 or RS256. Default ES256.
-	IDTokenSignedAlg string `yaml:"id_token_signed_response_alg"`
-	Disabled         bool   `yaml:"disabled"`
 }
 
 // ReadConfig reads a file and reports all problems at once.
@@ -153,11 +127,14 @@ func (c Config) check() error {
 	seals.CheckMakers(c.makers(), func(code string) bool { _, ok := c.authority(code); return ok }, bad)
 	sealKeys := map[string]string{}
 	for _, cl := range c.Clients {
-		made, err := cl.client()
+		made, err := cl.Client("")
 		if err != nil {
 			bad("clients: %s: %v", cl.ID, err)
 		}
 		seals.CheckKeys(made, sealKeys, bad)
+	}
+	if _, err := c.ClientRegistration.Policy(); err != nil {
+		bad("client_registration: %v", err)
 	}
 	return errors.Join(problems...)
 }
@@ -172,35 +149,4 @@ func (c Config) Networks() ([]netip.Prefix, error) {
 		out = append(out, p)
 	}
 	return out, nil
-}
-
-// client turns the entry into a registration and checks it.
-func (c ClientConfig) client() (oidc.Client, error) {
-	out := oidc.Client{ID: c.ID, Name: c.Name, Service: c.Service, Organisation: c.Organisation, RedirectURIs: c.RedirectURIs,
-		PostLogoutRedirectURIs: c.PostLogoutRedirectURIs, AuthMethod: client.AuthMethod(c.AuthMethod), Public: c.AuthMethod == string(client.None),
-		GrantTypes: c.GrantTypes, Scopes: c.Scopes, OptionalClaims: c.Optional, RequiredACR: c.RequiredACR, Disabled: c.Disabled,
-		Logout:  client.Logout{BackchannelLogoutURI: c.BackchannelLogoutURI},
-		Answers: client.Answers{IDTokenSignedAlg: jose.Alg(c.IDTokenSignedAlg)}}
-	if c.SecretFile != "" {
-		raw, err := os.ReadFile(c.SecretFile)
-		if err != nil {
-			return out, err
-		}
-		secret := strings.TrimSpace(string(raw))
-		// 32 bytes are 43 characters of base64url. A short or chosen secret would need a slow hash, which we don't use.
-		if len(secret) < 43 {
-			return out, errors.New("the secret must be at least 256 random bits: 43 characters of base64 or 64 of hex")
-		}
-		out.SecretHash = client.HashSecret(secret)
-	}
-	if c.JWKSFile != "" {
-		raw, err := os.ReadFile(c.JWKSFile)
-		if err != nil {
-			return out, err
-		}
-		if out.JWKS, err = jose.ParseJWKS(raw); err != nil {
-			return out, err
-		}
-	}
-	return out, out.Check()
 }

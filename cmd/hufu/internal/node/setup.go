@@ -133,7 +133,7 @@ func (c Config) mayIssue(_ context.Context, code, typeID string) (bool, error) {
 func (c Config) Registrations() ([]oidc.Client, error) {
 	var out []oidc.Client
 	for _, entry := range c.Clients {
-		cl, err := entry.client()
+		cl, err := entry.Client("")
 		if err != nil {
 			return nil, fmt.Errorf("clients: %s: %w", entry.ID, err)
 		}

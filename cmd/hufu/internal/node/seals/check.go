@@ -33,6 +33,9 @@ func CheckKeys(c oidc.Client, known map[string]string, bad func(format string, a
 	if !slices.Contains(c.Scopes, Scope) {
 		return
 	}
+	if c.JWKSURI != "" {
+		bad("clients: %s: who works with seals has her key in the registration, not behind a jwks_uri, which could name a colleague's", c.ID)
+	}
 	for _, k := range c.JWKS {
 		if other, ok := known[k.Thumbprint()]; ok && other != c.ID {
 			bad("clients: %s and %s have one key: each person who works with seals needs her own", other, c.ID)
