@@ -315,6 +315,28 @@ func TestAClientThatCantBeReachedRestsAndDelaysNobody(t *testing.T) {
 	}
 }
 
+// A client that takes its time is waited for, and nobody else is: who logs out meanwhile is told of at once.
+func TestASlowClientDelaysOnlyItself(t *testing.T) {
+	e := newEnv(t, "sqlite:"+t.TempDir()+"/a.db", 1)
+	asked, answer := make(chan struct{}, 1), make(chan struct{})
+	slow, quick := e.listen("app", func(int) int { asked <- struct{}{}; <-answer; return 200 }), e.listen("other", nil)
+	e.leave("app")
+	ran := make(chan error)
+	go func() { ran <- e.op.DeliverLogouts(context.Background()) }()
+	<-asked
+	e.leave("other")
+	for until := time.Now().Add(10 * time.Second); len(quick.tokens()) == 0 && time.Now().Before(until); time.Sleep(5 * time.Millisecond) {
+	}
+	if len(quick.tokens()) != 1 {
+		t.Error("the other client waits")
+	}
+	close(answer)
+	must(t, <-ran)
+	if got := e.delivery("app"); len(slow.tokens()) != 1 || got.State == "waiting" && got.Error != logout.Unreachable {
+		t.Errorf("%+v", got)
+	}
+}
+
 // The crash of a node between claim and answer costs half a minute; the client hears the same jti again.
 func TestAnAttemptThatDiedIsMadeAgain(t *testing.T) {
 	each(t, 1, func(t *testing.T, e *env) {
@@ -381,6 +403,7 @@ func TestE01BackchannelNeverReachesPrivateAddresses(t *testing.T) {
 		}
 		_, err = e.db.Exec(t.Context(), `DELETE FROM oidc_logout_deliveries`)
 		must(t, err)
+		e.clock.add(5 * time.Second) // a client that was unreachable rests
 	}
 	for _, address := range []string{"http://rp.example/bye", "gopher://rp.example/", "file:///etc/passwd", "https://u:p@rp.example/", "https://rp.example/#f"} {
 		c, err := e.op.Clients().Get(t.Context(), "app")

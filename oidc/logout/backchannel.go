@@ -9,6 +9,7 @@ import (
 	"log/slog"
 	"net/http"
 	"strconv"
+	"sync"
 	"time"
 
 	"github.com/hufu-id/hufu/internal/audit"
@@ -70,15 +71,13 @@ type Store interface {
 	TakeMembers(ctx context.Context, sid string) ([]session.Member, error)
 	// PutDelivery writes a new delivery.
 	PutDelivery(ctx context.Context, d Delivery) error
-	// Due lists up to limit deliveries whose next attempt is due, the longest waiting first.
-	Due(ctx context.Context, at time.Time, limit int) ([]Delivery, error)
+	// Due lists up to limit deliveries whose next attempt is due, the longest waiting first, but no more than share of one client.
+	Due(ctx context.Context, at time.Time, limit, share int) ([]Delivery, error)
 	// Claim takes the next attempt of d, as Due returned it, in one conditional statement: of any number of nodes exactly one gets nil, the
 	// others ErrLost. Nobody else gets the attempt after it before until.
 	Claim(ctx context.Context, d Delivery, at, until time.Time) error
 	// Settle writes how the attempt number d.Attempts ended: State, Error and NextAt. ErrLost when a later attempt has begun.
 	Settle(ctx context.Context, d Delivery) error
-	// Postpone moves what is due for a client to a later time. No attempt is counted.
-	Postpone(ctx context.Context, clientID string, at, until time.Time) error
 	// Deliveries lists the newest deliveries of a client.
 	Deliveries(ctx context.Context, clientID string, limit int) ([]Delivery, error)
 	// InTx runs fn in one transaction, or joins the one in ctx.
@@ -108,10 +107,17 @@ type BackchannelConfig struct {
 }
 
 // Backchannel ends what hangs on a session and tells its clients. Safe for concurrent use, on any number of nodes.
-type Backchannel struct{ cfg BackchannelConfig }
+type Backchannel struct {
+	cfg BackchannelConfig
+
+	mu      sync.Mutex
+	resting map[string]time.Time // until when a client is left alone
+}
 
 // NewBackchannel makes it.
-func NewBackchannel(cfg BackchannelConfig) *Backchannel { return &Backchannel{cfg: cfg} }
+func NewBackchannel(cfg BackchannelConfig) *Backchannel {
+	return &Backchannel{cfg: cfg, resting: map[string]time.Time{}}
+}
 
 // Ended does what follows from the end of a session, in the transaction that ended it: its grants end, and with them every token on every
 // node, as each use of a token looks at its grant; what was agreed as offline_access goes on. Then its clients are to be told.

@@ -8,8 +8,6 @@ import (
 	"net/url"
 	"strconv"
 	"strings"
-	"sync"
-	"sync/atomic"
 	"time"
 
 	"github.com/hufu-id/hufu/internal/audit"
@@ -30,16 +28,9 @@ const (
 // pauses follow each failed attempt; after the attempt that follows the last one it is given up.
 var pauses = [...]time.Duration{time.Second, 5 * time.Second, 30 * time.Second, 2 * time.Minute, 10 * time.Minute, time.Hour}
 
-const (
-	// hold is how long an attempt belongs to who began it: longer than a request can take. After a crash the next one comes then, with the
-	// same jti, for the client may have heard the first.
-	hold = 30 * time.Second
-	// batch is how many are taken at a time, lanes how many of one client at once: one that is slow delays only itself.
-	batch = 200
-	lanes = 4
-	// rest is how long a client that can't be reached is left alone.
-	rest = 5 * time.Second
-)
+// hold is how long an attempt belongs to who began it: longer than a request can take. After a crash the next one comes then, with the
+// same jti, for the client may have heard the first.
+const hold = 30 * time.Second
 
 // Type is the typ header of logout tokens. It keeps any other token of ours from passing as one.
 const Type = "logout+jwt"
@@ -57,74 +48,6 @@ type claims struct {
 	ID       string              `json:"jti"`
 	SID      string              `json:"sid"`
 	Events   map[string]struct{} `json:"events"`
-}
-
-// Deliver makes the attempts that are due, and returns when there are none left. Background work calls it about every second. It may run on
-// several nodes at once: each attempt is claimed. A client hears of a logout at least once.
-func (b *Backchannel) Deliver(ctx context.Context) error {
-	if b.cfg.Outgoing == nil {
-		return nil
-	}
-	for {
-		due, err := b.cfg.Store.Due(ctx, b.cfg.Now(), batch)
-		if err != nil {
-			return fmt.Errorf("logout: due deliveries: %w", err)
-		}
-		if err := b.deliverAll(ctx, due); err != nil || len(due) < batch {
-			return err
-		}
-	}
-}
-
-// deliverAll works on all clients of a batch at once.
-func (b *Backchannel) deliverAll(ctx context.Context, due []Delivery) error {
-	byClient := map[string]chan Delivery{}
-	for _, d := range due {
-		if byClient[d.ClientID] == nil {
-			byClient[d.ClientID] = make(chan Delivery, len(due))
-		}
-		byClient[d.ClientID] <- d
-	}
-	var wg sync.WaitGroup
-	var mu sync.Mutex
-	var failed error
-	for _, queue := range byClient {
-		close(queue)
-		down := new(atomic.Bool)
-		for range min(lanes, len(queue)) {
-			wg.Go(func() {
-				if err := b.lane(ctx, queue, down); err != nil {
-					mu.Lock()
-					failed = errors.Join(failed, err)
-					mu.Unlock()
-				}
-			})
-		}
-	}
-	wg.Wait()
-	return failed
-}
-
-// lane makes the attempts of one client, one after the other. When the client can't be reached, the others wait without being tried: a
-// thousand timeouts in a row would help nobody.
-func (b *Backchannel) lane(ctx context.Context, queue <-chan Delivery, down *atomic.Bool) error {
-	for d := range queue {
-		late := b.cfg.Now().Sub(d.CreatedAt) > GiveUp
-		if down.Load() && !late {
-			continue
-		}
-		reached, err := b.attempt(ctx, d, late)
-		if err != nil {
-			return err
-		}
-		if !reached && !down.Swap(true) {
-			now := b.cfg.Now()
-			if err := b.cfg.Store.Postpone(ctx, d.ClientID, now, now.Add(rest)); err != nil {
-				return fmt.Errorf("logout: postponing: %w", err)
-			}
-		}
-	}
-	return nil
 }
 
 // attempt claims one attempt, makes it, and writes how it ended. It says whether the client answered.

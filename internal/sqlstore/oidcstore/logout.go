@@ -46,9 +46,9 @@ func (s *Store) PutDelivery(ctx context.Context, d logout.Delivery) error {
 const deliveryColumns = `id, client_id, subject, session_id, state, attempts, error, created_at, next_at, at`
 
 // Due lists deliveries whose next attempt is due.
-func (s *Store) Due(ctx context.Context, at time.Time, limit int) ([]logout.Delivery, error) {
-	return deliveries(s.db.Query(ctx, `SELECT `+deliveryColumns+` FROM oidc_logout_deliveries WHERE state = 0 AND next_at <= $1 ORDER BY next_at LIMIT $2`,
-		sqlstore.Micros(at), limit))
+func (s *Store) Due(ctx context.Context, at time.Time, limit, share int) ([]logout.Delivery, error) {
+	return deliveries(s.db.Query(ctx, `SELECT `+deliveryColumns+` FROM (SELECT `+deliveryColumns+`, ROW_NUMBER() OVER (PARTITION BY client_id ORDER BY next_at) AS nth
+		FROM oidc_logout_deliveries WHERE state = 0 AND next_at <= $1) AS due WHERE nth <= $3 ORDER BY next_at LIMIT $2`, sqlstore.Micros(at), limit, share))
 }
 
 // Deliveries lists the newest deliveries of a client.
@@ -85,13 +85,6 @@ func (s *Store) Claim(ctx context.Context, d logout.Delivery, at, until time.Tim
 func (s *Store) Settle(ctx context.Context, d logout.Delivery) error {
 	return notHad(s.db.Claim(ctx, `UPDATE oidc_logout_deliveries SET state = $3, error = $4, next_at = $5 WHERE id = $1 AND attempts = $2 AND state = 0`,
 		d.ID, d.Attempts, int(d.State), d.Error, sqlstore.Micros(d.NextAt)))
-}
-
-// Postpone moves what is due for a client to a later time.
-func (s *Store) Postpone(ctx context.Context, clientID string, at, until time.Time) error {
-	_, err := s.db.Exec(ctx, `UPDATE oidc_logout_deliveries SET next_at = $3 WHERE client_id = $1 AND state = 0 AND next_at <= $2`,
-		clientID, sqlstore.Micros(at), sqlstore.Micros(until))
-	return err
 }
 
 func notHad(err error) error {

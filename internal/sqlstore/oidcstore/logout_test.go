@@ -88,7 +88,7 @@ func TestADeliveryMovesOnlyForward(t *testing.T) {
 		ctx, now := t.Context(), time.Now().UTC().Truncate(time.Microsecond)
 		s := New(db, nil)
 		check(t, s.PutDelivery(ctx, delivery("1", "a", now)), s.PutDelivery(ctx, delivery("2", "a", now.Add(time.Second))), s.PutDelivery(ctx, delivery("3", "b", now)))
-		due, err := s.Due(ctx, now, 10)
+		due, err := s.Due(ctx, now, 10, 10)
 		if err != nil || len(due) != 2 {
 			t.Fatalf("due: %v, %v", due, err)
 		}
@@ -116,9 +116,9 @@ func TestADeliveryMovesOnlyForward(t *testing.T) {
 		check(t, s.Settle(ctx, second))
 		lost("delivered, then refused", s.Settle(ctx, logout.Delivery{ID: "1", Attempts: 2, State: logout.Refused}))
 		lost("an attempt after the end", s.Claim(ctx, second, now.Add(time.Hour), now.Add(2*time.Hour)))
-		check(t, s.Postpone(ctx, "a", now.Add(time.Hour), now.Add(2*time.Hour)))
-		if due, err := s.Due(ctx, now.Add(time.Hour), 10); err != nil || len(due) != 1 || due[0].ID != "3" {
-			t.Errorf("only b's is due when a rests: %+v, %v", due, err)
+		check(t, s.PutDelivery(ctx, delivery("4", "a", now.Add(2*time.Second))))
+		if due, err := s.Due(ctx, now.Add(time.Hour), 10, 1); err != nil || len(due) != 2 || due[0].ID != "3" || due[1].ID != "2" {
+			t.Errorf("one of each client, the longest waiting first: %+v, %v", due, err)
 		}
 		if n, err := s.DeleteExpired(ctx, now.Add(logout.Keep), 10); n != 0 || err != nil {
 			t.Errorf("%d deliveries forgotten too early, %v", n, err)
@@ -145,7 +145,7 @@ func TestTwoNodesNeverMakeTheSameAttempt(t *testing.T) {
 			for i := range callers {
 				wg.Go(func() {
 					s := nodes[i%2]
-					due, err := s.Due(ctx, now, deliveries)
+					due, err := s.Due(ctx, now, deliveries, deliveries)
 					if err != nil {
 						t.Error(err)
 					}
