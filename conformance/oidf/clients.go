@@ -1,0 +1,134 @@
+//go:build conformance
+
+package main
+
+import (
+	"crypto/rand"
+	"encoding/json"
+	"fmt"
+
+	"github.com/hufu-id/hufu/internal/jose"
+)
+
+// suiteConfig is a plan's configuration in the suite's words.
+type suiteConfig struct {
+	Alias       string        `json:"alias"`
+	Description string        `json:"description"`
+	Server      suiteServer   `json:"server"`
+	Client      *suiteClient  `json:"client,omitempty"`
+	Client2     *suiteClient  `json:"client2,omitempty"`
+	ClientPost  *suiteClient  `json:"client_secret_post,omitempty"`
+	MTLS        *suiteCert    `json:"mtls,omitempty"`
+	MTLS2       *suiteCert    `json:"mtls2,omitempty"`
+	Resource    *suiteService `json:"resource,omitempty"`
+}
+
+type suiteServer struct {
+	DiscoveryURL string `json:"discoveryUrl"`
+	LoginHint    string `json:"login_hint,omitempty"`
+	ACRValues    string `json:"acr_values,omitempty"`
+}
+
+type suiteClient struct {
+	ID       string          `json:"client_id,omitempty"`
+	Name     string          `json:"client_name,omitempty"`
+	Secret   string          `json:"client_secret,omitempty"`
+	Scope    string          `json:"scope,omitempty"`
+	JWKS     json.RawMessage `json:"jwks,omitempty"`
+	DPoP     string          `json:"dpop_signing_alg,omitempty"`
+	HintType string          `json:"hint_type,omitempty"`
+}
+
+type suiteCert struct {
+	Cert string `json:"cert"`
+	Key  string `json:"key"`
+	CA   string `json:"ca,omitempty"`
+}
+
+type suiteService struct {
+	URL    string `json:"resourceUrl"`
+	Method string `json:"resourceMethod,omitempty"`
+}
+
+// words is a text for people in two languages, as the configuration has it.
+type words struct {
+	ZH string `json:"zh"`
+	EN string `json:"en"`
+}
+
+// hufuClient is an entry under clients in our configuration. JSON is YAML too.
+type hufuClient struct {
+	ID           string   `json:"id"`
+	Name         words    `json:"name"`
+	Service      words    `json:"service"`
+	RedirectURIs []string `json:"redirect_uris"`
+	AfterLogout  []string `json:"post_logout_redirect_uris,omitempty"`
+	AuthMethod   string   `json:"auth_method"`
+	SecretFile   string   `json:"secret_file,omitempty"`
+	JWKSFile     string   `json:"jwks_file,omitempty"`
+	GrantTypes   []string `json:"grant_types"`
+	Scopes       []string `json:"scopes"`
+}
+
+// scopes are what static clients may ask for.
+var scopes = []string{"openid", "profile", "phone"}
+
+// register makes the clients of a plan: entries for our configuration with their files, and the suite's side of them in p.config.
+func (w *world) register(p plan) error {
+	c := &suiteConfig{Alias: p.alias(), Description: "hufu " + p.name,
+		Server: suiteServer{DiscoveryURL: w.origin + "/.well-known/openid-configuration", LoginHint: "somebody@hufu.test", ACRValues: "loa3"}}
+	w.configs[p.name] = c
+	var err error
+	switch p.clients {
+	case noClients:
+	case dynamic:
+		c.Client, c.Client2 = &suiteClient{Name: "First client of the suite"}, &suiteClient{Name: "Second client of the suite"}
+	case secrets:
+		if c.Client, err = w.secretClient(p, "1", "client_secret_basic"); err != nil {
+			return err
+		}
+		if c.Client2, err = w.secretClient(p, "2", "client_secret_basic"); err != nil {
+			return err
+		}
+		c.ClientPost, err = w.secretClient(p, "post", "client_secret_post")
+	}
+	return err
+}
+
+func (w *world) entry(p plan, suffix, method string) hufuClient {
+	name := words{ZH: "一致性测试", EN: "Conformance suite"}
+	callback := w.suite.base + "/test/a/" + p.alias() + "/callback"
+	return hufuClient{ID: p.alias() + "-" + suffix, Name: name, Service: name, RedirectURIs: []string{callback}, AuthMethod: method,
+		GrantTypes: []string{"authorization_code"}, Scopes: scopes}
+}
+
+func (w *world) secretClient(p plan, suffix, method string) (*suiteClient, error) {
+	e := w.entry(p, suffix, method)
+	secret := rand.Text() + rand.Text()
+	e.SecretFile = w.file(e.ID + ".secret")
+	w.clients = append(w.clients, e)
+	return &suiteClient{ID: e.ID, Secret: secret}, w.write(e.ID+".secret", []byte(secret))
+}
+
+// keyClient makes a client that signs with a key of its own.
+func (w *world) keyClient(p plan, suffix, method string, alg jose.Alg) (hufuClient, *suiteClient, error) {
+	e := w.entry(p, suffix, method)
+	key, err := jose.GenerateKey(alg)
+	if err != nil {
+		return e, nil, err
+	}
+	public, err := key.Public()
+	if err != nil {
+		return e, nil, err
+	}
+	set, err := jose.MarshalJWKS([]jose.JWK{public.WithUse("sig")})
+	if err != nil {
+		return e, nil, err
+	}
+	private, err := jose.MarshalPrivateJWK(key)
+	if err != nil {
+		return e, nil, err
+	}
+	e.JWKSFile = w.file(e.ID + ".jwks")
+	return e, &suiteClient{ID: e.ID, JWKS: json.RawMessage(fmt.Sprintf(`{"keys":[%s]}`, private))}, w.write(e.ID+".jwks", set)
+}

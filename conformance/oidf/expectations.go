@@ -1,0 +1,62 @@
+//go:build conformance
+
+package main
+
+import "strings"
+
+// act is what the person does in a module where logging in and agreeing is not it, and what a picture must prove.
+type act struct {
+	deny bool // she declines on the consent page
+	look int  // on so many visits she only looks at the login page
+	// shows is a label of visitor.marks that the visit must show before a picture is handed in. "" is an error page of ours.
+	shows string
+}
+
+// rotatesKeys is the module that waits until the server has a new key.
+const rotatesKeys = "oidcc-server-rotate-keys"
+
+// idTokenPurpose are the keys that it means.
+const idTokenPurpose = "oidc"
+
+var acts = map[string]act{
+	"oidcc-prompt-login":                                                      {shows: "login"},
+	"oidcc-max-age-1":                                                         {shows: "login"},
+	"oidcc-registration-logo-uri":                                             {look: 1, shows: "client-logo"},
+	"oidcc-registration-policy-uri":                                           {look: 1, shows: "client-policy"},
+	"oidcc-registration-tos-uri":                                              {look: 1, shows: "client-tos"},
+	"oidcc-rp-initiated-logout-no-id-token-hint":                              {shows: "logged-out"},
+	"oidcc-rp-initiated-logout-no-params":                                     {shows: "logged-out"},
+	"oidcc-rp-initiated-logout-only-state":                                    {shows: "logged-out"},
+	"oidcc-rp-initiated-logout-no-post-logout-redirect-uri":                   {shows: "logged-out"},
+	fapi2 + "user-rejects-authentication":                                     {deny: true},
+	fapi2 + "par-ensure-reused-request-uri-prior-to-auth-completion-succeeds": {look: 1},
+}
+
+const fapi2 = "fapi2-security-profile-final-"
+
+// deviation says why a module ends otherwise than passed. A module that isn't here and doesn't pass is a fault of ours.
+type deviation struct {
+	plan   string // our name; "" is every plan
+	module string
+	result string // what is expected
+	why    string
+}
+
+// pictured are results that only a person's look at a picture would make passed. The runner checked by its elements that our page is the
+// right one before it handed in a picture.
+const pictured = "the suite leaves a page of ours to a person's eyes; the runner checked its elements"
+
+var deviations = []deviation{}
+
+// reason finds why a module ended so, "" when nothing explains it.
+func reason(p plan, r moduleResult) string {
+	for _, d := range deviations {
+		if (d.plan == "" || d.plan == p.name) && d.module == r.module && d.result == r.result {
+			return d.why
+		}
+	}
+	if r.result == review {
+		return pictured + ": " + strings.Join(r.pages(), ", ")
+	}
+	return ""
+}

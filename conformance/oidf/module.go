@@ -1,0 +1,218 @@
+//go:build conformance
+
+package main
+
+import (
+	"bytes"
+	"context"
+	"encoding/base64"
+	"fmt"
+	"image"
+	"image/png"
+	"maps"
+	"slices"
+	"strings"
+	"time"
+)
+
+// Results of a module, as the suite says; timeout is ours.
+const (
+	passed  = "PASSED"
+	warning = "WARNING"
+	failed  = "FAILED"
+	skipped = "SKIPPED"
+	review  = "REVIEW"
+	timeout = "TIMEOUT"
+)
+
+// moduleResult is how one module ended.
+type moduleResult struct {
+	module, result string
+	version        string
+	problems       []string // conditions that were not met, compact
+	seen           []string // by the browser
+}
+
+// planResult is how a plan ended.
+type planResult struct {
+	plan    plan
+	version string // of the suite
+	modules []moduleResult
+}
+
+// runPlan makes a plan in the suite and runs its modules one after another, whatever becomes of each.
+func (w *world) runPlan(ctx context.Context, o options, p plan) (planResult, error) {
+	out := planResult{plan: p}
+	made, err := w.suite.makePlan(ctx, p.plan, p.variant, w.configs[p.name])
+	if err != nil {
+		return out, err
+	}
+	if len(made.Modules) != p.modules {
+		fmt.Printf("%s: the suite has %d modules, not %d\n", p.name, len(made.Modules), p.modules)
+	}
+	for i, m := range made.Modules {
+		if !o.wants(m.Module) || ctx.Err() != nil {
+			continue
+		}
+		begin := time.Now()
+		r := w.runModule(ctx, o, made.ID, m.Module, m.Variant)
+		fmt.Printf("%-18s %2d/%d %-8s %5.1fs  %s\n", p.name, i+1, len(made.Modules), r.result, time.Since(begin).Seconds(), m.Module)
+		for _, line := range r.problems {
+			fmt.Println("      " + line)
+		}
+		if o.verbose || r.result == failed || r.result == timeout {
+			fmt.Println("      browser: " + strings.Join(r.seen, " "))
+		}
+		out.modules = append(out.modules, r)
+		if r.version != "" {
+			out.version = r.version
+		}
+	}
+	return out, nil
+}
+
+// runModule runs one module to its end or to its time limit.
+func (w *world) runModule(ctx context.Context, o options, planID, module string, variant map[string]string) moduleResult {
+	out := moduleResult{module: module, result: failed}
+	limited, cancel := context.WithTimeout(ctx, o.limit)
+	defer cancel()
+	id, err := w.suite.makeModule(limited, planID, module, variant)
+	if err != nil {
+		out.problems = append(out.problems, "could not start: "+err.Error())
+		return out
+	}
+	v := w.newVisitor(acts[module])
+	info, err := w.drive(limited, id, module, v)
+	out.version, out.seen = info.Version, v.all
+	switch {
+	case limited.Err() != nil:
+		out.result = timeout
+		out.problems = append(out.problems, "not finished in time; status "+info.Status+"; the browser is at "+v.last)
+		_ = w.suite.cancel(context.WithoutCancel(ctx), id)
+	case err != nil:
+		out.problems = append(out.problems, "browser: "+err.Error())
+		_ = w.suite.cancel(context.WithoutCancel(ctx), id)
+	case info.Status == "INTERRUPTED":
+		out.result = failed
+	default:
+		out.result = info.Result
+	}
+	log, err := w.suite.log(context.WithoutCancel(ctx), id)
+	if err != nil {
+		out.problems = append(out.problems, "no log: "+err.Error())
+	}
+	out.problems = append(out.problems, complaints(log)...)
+	return out
+}
+
+// drive plays the person until the module has ended.
+func (w *world) drive(ctx context.Context, id, module string, v *visitor) (info moduleInfo, err error) {
+	started := false
+	for ; ctx.Err() == nil; time.Sleep(150 * time.Millisecond) {
+		if info, err = w.suite.info(ctx, id); err != nil {
+			return info, err
+		}
+		switch info.Status {
+		case "FINISHED", "INTERRUPTED":
+			return info, nil
+		case "CONFIGURED":
+			// One module waits for its start: others are there for a moment only.
+			if module == rotatesKeys && !started {
+				started = true
+				if err := w.rotateKeys(ctx); err != nil {
+					return info, err
+				}
+				if err := w.suite.start(ctx, id); err != nil {
+					return info, err
+				}
+			}
+		case "WAITING":
+			if err := w.browse(ctx, id, v); err != nil {
+				return info, err
+			}
+		}
+	}
+	return info, nil
+}
+
+// browse visits what the suite asks for, and gives it the pictures that it wants as evidence.
+func (w *world) browse(ctx context.Context, id string, v *visitor) error {
+	visits, err := w.suite.visits(ctx, id)
+	if err != nil {
+		return nil // the module ended between two questions; the next one says so
+	}
+	for _, to := range visits {
+		if err := w.suite.visited(ctx, id, to.URL); err != nil {
+			return err
+		}
+		if err := v.visit(ctx, to); err != nil {
+			return err
+		}
+	}
+	if !v.shows() {
+		return nil
+	}
+	pictures, err := w.suite.pictures(ctx, id)
+	if err != nil {
+		return err
+	}
+	for _, p := range pictures {
+		if err := w.suite.upload(ctx, id, p, stamp()); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// stamp stands for a picture. What the picture would show was checked by shows: the suite can't look at pictures either.
+func stamp() string {
+	var b bytes.Buffer
+	_ = png.Encode(&b, image.NewGray(image.Rect(0, 0, 8, 8))) // fails never into memory
+	return "data:image/png;base64," + base64.StdEncoding.EncodeToString(b.Bytes())
+}
+
+// Members of a log entry that say nothing about a failure.
+var dull = []string{"_id", "testId", "testOwner", "src", "time", "result", "msg", "requirements", "blockId", "stacktrace", "cause_stacktrace", "config", "baseUrl",
+	"_class", "testName", "http", "testmodule_result"}
+
+// complaints are the entries of a log that say what was not met, each in one line.
+func complaints(log []entry) []string {
+	var out []string
+	for _, e := range log {
+		result := e.text("result")
+		if result != "FAILURE" && result != "WARNING" && result != "SKIPPED" && result != "INTERRUPTED" && e["error"] == nil {
+			continue
+		}
+		var facts []string
+		for _, k := range slices.Sorted(maps.Keys(e)) {
+			if slices.Contains(dull, k) {
+				continue
+			}
+			facts = append(facts, k+"="+clip(fmt.Sprint(e[k]), 240))
+		}
+		text := fmt.Sprintf("%s %s: %s", result, e.text("src"), clip(e.text("msg"), 400))
+		if len(facts) > 0 {
+			text += " {" + clip(strings.Join(facts, ", "), 700) + "}"
+		}
+		out = append(out, text)
+	}
+	return out
+}
+
+func clip(s string, limit int) string {
+	s = strings.Join(strings.Fields(s), " ")
+	if len(s) > limit {
+		return strings.ToValidUTF8(s[:limit], "") + "..."
+	}
+	return s
+}
+
+// rotateKeys makes a new key sign, as an operator would.
+func (w *world) rotateKeys(ctx context.Context) error {
+	for range 2 {
+		if err := w.hufu(ctx, "keys", "rotate", idTokenPurpose, "--yes", "--force"); err != nil {
+			return err
+		}
+	}
+	return nil
+}
