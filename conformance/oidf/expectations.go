@@ -2,7 +2,10 @@
 
 package main
 
-import "strings"
+import (
+	"slices"
+	"strings"
+)
 
 // act is what the person does in a module where logging in and agreeing is not it, and what a picture must prove.
 type act struct {
@@ -39,24 +42,42 @@ type deviation struct {
 	plan   string // our name; "" is every plan
 	module string
 	result string // what is expected
-	why    string
+	// conditions of the suite that are not met, and no other may be. For a skipped module the module itself is the condition.
+	conditions []string
+	why        string
 }
 
 // pictured are results that only a person's look at a picture would make passed. The runner checked by its elements that our page is the
 // right one before it handed in a picture.
 const pictured = "the suite leaves a page of ours to a person's eyes; the runner checked its elements"
 
-var deviations = []deviation{}
+var deviations = []deviation{
+	{"", "oidcc-scope-profile", warning, []string{"VerifyScopesReturnedInUserInfoClaims"},
+		"a province proves name, sex and date of birth; what is not known is left out (OpenID Connect Core 5.3.2)"},
+	notOffered("oidcc-scope-email", "email"),
+	notOffered("oidcc-scope-address", "address"),
+	notOffered("oidcc-scope-all", "email, address"),
+	notOffered("oidcc-alternate-happy-flow", "email, address"),
+}
+
+// notOffered is a module that is skipped because discovery doesn't list a scope.
+func notOffered(module, scopes string) deviation {
+	return deviation{"", module, skipped, []string{module}, "provinces don't prove it, so the scope isn't offered: " + scopes}
+}
 
 // reason finds why a module ended so, "" when nothing explains it.
 func reason(p plan, r moduleResult) string {
 	for _, d := range deviations {
-		if (d.plan == "" || d.plan == p.name) && d.module == r.module && d.result == r.result {
+		if (d.plan == "" || d.plan == p.name) && d.module == r.module && d.result == r.result && d.explains(r.complaints) {
 			return d.why
 		}
 	}
-	if r.result == review {
+	if r.result == review && len(r.complaints) == 0 {
 		return pictured + ": " + strings.Join(r.pages(), ", ")
 	}
 	return ""
+}
+
+func (d deviation) explains(all []complaint) bool {
+	return !slices.ContainsFunc(all, func(c complaint) bool { return !slices.Contains(d.conditions, c.source) })
 }

@@ -29,8 +29,14 @@ const (
 type moduleResult struct {
 	module, result string
 	version        string
-	problems       []string // conditions that were not met, compact
+	complaints     []complaint
 	seen           []string // by the browser
+}
+
+// complaint is a condition that was not met, or what else went wrong.
+type complaint struct {
+	source string // the suite's condition; "" for our own
+	text   string // in one line
 }
 
 // planResult is how a plan ended.
@@ -57,8 +63,8 @@ func (w *world) runPlan(ctx context.Context, o options, p plan) (planResult, err
 		begin := time.Now()
 		r := w.runModule(ctx, o, made.ID, m.Module, m.Variant)
 		fmt.Printf("%-18s %2d/%d %-8s %5.1fs  %s\n", p.name, i+1, len(made.Modules), r.result, time.Since(begin).Seconds(), m.Module)
-		for _, line := range r.problems {
-			fmt.Println("      " + line)
+		for _, c := range r.complaints {
+			fmt.Println("      " + c.text)
 		}
 		if o.verbose || r.result == failed || r.result == timeout {
 			fmt.Println("      browser: " + strings.Join(r.seen, " "))
@@ -78,7 +84,7 @@ func (w *world) runModule(ctx context.Context, o options, planID, module string,
 	defer cancel()
 	id, err := w.suite.makeModule(limited, planID, module, variant)
 	if err != nil {
-		out.problems = append(out.problems, "could not start: "+err.Error())
+		out.complain("could not start: " + err.Error())
 		return out
 	}
 	v := w.newVisitor(acts[module])
@@ -87,10 +93,10 @@ func (w *world) runModule(ctx context.Context, o options, planID, module string,
 	switch {
 	case limited.Err() != nil:
 		out.result = timeout
-		out.problems = append(out.problems, "not finished in time; status "+info.Status+"; the browser is at "+v.last)
+		out.complain("not finished in time; status " + info.Status + "; the browser is at " + v.last)
 		_ = w.suite.cancel(context.WithoutCancel(ctx), id)
 	case err != nil:
-		out.problems = append(out.problems, "browser: "+err.Error())
+		out.complain("browser: " + err.Error())
 		_ = w.suite.cancel(context.WithoutCancel(ctx), id)
 	case info.Status == "INTERRUPTED":
 		out.result = failed
@@ -99,10 +105,14 @@ func (w *world) runModule(ctx context.Context, o options, planID, module string,
 	}
 	log, err := w.suite.log(context.WithoutCancel(ctx), id)
 	if err != nil {
-		out.problems = append(out.problems, "no log: "+err.Error())
+		out.complain("no log: " + err.Error())
 	}
-	out.problems = append(out.problems, complaints(log)...)
+	out.complaints = append(out.complaints, complaints(log)...)
 	return out
+}
+
+func (r *moduleResult) complain(text string) {
+	r.complaints = append(r.complaints, complaint{text: text})
 }
 
 // drive plays the person until the module has ended.
@@ -175,12 +185,13 @@ func stamp() string {
 var dull = []string{"_id", "testId", "testOwner", "src", "time", "result", "msg", "requirements", "blockId", "stacktrace", "cause_stacktrace", "config", "baseUrl",
 	"_class", "testName", "http", "testmodule_result"}
 
-// complaints are the entries of a log that say what was not met, each in one line.
-func complaints(log []entry) []string {
-	var out []string
+// complaints are the entries of a log that say what was not met.
+func complaints(log []entry) []complaint {
+	var out []complaint
 	for _, e := range log {
 		result := e.text("result")
-		if result != "FAILURE" && result != "WARNING" && result != "SKIPPED" && result != "INTERRUPTED" && e["error"] == nil {
+		// What ended the module is mostly a failure that stands before it.
+		if !slices.Contains([]string{"FAILURE", "WARNING", "SKIPPED"}, result) && (result != "INTERRUPTED" || len(out) > 0) {
 			continue
 		}
 		var facts []string
@@ -194,7 +205,7 @@ func complaints(log []entry) []string {
 		if len(facts) > 0 {
 			text += " {" + clip(strings.Join(facts, ", "), 700) + "}"
 		}
-		out = append(out, text)
+		out = append(out, complaint{e.text("src"), text})
 	}
 	return out
 }

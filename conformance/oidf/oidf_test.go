@@ -104,3 +104,15 @@ func TestVisitorLogsInAndFinishes(t *testing.T) {
 		}
 	}
 }
+
+// TestDeviationExplainsItsConditionsOnly: another condition that fails in the same module is not excused.
+func TestDeviationExplainsItsConditionsOnly(t *testing.T) {
+	warned := moduleResult{module: "oidcc-scope-profile", result: warning, complaints: []complaint{{"VerifyScopesReturnedInUserInfoClaims", ""}}}
+	if reason(plans[0], warned) == "" {
+		t.Error("an expected warning is not explained")
+	}
+	warned.complaints = append(warned.complaints, complaint{"EnsureHttpStatusCodeIs200", ""})
+	if reason(plans[0], warned) != "" {
+		t.Error("another condition is explained too")
+	}
+}

@@ -87,7 +87,7 @@ func (v *visitor) open(to address) *apptest.Page {
 func (v *visitor) marks() [][2]string {
 	return [][2]string{{"province-" + v.w.person.Province, "login"}, {"person-" + v.w.person.Slug, "province"}, {"consent-allow", "consent"},
 		{"logout-confirm", "logout"}, {"logged-out", "logged-out"}, {"client-logo", "client-logo"}, {"client-policy", "client-policy"},
-		{"client-tos", "client-tos"}, {"form-post", "form-post"}}
+		{"client-tos", "client-tos"}, {"handback-go", "handback"}}
 }
 
 // look notes what a page is.
@@ -134,8 +134,8 @@ func (v *visitor) step(ctx context.Context, p *apptest.Page) (*apptest.Page, err
 		return p.ClickWith("consent-allow", url.Values{"term": {"standing"}}), nil
 	case p.Has("logout-confirm"):
 		return p.Click("logout-confirm"), nil
-	case p.Has("form-post"):
-		return p.Click("form-post"), nil
+	case p.Has("handback-go"):
+		return p.Click("handback-go"), nil
 	}
 	return nil, nil
 }
