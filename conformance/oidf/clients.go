@@ -5,7 +5,10 @@ package main
 import (
 	"crypto/rand"
 	"encoding/json"
+	"errors"
 	"fmt"
+	"net/http"
+	"strings"
 
 	"github.com/hufu-id/hufu/internal/jose"
 )
@@ -30,13 +33,12 @@ type suiteServer struct {
 }
 
 type suiteClient struct {
-	ID       string          `json:"client_id,omitempty"`
-	Name     string          `json:"client_name,omitempty"`
-	Secret   string          `json:"client_secret,omitempty"`
-	Scope    string          `json:"scope,omitempty"`
-	JWKS     json.RawMessage `json:"jwks,omitempty"`
-	DPoP     string          `json:"dpop_signing_alg,omitempty"`
-	HintType string          `json:"hint_type,omitempty"`
+	ID     string          `json:"client_id,omitempty"`
+	Name   string          `json:"client_name,omitempty"`
+	Secret string          `json:"client_secret,omitempty"`
+	Scope  string          `json:"scope,omitempty"`
+	JWKS   json.RawMessage `json:"jwks,omitempty"`
+	DPoP   string          `json:"dpop_signing_alg,omitempty"`
 }
 
 type suiteCert struct {
@@ -68,6 +70,8 @@ type hufuClient struct {
 	JWKSFile     string   `json:"jwks_file,omitempty"`
 	GrantTypes   []string `json:"grant_types"`
 	Scopes       []string `json:"scopes"`
+	Profile      string   `json:"profile,omitempty"`
+	Signed       bool     `json:"require_signed_request_object,omitempty"`
 }
 
 // scopes are what static clients may ask for.
@@ -91,6 +95,13 @@ func (w *world) register(p plan) error {
 			return err
 		}
 		c.ClientPost, err = w.secretClient(p, "post", "client_secret_post")
+	case privateKeys, signedMessage:
+		c.Resource = &suiteService{URL: w.origin + "/userinfo", Method: http.MethodGet}
+		if c.Client, err = w.keyClient(p, "1", "", "private_key_jwt"); err != nil {
+			return err
+		}
+		// The suite adds this query to the second client's address.
+		c.Client2, err = w.keyClient(p, "2", "?dummy1=lorem&dummy2=ipsum", "private_key_jwt")
 	}
 	return err
 }
@@ -110,25 +121,22 @@ func (w *world) secretClient(p plan, suffix, method string) (*suiteClient, error
 	return &suiteClient{ID: e.ID, Secret: secret}, w.write(e.ID+".secret", []byte(secret))
 }
 
-// keyClient makes a client that signs with a key of its own.
-func (w *world) keyClient(p plan, suffix, method string, alg jose.Alg) (hufuClient, *suiteClient, error) {
+// keyClient makes a client of the profile fapi2 that signs with a key of its own.
+func (w *world) keyClient(p plan, suffix, query, method string) (*suiteClient, error) {
 	e := w.entry(p, suffix, method)
-	key, err := jose.GenerateKey(alg)
+	e.RedirectURIs[0] += query
+	e.Profile, e.Signed, e.JWKSFile = "fapi2", p.clients == signedMessage, w.file(e.ID+".jwks")
+	key, err := jose.GenerateKey(jose.ES256)
 	if err != nil {
-		return e, nil, err
+		return nil, err
 	}
-	public, err := key.Public()
-	if err != nil {
-		return e, nil, err
+	public, err1 := key.Public()
+	set, err2 := jose.MarshalJWKS([]jose.JWK{public.WithUse("sig")})
+	private, err3 := jose.MarshalPrivateJWK(key)
+	if err := errors.Join(err1, err2, err3); err != nil {
+		return nil, err
 	}
-	set, err := jose.MarshalJWKS([]jose.JWK{public.WithUse("sig")})
-	if err != nil {
-		return e, nil, err
-	}
-	private, err := jose.MarshalPrivateJWK(key)
-	if err != nil {
-		return e, nil, err
-	}
-	e.JWKSFile = w.file(e.ID + ".jwks")
-	return e, &suiteClient{ID: e.ID, JWKS: json.RawMessage(fmt.Sprintf(`{"keys":[%s]}`, private))}, w.write(e.ID+".jwks", set)
+	w.clients = append(w.clients, e)
+	return &suiteClient{ID: e.ID, Scope: strings.Join(scopes, " "), JWKS: json.RawMessage(fmt.Sprintf(`{"keys":[%s]}`, private)), DPoP: string(key.Alg)},
+		w.write(e.ID+".jwks", set)
 }
