@@ -27,18 +27,20 @@ type suiteConfig struct {
 }
 
 type suiteServer struct {
-	DiscoveryURL string `json:"discoveryUrl"`
-	LoginHint    string `json:"login_hint,omitempty"`
-	ACRValues    string `json:"acr_values,omitempty"`
+	DiscoveryURL string          `json:"discoveryUrl,omitempty"`
+	LoginHint    string          `json:"login_hint,omitempty"`
+	ACRValues    string          `json:"acr_values,omitempty"`
+	JWKS         json.RawMessage `json:"jwks,omitempty"` // private, in plans that test relying parties
 }
 
 type suiteClient struct {
-	ID     string          `json:"client_id,omitempty"`
-	Name   string          `json:"client_name,omitempty"`
-	Secret string          `json:"client_secret,omitempty"`
-	Scope  string          `json:"scope,omitempty"`
-	JWKS   json.RawMessage `json:"jwks,omitempty"`
-	DPoP   string          `json:"dpop_signing_alg,omitempty"`
+	ID       string          `json:"client_id,omitempty"`
+	Name     string          `json:"client_name,omitempty"`
+	Secret   string          `json:"client_secret,omitempty"`
+	Scope    string          `json:"scope,omitempty"`
+	JWKS     json.RawMessage `json:"jwks,omitempty"`
+	DPoP     string          `json:"dpop_signing_alg,omitempty"`
+	Redirect string          `json:"redirect_uri,omitempty"` // in plans that test relying parties
 }
 
 type suiteCert struct {
@@ -95,6 +97,8 @@ func (w *world) register(p plan) error {
 			return err
 		}
 		c.ClientPost, err = w.secretClient(p, "post", "client_secret_post")
+	case relying, relyingBank:
+		err = w.joinSuite(p, c)
 	case privateKeys, signedMessage:
 		c.Resource = &suiteService{URL: w.origin + "/userinfo", Method: http.MethodGet}
 		if c.Client, err = w.keyClient(p, "1", "", "private_key_jwt"); err != nil {
@@ -108,7 +112,7 @@ func (w *world) register(p plan) error {
 
 func (w *world) entry(p plan, suffix, method string) hufuClient {
 	name := words{ZH: "一致性测试", EN: "Conformance suite"}
-	callback := w.suite.base + "/test/a/" + p.alias() + "/callback"
+	callback := w.suite.Base + "/test/a/" + p.alias() + "/callback"
 	return hufuClient{ID: p.alias() + "-" + suffix, Name: name, Service: name, RedirectURIs: []string{callback}, AuthMethod: method,
 		GrantTypes: []string{"authorization_code"}, Scopes: scopes}
 }

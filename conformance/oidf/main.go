@@ -20,6 +20,8 @@ import (
 	"strings"
 	"syscall"
 	"time"
+
+	"github.com/hufu-id/hufu/conformance/oidf/suite"
 )
 
 func main() {
@@ -96,11 +98,11 @@ func run(ctx context.Context, o options) (ok bool, err error) {
 	if err != nil {
 		return false, err
 	}
-	s, err := openSuite(o.suite, o.ca)
+	s, err := suite.Open(o.suite, o.ca)
 	if err != nil {
 		return false, err
 	}
-	if err := s.ready(ctx); err != nil {
+	if err := s.Ready(ctx); err != nil {
 		return false, err
 	}
 	w, err := openWorld(ctx, s, chosen)

@@ -6,6 +6,7 @@ import (
 	"bytes"
 	"context"
 	"encoding/base64"
+	"errors"
 	"fmt"
 	"image"
 	"image/png"
@@ -13,9 +14,11 @@ import (
 	"slices"
 	"strings"
 	"time"
+
+	"github.com/hufu-id/hufu/conformance/oidf/suite"
 )
 
-// Results of a module, as the suite says; timeout is ours.
+// Results of a module, as the suite says; the last two are ours.
 const (
 	passed  = "PASSED"
 	warning = "WARNING"
@@ -23,6 +26,7 @@ const (
 	skipped = "SKIPPED"
 	review  = "REVIEW"
 	timeout = "TIMEOUT"
+	unended = "UNENDED" // waits for what we never do; all went well so far
 )
 
 // moduleResult is how one module ended.
@@ -49,7 +53,10 @@ type planResult struct {
 // runPlan makes a plan in the suite and runs its modules one after another, whatever becomes of each.
 func (w *world) runPlan(ctx context.Context, o options, p plan) (planResult, error) {
 	out := planResult{plan: p}
-	made, err := w.suite.makePlan(ctx, p.plan, p.variant, w.configs[p.name])
+	if err := w.tellKeys(ctx, p); err != nil {
+		return out, err
+	}
+	made, err := w.suite.MakePlan(ctx, p.plan, p.variant, w.configs[p.name])
 	if err != nil {
 		return out, err
 	}
@@ -61,7 +68,7 @@ func (w *world) runPlan(ctx context.Context, o options, p plan) (planResult, err
 			continue
 		}
 		begin := time.Now()
-		r := w.runModule(ctx, o, made.ID, m.Module, m.Variant)
+		r := w.runModule(ctx, o, p, made.ID, m.Module, m.Variant)
 		fmt.Printf("%-18s %2d/%d %-8s %5.1fs  %s\n", p.name, i+1, len(made.Modules), r.result, time.Since(begin).Seconds(), m.Module)
 		for _, c := range r.complaints {
 			fmt.Println("      " + c.text)
@@ -78,34 +85,41 @@ func (w *world) runPlan(ctx context.Context, o options, p plan) (planResult, err
 }
 
 // runModule runs one module to its end or to its time limit.
-func (w *world) runModule(ctx context.Context, o options, planID, module string, variant map[string]string) moduleResult {
+func (w *world) runModule(ctx context.Context, o options, p plan, planID, module string, variant map[string]string) moduleResult {
 	out := moduleResult{module: module, result: failed}
+	if p.province != "" {
+		if err := w.newProvider(ctx); err != nil {
+			out.complain(err.Error())
+			return out
+		}
+	}
 	limited, cancel := context.WithTimeout(ctx, o.limit)
 	defer cancel()
-	id, err := w.suite.makeModule(limited, planID, module, variant)
+	id, err := w.suite.MakeModule(limited, planID, module, variant)
 	if err != nil {
 		out.complain("could not start: " + err.Error())
 		return out
 	}
-	v := w.newVisitor(acts[module])
-	info, err := w.drive(limited, id, module, v)
+	v := w.newVisitor(p, acts[module])
+	info, err := w.drive(limited, p, id, module, v)
 	out.version, out.seen = info.Version, v.all
+	if p.province != "" && err == nil {
+		err = wrongEnd(module, v.act, v.seen)
+	}
+	log, logErr := w.suite.Log(context.WithoutCancel(ctx), id)
 	switch {
 	case limited.Err() != nil:
 		out.result = timeout
 		out.complain("not finished in time; status " + info.Status + "; the browser is at " + v.last)
-		_ = w.suite.cancel(context.WithoutCancel(ctx), id)
-	case err != nil:
-		out.complain("browser: " + err.Error())
-		_ = w.suite.cancel(context.WithoutCancel(ctx), id)
-	case info.Status == "INTERRUPTED":
-		out.result = failed
-	default:
+	case err != nil || logErr != nil:
+		out.complain(fmt.Sprint(errors.Join(err, logErr)))
+	case v.act.unending:
+		out.result = unended
+	case info.Status == "FINISHED":
 		out.result = info.Result
 	}
-	log, err := w.suite.log(context.WithoutCancel(ctx), id)
-	if err != nil {
-		out.complain("no log: " + err.Error())
+	if info.Status != "FINISHED" {
+		_ = w.suite.Cancel(context.WithoutCancel(ctx), id) // a module that runs on would only be in the way
 	}
 	out.complaints = append(out.complaints, complaints(log)...)
 	return out
@@ -116,10 +130,10 @@ func (r *moduleResult) complain(text string) {
 }
 
 // drive plays the person until the module has ended.
-func (w *world) drive(ctx context.Context, id, module string, v *visitor) (info moduleInfo, err error) {
+func (w *world) drive(ctx context.Context, p plan, id, module string, v *visitor) (info suite.Info, err error) {
 	started := false
 	for ; ctx.Err() == nil; time.Sleep(150 * time.Millisecond) {
-		if info, err = w.suite.info(ctx, id); err != nil {
+		if info, err = w.suite.Info(ctx, id); err != nil {
 			return info, err
 		}
 		switch info.Status {
@@ -132,12 +146,24 @@ func (w *world) drive(ctx context.Context, id, module string, v *visitor) (info 
 				if err := w.rotateKeys(ctx); err != nil {
 					return info, err
 				}
-				if err := w.suite.start(ctx, id); err != nil {
+				if err := w.suite.Start(ctx, id); err != nil {
 					return info, err
 				}
 			}
 		case "WAITING":
-			if err := w.browse(ctx, id, v); err != nil {
+			if p.province != "" {
+				// Nobody asks for the visit: the person wants to log in.
+				if v.number <= v.act.again {
+					v.freshBrowser()
+					err = v.visit(ctx, w.login())
+				}
+				if v.act.unending && v.number > 0 {
+					return info, err
+				}
+			} else {
+				err = w.browse(ctx, id, v)
+			}
+			if err != nil {
 				return info, err
 			}
 		}
@@ -147,12 +173,12 @@ func (w *world) drive(ctx context.Context, id, module string, v *visitor) (info 
 
 // browse visits what the suite asks for, and gives it the pictures that it wants as evidence.
 func (w *world) browse(ctx context.Context, id string, v *visitor) error {
-	visits, err := w.suite.visits(ctx, id)
+	visits, err := w.suite.Visits(ctx, id)
 	if err != nil {
 		return nil // the module ended between two questions; the next one says so
 	}
 	for _, to := range visits {
-		if err := w.suite.visited(ctx, id, to.URL); err != nil {
+		if err := w.suite.Visited(ctx, id, to.URL); err != nil {
 			return err
 		}
 		if err := v.visit(ctx, to); err != nil {
@@ -162,12 +188,12 @@ func (w *world) browse(ctx context.Context, id string, v *visitor) error {
 	if !v.shows() {
 		return nil
 	}
-	pictures, err := w.suite.pictures(ctx, id)
+	pictures, err := w.suite.Pictures(ctx, id)
 	if err != nil {
 		return err
 	}
 	for _, p := range pictures {
-		if err := w.suite.upload(ctx, id, p, stamp()); err != nil {
+		if err := w.suite.Upload(ctx, id, p, stamp()); err != nil {
 			return err
 		}
 	}
@@ -186,10 +212,10 @@ var dull = []string{"_id", "testId", "testOwner", "src", "time", "result", "msg"
 	"_class", "testName", "http", "testmodule_result"}
 
 // complaints are the entries of a log that say what was not met.
-func complaints(log []entry) []complaint {
+func complaints(log []suite.Entry) []complaint {
 	var out []complaint
 	for _, e := range log {
-		result := e.text("result")
+		result := e.Text("result")
 		// What ended the module is mostly a failure that stands before it.
 		if !slices.Contains([]string{"FAILURE", "WARNING", "SKIPPED"}, result) && (result != "INTERRUPTED" || len(out) > 0) {
 			continue
@@ -201,11 +227,11 @@ func complaints(log []entry) []complaint {
 			}
 			facts = append(facts, k+"="+clip(fmt.Sprint(e[k]), 240))
 		}
-		text := fmt.Sprintf("%s %s: %s", result, e.text("src"), clip(e.text("msg"), 400))
+		text := fmt.Sprintf("%s %s: %s", result, e.Text("src"), clip(e.Text("msg"), 400))
 		if len(facts) > 0 {
 			text += " {" + clip(strings.Join(facts, ", "), 700) + "}"
 		}
-		out = append(out, complaint{e.text("src"), text})
+		out = append(out, complaint{e.Text("src"), text})
 	}
 	return out
 }

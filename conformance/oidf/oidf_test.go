@@ -13,6 +13,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/hufu-id/hufu/conformance/oidf/suite"
 	"github.com/hufu-id/hufu/internal/apptest"
 )
 
@@ -82,7 +83,7 @@ func TestVisitorLogsInAndFinishes(t *testing.T) {
 	})
 	hufu := httptest.NewServer(ours)
 	defer hufu.Close()
-	w := &world{suite: &suite{base: base, http: theirs.Client()}, http: &http.Transport{}, person: apptest.Person{Slug: "p", Province: "1"}}
+	w := &world{suite: &suite.Suite{Base: base, HTTP: theirs.Client()}, http: &http.Transport{}, person: apptest.Person{Slug: "p", Province: "1"}}
 	for _, c := range []struct {
 		act   act
 		seen  string
@@ -95,8 +96,8 @@ func TestVisitorLogsInAndFinishes(t *testing.T) {
 		{act{look: 1, shows: "login"}, "login", "", true},
 	} {
 		sent = ""
-		v := w.newVisitor(c.act)
-		if err := v.visit(context.Background(), address{URL: hufu.URL + "/authorize"}); err != nil {
+		v := w.newVisitor(plan{}, c.act)
+		if err := v.visit(context.Background(), suite.Address{URL: hufu.URL + "/authorize"}); err != nil {
 			t.Fatal(err)
 		}
 		if got := strings.Join(v.seen, " "); got != c.seen || sent != c.sent || v.shows() != c.shows {

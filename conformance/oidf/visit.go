@@ -12,6 +12,7 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/hufu-id/hufu/conformance/oidf/suite"
 	"github.com/hufu-id/hufu/internal/apptest"
 )
 
@@ -30,6 +31,7 @@ func (noTest) Fatalf(f string, args ...any) { panic(visitError(fmt.Sprintf(f, ar
 // visitor is the person and her browser during one module: one cookie jar.
 type visitor struct {
 	w       *world
+	at      string // the province where she has an account
 	browser *apptest.Browser
 	act     act
 	number  int      // of the visit, from 1
@@ -38,15 +40,28 @@ type visitor struct {
 	last    string   // the last page in words
 }
 
-func (w *world) newVisitor(a act) *visitor {
-	v := &visitor{w: w, act: a, browser: apptest.NewBrowser(noTest{})}
-	v.browser.Use(w.http)
-	v.browser.Header.Set("Accept-Language", "en")
+func (w *world) newVisitor(p plan, a act) *visitor {
+	v := &visitor{w: w, at: w.person.Province, act: a}
+	if p.province != "" {
+		v.at = p.province
+	}
+	v.freshBrowser()
 	return v
 }
 
+// freshBrowser gives her a browser that knows nothing.
+func (v *visitor) freshBrowser() {
+	v.browser = apptest.NewBrowser(noTest{})
+	v.browser.Use(v.w.http)
+	v.browser.Header.Set("Accept-Language", "en")
+	v.browser.StopAt = []string{ourCallback}
+	if v.act.leaves {
+		v.browser.StopAt = append(v.browser.StopAt, v.w.suite.Base)
+	}
+}
+
 // visit opens an address and does what a person would, until a page of the suite, or one on which she stops.
-func (v *visitor) visit(ctx context.Context, to address) (err error) {
+func (v *visitor) visit(ctx context.Context, to suite.Address) (err error) {
 	defer func() {
 		switch r := recover().(type) {
 		case nil:
@@ -71,7 +86,7 @@ func (v *visitor) visit(ctx context.Context, to address) (err error) {
 }
 
 // open sends the first request. The suite's authorization request by POST is its query as a form.
-func (v *visitor) open(to address) *apptest.Page {
+func (v *visitor) open(to suite.Address) *apptest.Page {
 	base, query, _ := strings.Cut(to.URL, "?")
 	if to.Method != http.MethodPost {
 		return v.browser.Get(to.URL)
@@ -85,7 +100,7 @@ func (v *visitor) open(to address) *apptest.Page {
 
 // Elements by which the person finds her way, and how we call the pages that have them.
 func (v *visitor) marks() [][2]string {
-	return [][2]string{{"province-" + v.w.person.Province, "login"}, {"person-" + v.w.person.Slug, "province"}, {"consent-allow", "consent"},
+	return [][2]string{{"province-" + v.at, "login"}, {"person-" + v.w.person.Slug, "province"}, {"consent-allow", "consent"},
 		{"logout-confirm", "logout"}, {"logged-out", "logged-out"}, {"client-logo", "client-logo"}, {"client-policy", "client-policy"},
 		{"client-tos", "client-tos"}, {"handback-go", "handback"}}
 }
@@ -94,6 +109,8 @@ func (v *visitor) marks() [][2]string {
 func (v *visitor) look(p *apptest.Page) {
 	before := len(v.seen)
 	switch {
+	case p.Status == 0: // where the browser stops
+		v.seen = append(v.seen, "done")
 	case v.ofSuite(p):
 		v.seen = append(v.seen, "suite")
 	case p.Has("problem"):
@@ -113,18 +130,20 @@ func (v *visitor) look(p *apptest.Page) {
 }
 
 func (v *visitor) ofSuite(p *apptest.Page) bool {
-	return strings.HasPrefix(p.URL.String(), v.w.suite.base+"/")
+	return strings.HasPrefix(p.URL.String(), v.w.suite.Base+"/")
 }
 
 // step is what the person does on a page; nil when she stops there.
 func (v *visitor) step(ctx context.Context, p *apptest.Page) (*apptest.Page, error) {
 	switch {
+	case p.Status == 0:
+		return nil, nil
 	case v.ofSuite(p):
 		return nil, v.finish(ctx, p)
-	case v.number <= v.act.look && p.Has("province-"+v.w.person.Province):
+	case v.number <= v.act.look && p.Has("province-"+v.at):
 		return nil, nil
-	case p.Has("province-" + v.w.person.Province):
-		return p.Click("province-" + v.w.person.Province), nil
+	case p.Has("province-" + v.at):
+		return p.Click("province-" + v.at), nil
 	case p.Has("person-" + v.w.person.Slug):
 		return p.Click("person-" + v.w.person.Slug), nil
 	case p.Has("consent-deny") && v.act.deny:
@@ -162,7 +181,7 @@ func (v *visitor) finish(ctx context.Context, p *apptest.Page) error {
 		return err
 	}
 	req.Header.Set("Content-Type", "text/plain")
-	res, err := v.w.suite.http.Do(req)
+	res, err := v.w.suite.HTTP.Do(req)
 	if err == nil {
 		err = res.Body.Close()
 	}

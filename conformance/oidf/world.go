@@ -17,6 +17,7 @@ import (
 	"syscall"
 	"time"
 
+	"github.com/hufu-id/hufu/conformance/oidf/suite"
 	"github.com/hufu-id/hufu/federation"
 	"github.com/hufu-id/hufu/federation/province"
 	"github.com/hufu-id/hufu/internal/apptest"
@@ -26,7 +27,7 @@ import (
 
 // world is a national server that serves as in production, with the sample provinces behind it and the plans' clients registered.
 type world struct {
-	suite     *suite
+	suite     *suite.Suite
 	dir       string
 	binary    string
 	origin    string
@@ -45,7 +46,7 @@ type world struct {
 const somebody = "wang-jianguo"
 
 // openWorld builds hufu and starts it with what the plans need.
-func openWorld(ctx context.Context, s *suite, chosen []plan) (w *world, err error) {
+func openWorld(ctx context.Context, s *suite.Suite, chosen []plan) (w *world, err error) {
 	w = &world{suite: s, configs: map[string]*suiteConfig{}}
 	defer func() {
 		if err != nil {
@@ -58,7 +59,7 @@ func openWorld(ctx context.Context, s *suite, chosen []plan) (w *world, err erro
 	if w.authority, err = newAuthority(); err != nil {
 		return w, err
 	}
-	pool := s.pool.Clone()
+	pool := s.Pool.Clone()
 	pool.AddCert(w.authority.cert)
 	w.http = &http.Transport{TLSClientConfig: &tls.Config{RootCAs: pool}}
 	w.binary = filepath.Join(w.dir, "hufu")
@@ -79,6 +80,9 @@ func openWorld(ctx context.Context, s *suite, chosen []plan) (w *world, err erro
 		}
 	}
 	if err := w.configure(); err != nil {
+		return w, err
+	}
+	if err := w.hufu(ctx, "migrate"); err != nil {
 		return w, err
 	}
 	return w, w.serve(ctx)
@@ -147,7 +151,7 @@ func (w *world) configure() error {
 	}
 	for name, content := range map[string][]byte{"hufu.yaml": config, "kek": []byte(kek), "server.pem": cert, "server.key": key,
 		// What the server trusts when it asks: the provinces, and the suite in the role of a client.
-		"trusted.pem": append(w.authority.pem(), w.suite.ca...)} {
+		"trusted.pem": append(w.authority.pem(), w.suite.CA...)} {
 		if err := w.write(name, content); err != nil {
 			return err
 		}
@@ -165,10 +169,7 @@ func (w *world) hufu(ctx context.Context, args ...string) error {
 }
 
 func (w *world) serve(ctx context.Context) error {
-	if err := w.hufu(ctx, "migrate"); err != nil {
-		return err
-	}
-	log, err := os.Create(w.file("serve.log"))
+	log, err := os.OpenFile(w.file("serve.log"), os.O_CREATE|os.O_APPEND|os.O_WRONLY, 0o600)
 	if err != nil {
 		return err
 	}
@@ -200,12 +201,20 @@ func (w *world) serverLog(last int) string {
 	return string(raw[max(0, len(raw)-last):])
 }
 
+// stop ends the server as an operator does.
+func (w *world) stop() error {
+	if w.server == nil || w.server.Process == nil {
+		return nil
+	}
+	_ = w.server.Process.Signal(syscall.SIGTERM) // an error means that it has ended
+	err := w.server.Wait()
+	w.server = nil
+	return err
+}
+
 func (w *world) close() {
-	if w.server != nil && w.server.Process != nil {
-		_ = w.server.Process.Signal(syscall.SIGTERM)
-		if err := w.server.Wait(); err != nil {
-			fmt.Fprintf(os.Stderr, "oidf: hufu serve stopped badly: %v\n%s\n", err, w.serverLog(2000))
-		}
+	if err := w.stop(); err != nil {
+		fmt.Fprintf(os.Stderr, "oidf: hufu serve stopped badly: %v\n%s\n", err, w.serverLog(2000))
 	}
 	for _, p := range w.provinces {
 		p.Close()

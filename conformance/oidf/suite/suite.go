@@ -1,6 +1,7 @@
 //go:build conformance
 
-package main
+// Package suite speaks to a running conformance suite of the OpenID Foundation over its REST API.
+package suite
 
 import (
 	"bytes"
@@ -17,35 +18,36 @@ import (
 	"time"
 )
 
-// suite is a running conformance suite. It runs for developers, so its API asks for no login.
-type suite struct {
-	base string // without a slash at the end
-	ca   []byte // PEM
-	pool *x509.CertPool
-	http *http.Client
+// Suite is a running conformance suite. It runs for developers, so its API asks for no login.
+type Suite struct {
+	Base string         // its address, without a slash at the end
+	CA   []byte         // certificate authority of its TLS, PEM
+	Pool *x509.CertPool // the same
+	HTTP *http.Client
 }
 
 // maxAnswer bounds an answer: logs of long modules are a few MiB.
 const maxAnswer = 64 << 20
 
-func openSuite(address, caFile string) (*suite, error) {
-	s := &suite{base: strings.TrimSuffix(address, "/"), pool: x509.NewCertPool()}
+// Open prepares for a suite; it asks nothing yet.
+func Open(address, caFile string) (*Suite, error) {
+	s := &Suite{Base: strings.TrimSuffix(address, "/"), Pool: x509.NewCertPool()}
 	if caFile != "" {
 		var err error
-		if s.ca, err = os.ReadFile(caFile); err != nil {
+		if s.CA, err = os.ReadFile(caFile); err != nil {
 			return nil, err
 		}
-		if !s.pool.AppendCertsFromPEM(s.ca) {
+		if !s.Pool.AppendCertsFromPEM(s.CA) {
 			return nil, fmt.Errorf("%s has no certificate", caFile)
 		}
 	}
-	s.http = &http.Client{Timeout: time.Minute, Transport: &http.Transport{TLSClientConfig: &tls.Config{RootCAs: s.pool}}}
+	s.HTTP = &http.Client{Timeout: time.Minute, Transport: &http.Transport{TLSClientConfig: &tls.Config{RootCAs: s.Pool}}}
 	return s, nil
 }
 
 // call sends one request to the API. body is JSON, or the text of an upload.
-func (s *suite) call(ctx context.Context, method, path string, query url.Values, body []byte, into any) error {
-	address := s.base + "/api/" + path
+func (s *Suite) call(ctx context.Context, method, path string, query url.Values, body []byte, into any) error {
+	address := s.Base + "/api/" + path
 	if len(query) > 0 {
 		address += "?" + query.Encode()
 	}
@@ -54,7 +56,7 @@ func (s *suite) call(ctx context.Context, method, path string, query url.Values,
 		return err
 	}
 	req.Header.Set("Content-Type", "application/json")
-	res, err := s.http.Do(req)
+	res, err := s.HTTP.Do(req)
 	if err != nil {
 		return err
 	}
@@ -72,8 +74,8 @@ func (s *suite) call(ctx context.Context, method, path string, query url.Values,
 	return json.Unmarshal(raw, into)
 }
 
-// ready waits for the suite: it may have been started a moment ago.
-func (s *suite) ready(ctx context.Context) error {
+// Ready waits for the suite: it may have been started a moment ago.
+func (s *Suite) Ready(ctx context.Context) error {
 	var err error
 	for range 60 {
 		if err = s.call(ctx, http.MethodGet, "plan", url.Values{"length": {"1"}}, nil, nil); err == nil || ctx.Err() != nil {
@@ -84,8 +86,8 @@ func (s *suite) ready(ctx context.Context) error {
 	return fmt.Errorf("the suite doesn't get ready: %w", err)
 }
 
-// madePlan is a plan as the suite made it.
-type madePlan struct {
+// Plan is a plan as the suite made it.
+type Plan struct {
 	ID      string `json:"id"`
 	Modules []struct {
 		Module  string            `json:"testModule"`
@@ -93,7 +95,8 @@ type madePlan struct {
 	} `json:"modules"`
 }
 
-func (s *suite) makePlan(ctx context.Context, name string, variant map[string]string, config any) (p madePlan, err error) {
+// MakePlan makes a plan in a variant.
+func (s *Suite) MakePlan(ctx context.Context, name string, variant map[string]string, config any) (p Plan, err error) {
 	body, err1 := json.Marshal(config)
 	kind, err2 := json.Marshal(variant)
 	if err1 != nil || err2 != nil {
@@ -107,8 +110,8 @@ func (s *suite) makePlan(ctx context.Context, name string, variant map[string]st
 	return p, err
 }
 
-// makeModule makes an instance of a module, which starts by itself.
-func (s *suite) makeModule(ctx context.Context, planID, module string, variant map[string]string) (id string, err error) {
+// MakeModule makes an instance of a module, which starts by itself.
+func (s *Suite) MakeModule(ctx context.Context, planID, module string, variant map[string]string) (id string, err error) {
 	kind, err := json.Marshal(variant)
 	if err != nil {
 		return "", err
@@ -124,76 +127,82 @@ func (s *suite) makeModule(ctx context.Context, planID, module string, variant m
 	return made.ID, err
 }
 
-// moduleInfo is where an instance stands.
-type moduleInfo struct {
+// Info is where an instance stands.
+type Info struct {
 	Status  string `json:"status"`
 	Result  string `json:"result"`
 	Version string `json:"version"`
 }
 
-func (s *suite) info(ctx context.Context, id string) (i moduleInfo, err error) {
+// Info asks where an instance stands.
+func (s *Suite) Info(ctx context.Context, id string) (i Info, err error) {
 	err = s.call(ctx, http.MethodGet, "info/"+id, nil, nil, &i)
 	return i, err
 }
 
-// address is one that the browser shall visit.
-type address struct {
+// Address is one that the browser shall visit.
+type Address struct {
 	URL    string `json:"url"`
 	Method string `json:"method"`
 }
 
-// visits are the addresses that wait for the browser.
-func (s *suite) visits(ctx context.Context, id string) ([]address, error) {
+// Visits are the addresses that wait for the browser.
+func (s *Suite) Visits(ctx context.Context, id string) ([]Address, error) {
 	var answer struct {
 		Browser struct {
-			URLs []address `json:"urlsWithMethod"`
+			URLs []Address `json:"urlsWithMethod"`
 		} `json:"browser"`
 	}
 	err := s.call(ctx, http.MethodGet, "runner/"+id, nil, nil, &answer)
 	return answer.Browser.URLs, err
 }
 
-func (s *suite) visited(ctx context.Context, id, address string) error {
+// Visited tells the suite that the browser went there.
+func (s *Suite) Visited(ctx context.Context, id, address string) error {
 	return s.call(ctx, http.MethodPost, "runner/browser/"+id+"/visit", url.Values{"url": {address}}, nil, nil)
 }
 
-// start starts a module that waits for it: the one for which somebody must rotate keys first.
-func (s *suite) start(ctx context.Context, id string) error {
+// Start starts a module that waits for it: the one for which somebody must rotate keys first.
+func (s *Suite) Start(ctx context.Context, id string) error {
 	return s.call(ctx, http.MethodPost, "runner/"+id, nil, nil, nil)
 }
 
-func (s *suite) cancel(ctx context.Context, id string) error {
+// Cancel ends a module.
+func (s *Suite) Cancel(ctx context.Context, id string) error {
 	return s.call(ctx, http.MethodDelete, "runner/"+id, nil, nil, nil)
 }
 
-// entry is one line of a module's log.
-type entry map[string]any
+// Entry is one line of a module's log.
+type Entry map[string]any
 
-func (e entry) text(key string) string {
+// Text is a member that is a string, or "".
+func (e Entry) Text(key string) string {
 	s, _ := e[key].(string)
 	return s
 }
 
-func (s *suite) log(ctx context.Context, id string) (entries []entry, err error) {
+// Log reads what a module did.
+func (s *Suite) Log(ctx context.Context, id string) (entries []Entry, err error) {
 	err = s.call(ctx, http.MethodGet, "log/"+id, nil, nil, &entries)
 	return entries, err
 }
 
-// pictures are the placeholders of a module that still wait for a picture.
-func (s *suite) pictures(ctx context.Context, id string) ([]string, error) {
-	var entries []entry
+// Pictures are the placeholders of a module that still wait for a picture.
+func (s *Suite) Pictures(ctx context.Context, id string) ([]string, error) {
+	var entries []Entry
 	if err := s.call(ctx, http.MethodGet, "log/"+id+"/images", nil, nil, &entries); err != nil {
 		return nil, err
 	}
 	var out []string
 	for _, e := range entries {
-		if p := e.text("upload"); p != "" {
+		if p := e.Text("upload"); p != "" {
 			out = append(out, p)
 		}
 	}
 	return out, nil
 }
 
-func (s *suite) upload(ctx context.Context, id, placeholder, dataURL string) error {
+// Upload hands in a picture, as a data URL.
+func (s *Suite) Upload(ctx context.Context, id, placeholder, dataURL string) error {
 	return s.call(ctx, http.MethodPost, "log/"+id+"/images/"+url.PathEscape(placeholder), nil, []byte(dataURL), nil)
 }
