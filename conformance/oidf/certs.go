@@ -59,11 +59,17 @@ func (a *authority) server() (tls.Certificate, error) {
 	return a.issue(t)
 }
 
-// client issues a certificate for a client.
-func (a *authority) client(name string) (tls.Certificate, error) {
+// clientTemplate is for the certificate of a client.
+func clientTemplate(name string) *x509.Certificate {
 	t := template(name)
-	t.ExtKeyUsage = []x509.ExtKeyUsage{x509.ExtKeyUsageClientAuth}
-	return a.issue(t)
+	t.DNSNames, t.ExtKeyUsage = []string{name}, []x509.ExtKeyUsage{x509.ExtKeyUsageClientAuth}
+	return t
+}
+
+// selfSigned makes a certificate for a key, by itself.
+func selfSigned(t *x509.Certificate, key crypto.Signer) (tls.Certificate, error) {
+	der, err := x509.CreateCertificate(rand.Reader, t, t, key.Public(), key)
+	return tls.Certificate{Certificate: [][]byte{der}, PrivateKey: key}, err
 }
 
 func (a *authority) pem() []byte {

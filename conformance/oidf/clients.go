@@ -4,6 +4,7 @@ package main
 
 import (
 	"crypto/rand"
+	"crypto/tls"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -37,6 +38,7 @@ type suiteClient struct {
 	ID       string          `json:"client_id,omitempty"`
 	Name     string          `json:"client_name,omitempty"`
 	Secret   string          `json:"client_secret,omitempty"`
+	Token    string          `json:"initial_access_token,omitempty"`
 	Scope    string          `json:"scope,omitempty"`
 	JWKS     json.RawMessage `json:"jwks,omitempty"`
 	DPoP     string          `json:"dpop_signing_alg,omitempty"`
@@ -73,6 +75,7 @@ type hufuClient struct {
 	GrantTypes   []string `json:"grant_types"`
 	Scopes       []string `json:"scopes"`
 	Profile      string   `json:"profile,omitempty"`
+	SANDNS       string   `json:"tls_client_auth_san_dns,omitempty"`
 	Signed       bool     `json:"require_signed_request_object,omitempty"`
 }
 
@@ -99,13 +102,16 @@ func (w *world) register(p plan) error {
 		c.ClientPost, err = w.secretClient(p, "post", "client_secret_post")
 	case relying, relyingBank:
 		err = w.joinSuite(p, c)
-	case privateKeys, signedMessage:
+	case privateKeys, signedMessage, certificates:
 		c.Resource = &suiteService{URL: w.origin + "/userinfo", Method: http.MethodGet}
-		if c.Client, err = w.keyClient(p, "1", "", "private_key_jwt"); err != nil {
+		if p.clients == certificates {
+			c.Resource.URL = w.mtls.origin + "/userinfo"
+			return w.certificateClients(p, c)
+		}
+		if c.Client, err = w.keyClient(p, w.entry(p, "1", "private_key_jwt")); err != nil {
 			return err
 		}
-		// The suite adds this query to the second client's address.
-		c.Client2, err = w.keyClient(p, "2", "?dummy1=lorem&dummy2=ipsum", "private_key_jwt")
+		c.Client2, err = w.keyClient(p, w.entry(p, "2", "private_key_jwt"))
 	}
 	return err
 }
@@ -113,6 +119,9 @@ func (w *world) register(p plan) error {
 func (w *world) entry(p plan, suffix, method string) hufuClient {
 	name := words{ZH: "一致性测试", EN: "Conformance suite"}
 	callback := w.suite.Base + "/test/a/" + p.alias() + "/callback"
+	if suffix == "2" && strings.HasPrefix(p.plan, "fapi2-") {
+		callback += "?dummy1=lorem&dummy2=ipsum" // the suite wants the query to come back
+	}
 	return hufuClient{ID: p.alias() + "-" + suffix, Name: name, Service: name, RedirectURIs: []string{callback}, AuthMethod: method,
 		GrantTypes: []string{"authorization_code"}, Scopes: scopes}
 }
@@ -125,10 +134,8 @@ func (w *world) secretClient(p plan, suffix, method string) (*suiteClient, error
 	return &suiteClient{ID: e.ID, Secret: secret}, w.write(e.ID+".secret", []byte(secret))
 }
 
-// keyClient makes a client of the profile fapi2 that signs with a key of its own.
-func (w *world) keyClient(p plan, suffix, query, method string) (*suiteClient, error) {
-	e := w.entry(p, suffix, method)
-	e.RedirectURIs[0] += query
+// keyClient registers a client of the profile fapi2 with a key of its own.
+func (w *world) keyClient(p plan, e hufuClient) (*suiteClient, error) {
 	e.Profile, e.Signed, e.JWKSFile = "fapi2", p.clients == signedMessage, w.file(e.ID+".jwks")
 	key, err := jose.GenerateKey(jose.ES256)
 	if err != nil {
@@ -143,4 +150,50 @@ func (w *world) keyClient(p plan, suffix, query, method string) (*suiteClient, e
 	w.clients = append(w.clients, e)
 	return &suiteClient{ID: e.ID, Scope: strings.Join(scopes, " "), JWKS: json.RawMessage(fmt.Sprintf(`{"keys":[%s]}`, private)), DPoP: string(key.Alg)},
 		w.write(e.ID+".jwks", set)
+}
+
+// certificateClients registers two clients with TLS certificates: one whose authority we trust, one that signed its own.
+func (w *world) certificateClients(p plan, c *suiteConfig) error {
+	known, own := w.entry(p, "1", "tls_client_auth"), w.entry(p, "2", "self_signed_tls_client_auth")
+	known.SANDNS = "client.hufu.test"
+	template := clientTemplate(known.SANDNS)
+	issued, err := w.authority.issue(template)
+	if err != nil {
+		return err
+	}
+	if c.Client, err = w.keyClient(p, known); err != nil {
+		return err
+	}
+	if c.MTLS, err = suiteCertOf(issued, w.authority.pem()); err != nil {
+		return err
+	}
+	if c.Client2, err = w.keyClient(p, own); err != nil {
+		return err
+	}
+	key, err := jose.ParsePrivateJWK(onlyKey(c.Client2.JWKS))
+	if err != nil {
+		return err
+	}
+	signed, err := selfSigned(clientTemplate("other.hufu.test"), key.Key)
+	if err != nil {
+		return err
+	}
+	c.MTLS2, err = suiteCertOf(signed, nil)
+	return err
+}
+
+// onlyKey is the key of a set of one.
+func onlyKey(set json.RawMessage) json.RawMessage {
+	var keys struct {
+		Keys []json.RawMessage `json:"keys"`
+	}
+	if json.Unmarshal(set, &keys) != nil || len(keys.Keys) != 1 {
+		return nil
+	}
+	return keys.Keys[0]
+}
+
+func suiteCertOf(c tls.Certificate, ca []byte) (*suiteCert, error) {
+	cert, key, err := pemOf(c)
+	return &suiteCert{Cert: string(cert), Key: string(key), CA: string(ca)}, err
 }

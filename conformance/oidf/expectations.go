@@ -32,6 +32,8 @@ var acts = map[string]act{
 	"oidcc-registration-logo-uri":                                             {look: 1, shows: "client-logo"},
 	"oidcc-registration-policy-uri":                                           {look: 1, shows: "client-policy"},
 	"oidcc-registration-tos-uri":                                              {look: 1, shows: "client-tos"},
+	"oidcc-rp-initiated-logout-bad-post-logout-redirect-uri":                  {shows: "logout-stray"},
+	"oidcc-rp-initiated-logout-query-added-to-post-logout-redirect-uri":       {shows: "logout-stray"},
 	"oidcc-rp-initiated-logout-no-id-token-hint":                              {shows: "logged-out"},
 	"oidcc-rp-initiated-logout-no-params":                                     {shows: "logged-out"},
 	"oidcc-rp-initiated-logout-only-state":                                    {shows: "logged-out"},

@@ -247,7 +247,7 @@ func clip(s string, limit int) string {
 // rotateKeys makes a new key sign, as an operator would.
 func (w *world) rotateKeys(ctx context.Context) error {
 	for range 2 {
-		if err := w.hufu(ctx, "keys", "rotate", idTokenPurpose, "--yes", "--force"); err != nil {
+		if _, err := w.hufu(ctx, "keys", "rotate", idTokenPurpose, "--yes", "--force"); err != nil {
 			return err
 		}
 	}

@@ -71,6 +71,9 @@ var plans = []plan{
 		"sender_constrain", "dpop", "fapi_client_type", "oidc", "authorization_request_type", "simple"), 22, relyingBank, "130000"},
 }
 
+// registers says whether the plan's clients register themselves.
+func (p plan) registers() bool { return p.clients == dynamic }
+
 // variantText is the variant in one line.
 func (p plan) variantText() string {
 	var out []string

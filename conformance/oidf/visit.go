@@ -101,7 +101,7 @@ func (v *visitor) open(to suite.Address) *apptest.Page {
 // Elements by which the person finds her way, and how we call the pages that have them.
 func (v *visitor) marks() [][2]string {
 	return [][2]string{{"province-" + v.at, "login"}, {"person-" + v.w.person.Slug, "province"}, {"consent-allow", "consent"},
-		{"logout-confirm", "logout"}, {"logged-out", "logged-out"}, {"client-logo", "client-logo"}, {"client-policy", "client-policy"},
+		{"logout-confirm", "logout"}, {"logout-stray", "logout-stray"}, {"logged-out", "logged-out"}, {"client-logo", "client-logo"}, {"client-policy", "client-policy"},
 		{"client-tos", "client-tos"}, {"handback-go", "handback"}}
 }
 

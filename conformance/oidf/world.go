@@ -13,6 +13,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strings"
 	"syscall"
 	"time"
@@ -30,8 +31,8 @@ type world struct {
 	suite     *suite.Suite
 	dir       string
 	binary    string
-	origin    string
-	listen    string
+	door           // the server's
+	mtls      door // for clients with certificates
 	authority *authority
 	provinces []*httptest.Server
 	entries   []map[string]any // the provinces in our configuration
@@ -40,6 +41,14 @@ type world struct {
 	configs   map[string]*suiteConfig
 	server    *exec.Cmd
 	http      *http.Transport
+}
+
+// door is an address of the server.
+type door struct{ origin, listen string }
+
+func newDoor() (door, error) {
+	port, err := apptest.FreePort()
+	return door{fmt.Sprintf("https://localhost:%d", port), fmt.Sprintf("127.0.0.1:%d", port)}, err
 }
 
 // somebody is who logs in: an account with the highest level.
@@ -66,11 +75,12 @@ func openWorld(ctx context.Context, s *suite.Suite, chosen []plan) (w *world, er
 	if out, err := exec.CommandContext(ctx, "go", "build", "-o", w.binary, "github.com/hufu-id/hufu/cmd/hufu").CombinedOutput(); err != nil {
 		return w, fmt.Errorf("go build ./cmd/hufu: %w\n%s", err, out)
 	}
-	port, err := apptest.FreePort()
-	if err != nil {
+	if w.door, err = newDoor(); err != nil {
 		return w, err
 	}
-	w.listen, w.origin = fmt.Sprintf("127.0.0.1:%d", port), fmt.Sprintf("https://localhost:%d", port)
+	if w.mtls, err = newDoor(); err != nil {
+		return w, err
+	}
 	if err := w.openProvinces(); err != nil {
 		return w, err
 	}
@@ -79,10 +89,13 @@ func openWorld(ctx context.Context, s *suite.Suite, chosen []plan) (w *world, er
 			return w, err
 		}
 	}
-	if err := w.configure(); err != nil {
+	if err := w.configure(chosen); err != nil {
 		return w, err
 	}
-	if err := w.hufu(ctx, "migrate"); err != nil {
+	if _, err := w.hufu(ctx, "migrate"); err != nil {
+		return w, err
+	}
+	if err := w.letRegister(ctx, chosen); err != nil {
 		return w, err
 	}
 	return w, w.serve(ctx)
@@ -128,15 +141,23 @@ func (w *world) openProvinces() error {
 }
 
 // configure writes the configuration of serve and the files that it names. JSON is YAML too.
-func (w *world) configure() error {
-	config, err := json.Marshal(map[string]any{
+func (w *world) configure(chosen []plan) error {
+	settings := map[string]any{
 		"origin": w.origin, "listen": w.listen, "database": "sqlite:" + w.file("hufu.db"), "kek_file": w.file("kek"), "sandbox": true,
 		"tls": map[string]string{"cert_file": w.file("server.pem"), "key_file": w.file("server.key")},
 		// The suite and the provinces are on this machine.
 		"allow_networks": []string{"127.0.0.0/8", "::1/128"},
 		"provinces":      w.entries,
 		"clients":        w.clients,
-	})
+	}
+	if slices.ContainsFunc(chosen, plan.registers) {
+		settings["client_registration"] = map[string]any{"mode": "token", "scopes": scopes}
+	}
+	if slices.ContainsFunc(chosen, func(p plan) bool { return p.clients == certificates }) {
+		settings["mtls"] = map[string]any{"listen": w.mtls.listen, "origin": w.mtls.origin, "cert_file": w.file("server.pem"), "key_file": w.file("server.key"),
+			"client_ca_files": []string{w.file("clients.pem")}}
+	}
+	config, err := json.Marshal(settings)
 	if err != nil {
 		return err
 	}
@@ -149,7 +170,7 @@ func (w *world) configure() error {
 	if err != nil {
 		return err
 	}
-	for name, content := range map[string][]byte{"hufu.yaml": config, "kek": []byte(kek), "server.pem": cert, "server.key": key,
+	for name, content := range map[string][]byte{"hufu.yaml": config, "kek": []byte(kek), "server.pem": cert, "server.key": key, "clients.pem": w.authority.pem(),
 		// What the server trusts when it asks: the provinces, and the suite in the role of a client.
 		"trusted.pem": append(w.authority.pem(), w.suite.CA...)} {
 		if err := w.write(name, content); err != nil {
@@ -160,10 +181,28 @@ func (w *world) configure() error {
 }
 
 // hufu runs a command of hufu to its end.
-func (w *world) hufu(ctx context.Context, args ...string) error {
-	cmd := exec.CommandContext(ctx, w.binary, append(args, "--config", w.file("hufu.yaml"))...)
-	if out, err := cmd.CombinedOutput(); err != nil {
-		return fmt.Errorf("hufu %s: %w\n%s", strings.Join(args, " "), err, out)
+func (w *world) hufu(ctx context.Context, args ...string) (said string, err error) {
+	out, err := exec.CommandContext(ctx, w.binary, append(args, "--config", w.file("hufu.yaml"))...).CombinedOutput()
+	if err != nil {
+		err = fmt.Errorf("hufu %s: %w\n%s", strings.Join(args, " "), err, out)
+	}
+	return string(out), err
+}
+
+// letRegister gives the suite a token with which its clients may register themselves.
+func (w *world) letRegister(ctx context.Context, chosen []plan) error {
+	if !slices.ContainsFunc(chosen, plan.registers) {
+		return nil
+	}
+	said, err := w.hufu(ctx, "client", "initial-token", "--uses", "10000")
+	if err != nil {
+		return err
+	}
+	token, _, _ := strings.Cut(said, "\n")
+	for _, p := range chosen {
+		if p.registers() {
+			w.configs[p.name].Client.Token, w.configs[p.name].Client2.Token = token, token
+		}
 	}
 	return nil
 }
