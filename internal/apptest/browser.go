@@ -7,7 +7,6 @@ import (
 	"net/http/cookiejar"
 	"net/url"
 	"strings"
-	"testing"
 	"time"
 
 	"golang.org/x/net/html"
@@ -19,6 +18,13 @@ const maxPage = 4 << 20
 // maxHops bounds a chain of redirects; the longest of a login is five.
 const maxHops = 15
 
+// T is what the browser needs of a test. A program that isn't one brings its own, whose Fatal and Fatalf don't return.
+type T interface {
+	Helper()
+	Fatal(args ...any)
+	Fatalf(format string, args ...any)
+}
+
 // Browser is a plain HTTP client that behaves as a person without JavaScript: a cookie jar, redirects, links and forms by control id.
 // It sends neither Origin nor Sec-Fetch-Site, so that the form token alone must protect the forms it submits. One goroutine at a time.
 type Browser struct {
@@ -28,12 +34,12 @@ type Browser struct {
 	// Header is sent with every request, such as Accept-Language.
 	Header http.Header
 
-	t      testing.TB
+	t      T
 	client *http.Client
 }
 
 // NewBrowser returns a browser with an empty cookie jar.
-func NewBrowser(t testing.TB) *Browser {
+func NewBrowser(t T) *Browser {
 	jar, err := cookiejar.New(nil)
 	if err != nil {
 		t.Fatal(err)

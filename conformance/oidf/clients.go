@@ -1,0 +1,199 @@
+//go:build conformance
+
+package main
+
+import (
+	"crypto/rand"
+	"crypto/tls"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"net/http"
+	"strings"
+
+	"github.com/hufu-id/hufu/internal/jose"
+)
+
+// suiteConfig is a plan's configuration in the suite's words.
+type suiteConfig struct {
+	Alias       string        `json:"alias"`
+	Description string        `json:"description"`
+	Server      suiteServer   `json:"server"`
+	Client      *suiteClient  `json:"client,omitempty"`
+	Client2     *suiteClient  `json:"client2,omitempty"`
+	ClientPost  *suiteClient  `json:"client_secret_post,omitempty"`
+	MTLS        *suiteCert    `json:"mtls,omitempty"`
+	MTLS2       *suiteCert    `json:"mtls2,omitempty"`
+	Resource    *suiteService `json:"resource,omitempty"`
+}
+
+type suiteServer struct {
+	DiscoveryURL string          `json:"discoveryUrl,omitempty"`
+	LoginHint    string          `json:"login_hint,omitempty"`
+	ACRValues    string          `json:"acr_values,omitempty"`
+	JWKS         json.RawMessage `json:"jwks,omitempty"` // private, in plans that test relying parties
+}
+
+type suiteClient struct {
+	ID       string          `json:"client_id,omitempty"`
+	Name     string          `json:"client_name,omitempty"`
+	Secret   string          `json:"client_secret,omitempty"`
+	Token    string          `json:"initial_access_token,omitempty"`
+	Scope    string          `json:"scope,omitempty"`
+	JWKS     json.RawMessage `json:"jwks,omitempty"`
+	DPoP     string          `json:"dpop_signing_alg,omitempty"`
+	Redirect string          `json:"redirect_uri,omitempty"` // in plans that test relying parties
+}
+
+type suiteCert struct {
+	Cert string `json:"cert"`
+	Key  string `json:"key"`
+	CA   string `json:"ca,omitempty"`
+}
+
+type suiteService struct {
+	URL    string `json:"resourceUrl"`
+	Method string `json:"resourceMethod,omitempty"`
+}
+
+// words is a text for people in two languages, as the configuration has it.
+type words struct {
+	ZH string `json:"zh"`
+	EN string `json:"en"`
+}
+
+// hufuClient is an entry under clients in our configuration. JSON is YAML too.
+type hufuClient struct {
+	ID           string   `json:"id"`
+	Name         words    `json:"name"`
+	Service      words    `json:"service"`
+	RedirectURIs []string `json:"redirect_uris"`
+	AfterLogout  []string `json:"post_logout_redirect_uris,omitempty"`
+	AuthMethod   string   `json:"auth_method"`
+	SecretFile   string   `json:"secret_file,omitempty"`
+	JWKSFile     string   `json:"jwks_file,omitempty"`
+	GrantTypes   []string `json:"grant_types"`
+	Scopes       []string `json:"scopes"`
+	Profile      string   `json:"profile,omitempty"`
+	SANDNS       string   `json:"tls_client_auth_san_dns,omitempty"`
+	Signed       bool     `json:"require_signed_request_object,omitempty"`
+}
+
+// scopes are what static clients may ask for.
+var scopes = []string{"openid", "profile", "phone"}
+
+// register makes the clients of a plan: entries for our configuration with their files, and the suite's side of them in p.config.
+func (w *world) register(p plan) error {
+	c := &suiteConfig{Alias: p.alias(), Description: "hufu " + p.name,
+		Server: suiteServer{DiscoveryURL: w.origin + "/.well-known/openid-configuration", LoginHint: "somebody@hufu.test", ACRValues: "loa3"}}
+	w.configs[p.name] = c
+	var err error
+	switch p.clients {
+	case noClients:
+	case dynamic:
+		c.Client, c.Client2 = &suiteClient{Name: "First client of the suite"}, &suiteClient{Name: "Second client of the suite"}
+	case secrets:
+		if c.Client, err = w.secretClient(p, "1", "client_secret_basic"); err != nil {
+			return err
+		}
+		if c.Client2, err = w.secretClient(p, "2", "client_secret_basic"); err != nil {
+			return err
+		}
+		c.ClientPost, err = w.secretClient(p, "post", "client_secret_post")
+	case relying, relyingBank:
+		err = w.joinSuite(p, c)
+	case privateKeys, signedMessage, certificates:
+		c.Resource = &suiteService{URL: w.origin + "/userinfo", Method: http.MethodGet}
+		if p.clients == certificates {
+			c.Resource.URL = w.mtls.origin + "/userinfo"
+			return w.certificateClients(p, c)
+		}
+		if c.Client, err = w.keyClient(p, w.entry(p, "1", "private_key_jwt")); err != nil {
+			return err
+		}
+		c.Client2, err = w.keyClient(p, w.entry(p, "2", "private_key_jwt"))
+	}
+	return err
+}
+
+func (w *world) entry(p plan, suffix, method string) hufuClient {
+	name := words{ZH: "一致性测试", EN: "Conformance suite"}
+	callback := w.suite.Base + "/test/a/" + p.alias() + "/callback"
+	if suffix == "2" && strings.HasPrefix(p.plan, "fapi2-") {
+		callback += "?dummy1=lorem&dummy2=ipsum" // the suite wants the query to come back
+	}
+	return hufuClient{ID: p.alias() + "-" + suffix, Name: name, Service: name, RedirectURIs: []string{callback}, AuthMethod: method,
+		GrantTypes: []string{"authorization_code"}, Scopes: scopes}
+}
+
+func (w *world) secretClient(p plan, suffix, method string) (*suiteClient, error) {
+	e := w.entry(p, suffix, method)
+	secret := rand.Text() + rand.Text()
+	e.SecretFile = w.file(e.ID + ".secret")
+	w.clients = append(w.clients, e)
+	return &suiteClient{ID: e.ID, Secret: secret}, w.write(e.ID+".secret", []byte(secret))
+}
+
+// keyClient registers a client of the profile fapi2 with a key of its own.
+func (w *world) keyClient(p plan, e hufuClient) (*suiteClient, error) {
+	e.Profile, e.Signed, e.JWKSFile = "fapi2", p.clients == signedMessage, w.file(e.ID+".jwks")
+	key, err := jose.GenerateKey(jose.ES256)
+	if err != nil {
+		return nil, err
+	}
+	public, err1 := key.Public()
+	set, err2 := jose.MarshalJWKS([]jose.JWK{public.WithUse("sig")})
+	private, err3 := jose.MarshalPrivateJWK(key)
+	if err := errors.Join(err1, err2, err3); err != nil {
+		return nil, err
+	}
+	w.clients = append(w.clients, e)
+	return &suiteClient{ID: e.ID, Scope: strings.Join(scopes, " "), JWKS: json.RawMessage(fmt.Sprintf(`{"keys":[%s]}`, private)), DPoP: string(key.Alg)},
+		w.write(e.ID+".jwks", set)
+}
+
+// certificateClients registers two clients with TLS certificates: one whose authority we trust, one that signed its own.
+func (w *world) certificateClients(p plan, c *suiteConfig) error {
+	known, own := w.entry(p, "1", "tls_client_auth"), w.entry(p, "2", "self_signed_tls_client_auth")
+	known.SANDNS = "client.hufu.test"
+	template := clientTemplate(known.SANDNS)
+	issued, err := w.authority.issue(template)
+	if err != nil {
+		return err
+	}
+	if c.Client, err = w.keyClient(p, known); err != nil {
+		return err
+	}
+	if c.MTLS, err = suiteCertOf(issued, w.authority.pem()); err != nil {
+		return err
+	}
+	if c.Client2, err = w.keyClient(p, own); err != nil {
+		return err
+	}
+	key, err := jose.ParsePrivateJWK(onlyKey(c.Client2.JWKS))
+	if err != nil {
+		return err
+	}
+	signed, err := selfSigned(clientTemplate("other.hufu.test"), key.Key)
+	if err != nil {
+		return err
+	}
+	c.MTLS2, err = suiteCertOf(signed, nil)
+	return err
+}
+
+// onlyKey is the key of a set of one.
+func onlyKey(set json.RawMessage) json.RawMessage {
+	var keys struct {
+		Keys []json.RawMessage `json:"keys"`
+	}
+	if json.Unmarshal(set, &keys) != nil || len(keys.Keys) != 1 {
+		return nil
+	}
+	return keys.Keys[0]
+}
+
+func suiteCertOf(c tls.Certificate, ca []byte) (*suiteCert, error) {
+	cert, key, err := pemOf(c)
+	return &suiteCert{Cert: string(cert), Key: string(key), CA: string(ca)}, err
+}

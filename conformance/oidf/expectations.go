@@ -1,0 +1,126 @@
+//go:build conformance
+
+package main
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+)
+
+// act is what the person does in a module where logging in and agreeing is not it, and what a picture must prove.
+type act struct {
+	deny bool // she declines on the consent page
+	look int  // on so many visits she only looks at the login page
+	// In a plan for relying parties: again is how often she logs in after the first time, in another browser; leaves stops her on her way to
+	// the province; unending is a module that waits for what we never do.
+	again            int
+	leaves, unending bool
+	// shows is a label of visitor.marks that the visit must show before a picture is handed in. "" is an error page of ours.
+	shows string
+}
+
+// rotatesKeys is the module that waits until the server has a new key.
+const rotatesKeys = "oidcc-server-rotate-keys"
+
+// idTokenPurpose are the keys that it means.
+const idTokenPurpose = "oidc"
+
+var acts = map[string]act{
+	"oidcc-prompt-login":                                                      {shows: "login"},
+	"oidcc-max-age-1":                                                         {shows: "login"},
+	"oidcc-registration-logo-uri":                                             {look: 1, shows: "client-logo"},
+	"oidcc-registration-policy-uri":                                           {look: 1, shows: "client-policy"},
+	"oidcc-registration-tos-uri":                                              {look: 1, shows: "client-tos"},
+	"oidcc-rp-initiated-logout-bad-post-logout-redirect-uri":                  {shows: "logout-stray"},
+	"oidcc-rp-initiated-logout-query-added-to-post-logout-redirect-uri":       {shows: "logout-stray"},
+	"oidcc-rp-initiated-logout-no-id-token-hint":                              {shows: "logged-out"},
+	"oidcc-rp-initiated-logout-no-params":                                     {shows: "logged-out"},
+	"oidcc-rp-initiated-logout-only-state":                                    {shows: "logged-out"},
+	"oidcc-rp-initiated-logout-no-post-logout-redirect-uri":                   {shows: "logged-out"},
+	"oidcc-client-test-signing-key-rotation":                                  {again: 1},
+	"oidcc-client-test-discovery-openid-config":                               {leaves: true},
+	fapi2rp + "happy-path":                                                    {unending: true},
+	fapi2rp + "happy-path-no-dpop-nonce":                                      {unending: true},
+	fapi2rp + "valid-aud-as-array":                                            {unending: true},
+	fapi2rp + "token-endpoint-response-without-expires_in":                    {unending: true},
+	fapi2rp + "token-type-case-insensitivity":                                 {unending: true},
+	fapi2rp + "rs-dpop-auth-scheme-case-insensitivity":                        {unending: true},
+	fapi2 + "user-rejects-authentication":                                     {deny: true},
+	fapi2 + "par-ensure-reused-request-uri-prior-to-auth-completion-succeeds": {look: 1},
+}
+
+// Starts of module names.
+const (
+	fapi2   = "fapi2-security-profile-final-"
+	fapi2rp = "fapi2-security-profile-final-client-test-"
+)
+
+// mustRefuse are words in the names of modules in which a province does something that we must not take.
+var mustRefuse = []string{"invalid", "missing", "mismatch", "sig-none", "remove-authorization-response-iss"}
+
+// wrongEnd says when a login by way of the suite ended otherwise than it must: the suite doesn't see whether we let the person in.
+func wrongEnd(module string, a act, seen []string) error {
+	if len(seen) == 0 || a.leaves {
+		return nil
+	}
+	refused := strings.HasPrefix(seen[len(seen)-1], "problem:")
+	if must := slices.ContainsFunc(mustRefuse, func(word string) bool { return strings.Contains(module, word) }); must != refused {
+		return fmt.Errorf("the login must be refused: %t, and it was: %t", must, refused)
+	}
+	return nil
+}
+
+// deviation says why a module ends otherwise than passed. A module that isn't here and doesn't pass is a fault of ours.
+type deviation struct {
+	plan   string // our name; "" is every plan
+	module string
+	result string // what is expected
+	// conditions of the suite that are not met, and no other may be. For a skipped module the module itself is the condition.
+	conditions []string
+	why        string
+}
+
+// pictured are results that only a person's look at a picture would make passed. The runner checked by its elements that our page is the
+// right one before it handed in a picture.
+const pictured = "the suite leaves a page of ours to a person's eyes; the runner checked its elements"
+
+var deviations = []deviation{
+	{"", "oidcc-scope-profile", warning, []string{"VerifyScopesReturnedInUserInfoClaims"},
+		"a province proves name, sex and date of birth; what is not known is left out (OpenID Connect Core 5.3.2)"},
+	notOffered("oidcc-scope-email", "email"),
+	notOffered("oidcc-scope-address", "address"),
+	notOffered("oidcc-scope-all", "email, address"),
+	notOffered("oidcc-alternate-happy-flow", "email, address"),
+	{"", "oidcc-client-test-idtoken-sig-none", skipped, []string{"oidcc-client-test-idtoken-sig-none"}, "we refuse ID tokens that nobody signed"},
+	noBank("happy-path"), noBank("happy-path-no-dpop-nonce"), noBank("valid-aud-as-array"), noBank("token-endpoint-response-without-expires_in"),
+	noBank("token-type-case-insensitivity"), noBank("rs-dpop-auth-scheme-case-insensitivity"),
+}
+
+// notOffered is a module that is skipped because discovery doesn't list a scope.
+func notOffered(module, scopes string) deviation {
+	return deviation{"", module, skipped, []string{module}, "provinces don't prove it, so the scope isn't offered: " + scopes}
+}
+
+// noBank is a module in which the suite takes our login, userinfo included, and then waits for a call to a bank's accounts.
+func noBank(module string) deviation {
+	return deviation{"rp-fapi2", fapi2rp + module, unended, nil,
+		"we are no client of a bank: the login with userinfo was right and without a complaint, but the module ends only with a call to the resource accounts"}
+}
+
+// reason finds why a module ended so, "" when nothing explains it.
+func reason(p plan, r moduleResult) string {
+	for _, d := range deviations {
+		if (d.plan == "" || d.plan == p.name) && d.module == r.module && d.result == r.result && d.explains(r.complaints) {
+			return d.why
+		}
+	}
+	if r.result == review && len(r.complaints) == 0 {
+		return pictured + ": " + strings.Join(r.pages(), ", ")
+	}
+	return ""
+}
+
+func (d deviation) explains(all []complaint) bool {
+	return !slices.ContainsFunc(all, func(c complaint) bool { return !slices.Contains(d.conditions, c.source) })
+}
