@@ -30,7 +30,7 @@ func redir(t *testing.T, e *env, a answer, want string) {
 		t.Errorf("want REDIR(%s), got %s", want, a.location)
 	}
 	for name := range q {
-		if name != "error" && name != "error_description" && name != "iss" && name != "state" {
+		if name != "error" && name != "error_description" && name != "error_uri" && name != "iss" && name != "state" {
 			t.Errorf("error response carries %s", name)
 		}
 	}

@@ -11,6 +11,7 @@
 //	GET  /logout, POST                     RP-initiated logout
 //	POST /logout/confirm                   the person's answer to the confirmation page
 //	POST /connect/register                 clients that register themselves (package registration), if the policy lets any
+//	GET  /developer ...                    what clients' developers see: the last requests, causes and fixes (package developer)
 //
 // A flow lives in a sealed cookie (package flow) until the person has logged in; nothing is written before. Every step returns
 // to the dispatcher (package authorize), never to another step. A login and its first code are one transaction, the token request is
@@ -40,6 +41,7 @@ import (
 	"github.com/hufu-id/hufu/oidc/binding"
 	"github.com/hufu-id/hufu/oidc/claim"
 	"github.com/hufu-id/hufu/oidc/client"
+	"github.com/hufu-id/hufu/oidc/developer"
 	"github.com/hufu-id/hufu/oidc/flow"
 	"github.com/hufu-id/hufu/oidc/grant"
 	"github.com/hufu-id/hufu/oidc/hint"
@@ -51,6 +53,7 @@ import (
 	"github.com/hufu-id/hufu/oidc/request"
 	"github.com/hufu-id/hufu/oidc/session"
 	"github.com/hufu-id/hufu/oidc/token"
+	"github.com/hufu-id/hufu/oidc/trail"
 	"github.com/hufu-id/hufu/web"
 )
 
@@ -142,8 +145,12 @@ type Config struct {
 	HTTP Outgoing
 	// ProvinceName names a province on a page; nil shows its code.
 	ProvinceName func(code string) web.Text
-	Log          *slog.Logger
-	Now          func() time.Time
+	// Trail keeps the last requests of clients for their developers; nil keeps none. OpenTrail shows them to everybody: for a server on
+	// somebody's own machine.
+	Trail     trail.Store
+	OpenTrail bool
+	Log       *slog.Logger
+	Now       func() time.Time
 }
 
 // Provider is the OpenID Provider. Safe for concurrent use, on any number of nodes: it holds no state but caches.
@@ -165,6 +172,8 @@ type Provider struct {
 	logout    *logout.Handler
 	told      *logout.Backchannel
 	documents documents
+	trail     *trail.Recorder
+	developer *developer.Handler
 }
 
 // Clients is the registry: Put, Get.
@@ -193,11 +202,21 @@ func (p *Provider) Describe(r *http.Request, flowID string) (FlowInfo, error) {
 // LoggedIn records that the person of a flow has logged in, inside the caller's transaction: a new session and, if nothing more is to
 // be asked, the code. respond is called after the commit. ErrNoFlow.
 func (p *Provider) LoggedIn(ctx context.Context, r *http.Request, flowID string, login Login) (respond func(http.ResponseWriter), err error) {
-	return p.authorize.LoggedIn(ctx, r, flowID, login)
+	r, done := p.watching(r, trail.Login)
+	answer, err := p.authorize.LoggedIn(trail.Carry(ctx, r.Context()), r, flowID, login)
+	if err != nil {
+		return nil, err
+	}
+	return func(w http.ResponseWriter) {
+		defer done()
+		answer(w)
+	}, nil
 }
 
 // Cancelled ends the flow: access_denied to the client, or our home page.
 func (p *Provider) Cancelled(w http.ResponseWriter, r *http.Request, flowID string) {
+	r, done := p.watching(r, trail.Login)
+	defer done()
 	p.authorize.Cancelled(w, r, flowID)
 }
 

@@ -19,6 +19,7 @@ import (
 	"github.com/hufu-id/hufu/oidc/binding"
 	"github.com/hufu-id/hufu/oidc/claim"
 	"github.com/hufu-id/hufu/oidc/client"
+	"github.com/hufu-id/hufu/oidc/developer"
 	"github.com/hufu-id/hufu/oidc/dpop"
 	"github.com/hufu-id/hufu/oidc/flow"
 	"github.com/hufu-id/hufu/oidc/grant"
@@ -26,13 +27,16 @@ import (
 	"github.com/hufu-id/hufu/oidc/internal/fositex"
 	"github.com/hufu-id/hufu/oidc/jar"
 	"github.com/hufu-id/hufu/oidc/logout"
+	"github.com/hufu-id/hufu/oidc/oauth"
 	"github.com/hufu-id/hufu/oidc/par"
 	"github.com/hufu-id/hufu/oidc/registration"
 	"github.com/hufu-id/hufu/oidc/request"
 	"github.com/hufu-id/hufu/oidc/respond"
 	"github.com/hufu-id/hufu/oidc/session"
 	"github.com/hufu-id/hufu/oidc/token"
+	"github.com/hufu-id/hufu/oidc/trail"
 	"github.com/hufu-id/hufu/web"
+	"github.com/hufu-id/hufu/web/developerpages"
 )
 
 // New checks the configuration and builds the provider. It reads and writes nothing.
@@ -63,6 +67,11 @@ func New(cfg Config) (*Provider, error) {
 		hints:    hint.Reader{Issuer: cfg.Issuer, Keys: cfg.Keys.VerificationKeys},
 		flows:    &flow.Jar{Sealer: cfg.Sealer, Now: cfg.Now},
 	}
+	if cfg.Trail != nil {
+		p.trail = trail.New(trail.Config{Store: cfg.Trail, Now: cfg.Now})
+	}
+	p.developer = &developer.Handler{Issuer: cfg.Issuer, Clients: clients, Trail: p.trail, Sealer: cfg.Sealer, Pages: developerpages.Pages{Pages: cfg.Pages},
+		Open: cfg.OpenTrail, FormKey: derive(cfg.CodeSecret, "developer forms"), Log: cfg.Log, Now: cfg.Now}
 	p.bindings = binding.Checker{Origins: origins(cfg), Nonces: dpop.NewNonces(derive(cfg.CodeSecret, "dpop nonces")), Now: cfg.Now}
 	keys := client.NewKeys(cfg.HTTP, cfg.Now)
 	answers := answer.Sealer{Issuer: cfg.Issuer, Key: cfg.Keys.SigningKey, Keys: keys, Now: cfg.Now}
@@ -172,7 +181,27 @@ func (p *Provider) Sweep(ctx context.Context, limit int) (int64, error) {
 		return n, err
 	}
 	clients, err := p.register.Sweep(ctx, limit)
-	return n + clients, err
+	if err != nil {
+		return n + clients, err
+	}
+	old, err := p.trail.Sweep(ctx, limit)
+	return n + clients + old, err
+}
+
+// FlushTrail writes what this node collected for the developers of clients. Every node calls it about once a second.
+func (p *Provider) FlushTrail(ctx context.Context) error { return p.trail.Flush(ctx) }
+
+// watching collects what a request does at a step; done hands it over.
+func (p *Provider) watching(r *http.Request, step trail.Step) (watched *http.Request, done func()) {
+	return p.trail.Begin(r.WithContext(oauth.WithIssuer(r.Context(), p.cfg.Issuer)), step)
+}
+
+func (p *Provider) watch(step trail.Step, h http.HandlerFunc) http.HandlerFunc {
+	return func(w http.ResponseWriter, r *http.Request) {
+		r, done := p.watching(r, step)
+		defer done()
+		h(w, r)
+	}
 }
 
 func (p *Provider) routes(r *mux.Router) {
@@ -180,18 +209,19 @@ func (p *Provider) routes(r *mux.Router) {
 	r.HandleFunc("/.well-known/openid-configuration", anyOrigin(p.openidConfiguration)).Methods(append(get, http.MethodOptions)...)
 	r.HandleFunc("/.well-known/oauth-authorization-server", anyOrigin(p.authorizationServer)).Methods(append(get, http.MethodOptions)...)
 	r.HandleFunc("/jwks", anyOrigin(p.jwks)).Methods(append(get, http.MethodOptions)...)
-	r.HandleFunc("/token", anyOrigin(p.token.ServeHTTP)).Methods(http.MethodPost, http.MethodOptions)
-	r.HandleFunc("/par", anyOrigin(p.par.ServeHTTP)).Methods(http.MethodPost, http.MethodOptions)
-	r.HandleFunc("/userinfo", anyOrigin(access.Presenting(http.HandlerFunc(p.userinfo)).ServeHTTP)).Methods(http.MethodGet, http.MethodPost, http.MethodOptions)
-	r.HandleFunc("/authorize", p.authorize.Authorize).Methods(http.MethodGet, http.MethodPost)
-	r.HandleFunc("/authorize/{flow}", inFlow(p.authorize.Dispatch)).Methods(http.MethodGet)
-	r.HandleFunc("/authorize/{flow}/leave", inFlow(p.authorize.Leave)).Methods(http.MethodGet)
-	r.HandleFunc("/consent/{flow}", inFlow(p.authorize.Consent)).Methods(http.MethodGet, http.MethodPost)
-	r.HandleFunc("/logout", p.logout.Logout).Methods(http.MethodGet, http.MethodPost)
-	r.HandleFunc("/logout/confirm", p.logout.Confirm).Methods(http.MethodPost)
+	r.HandleFunc("/token", anyOrigin(p.watch(trail.Token, p.token.ServeHTTP))).Methods(http.MethodPost, http.MethodOptions)
+	r.HandleFunc("/par", anyOrigin(p.watch(trail.Push, p.par.ServeHTTP))).Methods(http.MethodPost, http.MethodOptions)
+	r.HandleFunc("/userinfo", anyOrigin(p.watch(trail.Userinfo, access.Presenting(http.HandlerFunc(p.userinfo)).ServeHTTP))).Methods(http.MethodGet, http.MethodPost, http.MethodOptions)
+	r.HandleFunc("/authorize", p.watch(trail.Authorize, p.authorize.Authorize)).Methods(http.MethodGet, http.MethodPost)
+	r.HandleFunc("/authorize/{flow}", p.watch(trail.Login, inFlow(p.authorize.Dispatch))).Methods(http.MethodGet)
+	r.HandleFunc("/authorize/{flow}/leave", p.watch(trail.Login, inFlow(p.authorize.Leave))).Methods(http.MethodGet)
+	r.HandleFunc("/consent/{flow}", p.watch(trail.Consent, inFlow(p.authorize.Consent))).Methods(http.MethodGet, http.MethodPost)
+	r.HandleFunc("/logout", p.watch(trail.Logout, p.logout.Logout)).Methods(http.MethodGet, http.MethodPost)
+	r.HandleFunc("/logout/confirm", p.watch(trail.Logout, p.logout.Confirm)).Methods(http.MethodPost)
+	p.developer.Routes(r)
 	if p.cfg.Registration.Enabled() {
-		r.HandleFunc(registration.Path, p.register.Create).Methods(http.MethodPost)
-		r.HandleFunc(registration.Path+"/{client}", p.manageClient).Methods(http.MethodGet, http.MethodPut, http.MethodDelete)
+		r.HandleFunc(registration.Path, p.watch(trail.Register, p.register.Create)).Methods(http.MethodPost)
+		r.HandleFunc(registration.Path+"/{client}", p.watch(trail.Register, p.manageClient)).Methods(http.MethodGet, http.MethodPut, http.MethodDelete)
 	}
 }
 

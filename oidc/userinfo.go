@@ -12,6 +12,7 @@ import (
 	"github.com/hufu-id/hufu/oidc/claim"
 	"github.com/hufu-id/hufu/oidc/dpop"
 	"github.com/hufu-id/hufu/oidc/oauth"
+	"github.com/hufu-id/hufu/oidc/trail"
 )
 
 // userinfo tells what was agreed, no more (OpenID Connect Core 5.3). A token comes in the header, or in the body of a POST; never in the query,
@@ -56,6 +57,7 @@ func (p *Provider) userinfo(w http.ResponseWriter, r *http.Request) {
 		p.bearerError(w, r, err)
 		return
 	}
+	trail.OK(r.Context(), trail.Userinfo)
 	if token != "" {
 		w.Header().Set("Content-Type", "application/jwt")
 		_, _ = io.WriteString(w, token)

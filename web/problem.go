@@ -48,7 +48,9 @@ type ProblemPage struct {
 	Time      time.Time // zero: now
 	Step      Text      // where in the journey, zero hides it
 	KindText  Text      // class of cause in plain words
-	Developer string    // for the client's developer: what to change; only registered or public facts
+	Developer string    // for the client's developer: code and description; only registered or public facts
+	// DeveloperLink is where cause and fix stand; "" hides it.
+	DeveloperLink string
 }
 
 // NewProblem returns the catalogue's page for kind with its default status. args fill the placeholders named at the constants.

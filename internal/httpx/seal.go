@@ -91,6 +91,8 @@ type Cookie struct {
 	Sealer *Sealer
 	// TTL is how long a value is believed; the browser is told the same. 0 means until the browser closes, at most a day.
 	TTL time.Duration
+	// Strict keeps the value back from requests that another site's link began: SameSite=Strict instead of Lax.
+	Strict bool
 	// Now is the clock; nil means time.Now.
 	Now func() time.Time
 }
@@ -149,8 +151,11 @@ func (c Cookie) Set(w http.ResponseWriter, r *http.Request, v any) error {
 }
 
 func (c Cookie) write(w http.ResponseWriter, part int, value string, maxAge int) {
-	http.SetCookie(w, &http.Cookie{Name: c.part(part), Value: value, Path: "/", MaxAge: maxAge,
-		Secure: true, HttpOnly: true, SameSite: http.SameSiteLaxMode})
+	site := http.SameSiteLaxMode
+	if c.Strict {
+		site = http.SameSiteStrictMode
+	}
+	http.SetCookie(w, &http.Cookie{Name: c.part(part), Value: value, Path: "/", MaxAge: maxAge, Secure: true, HttpOnly: true, SameSite: site})
 }
 
 // Get reads the value into v, or returns ErrNoCookie.

@@ -23,6 +23,8 @@ type Job struct {
 	Name string
 	// Every is how long the pause between two runs is.
 	Every time.Duration
+	// Everywhere runs the job on every node, without a lease: for work on what a node has in its own memory.
+	Everywhere bool
 	// Run does what is due and returns. It must be safe to run twice, also at the same time on two nodes.
 	Run func(ctx context.Context) error
 }
@@ -91,7 +93,10 @@ func (r *Runner) once(ctx context.Context, j Job) {
 		}
 	}()
 	now := time.Now()
-	mine, err := r.leases.Hold(ctx, j.Name, r.holder, now, now.Add(2*j.Every+grace))
+	mine, err := j.Everywhere, error(nil)
+	if !mine {
+		mine, err = r.leases.Hold(ctx, j.Name, r.holder, now, now.Add(2*j.Every+grace))
+	}
 	if err == nil && mine {
 		err = j.Run(ctx)
 	}

@@ -16,6 +16,7 @@ import (
 	"github.com/hufu-id/hufu/oidc/flow"
 	"github.com/hufu-id/hufu/oidc/oauth"
 	"github.com/hufu-id/hufu/oidc/session"
+	"github.com/hufu-id/hufu/oidc/trail"
 	"github.com/hufu-id/hufu/web"
 )
 
@@ -107,6 +108,8 @@ func (h *Handler) answer(w http.ResponseWriter, r *http.Request, c client.Client
 		h.fail(w, r, err)
 		return
 	}
+	trail.OK(r.Context(), trail.Consent)
+	trail.OK(r.Context(), trail.Code)
 	h.cfg.Responses.Write(w, r, c, state.Request, answer)
 }
 

@@ -18,6 +18,7 @@ import (
 	"github.com/hufu-id/hufu/oidc/grant"
 	"github.com/hufu-id/hufu/oidc/oauth"
 	"github.com/hufu-id/hufu/oidc/session"
+	"github.com/hufu-id/hufu/oidc/trail"
 )
 
 // step is what comes next in a flow.
@@ -211,6 +212,7 @@ func (h *Handler) issue(ctx context.Context, c client.Client, s flow.State, d de
 		return nil, err
 	}
 	g.CodeSignature = signature
+	trail.Tie(ctx, "grant", g.ID)
 	err = h.cfg.Store.PutGrant(ctx, g, audit.Event{Kind: "oidc.code_issued", Actor: g.PersonID, Subject: g.ID, Client: c.ID,
 		Detail: map[string]string{"acr": g.ACR}})
 	if err != nil {

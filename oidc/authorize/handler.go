@@ -34,6 +34,7 @@ import (
 	"github.com/hufu-id/hufu/oidc/request"
 	"github.com/hufu-id/hufu/oidc/respond"
 	"github.com/hufu-id/hufu/oidc/session"
+	"github.com/hufu-id/hufu/oidc/trail"
 	"github.com/hufu-id/hufu/web"
 )
 
@@ -103,6 +104,9 @@ func (h *Handler) Authorize(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	state := h.cfg.Flows.New(req)
+	trail.Tie(r.Context(), "flow", state.ID)
+	trail.Tie(r.Context(), "pushed", req.Pushed)
+	trail.OK(r.Context(), trail.Authorize)
 	if r.Method == http.MethodPost {
 		// A POST from the client's site comes without our SameSite=Lax cookies: whoever is logged in would look logged out. The
 		// redirect to our own address brings them.
@@ -128,6 +132,7 @@ func (h *Handler) Dispatch(w http.ResponseWriter, r *http.Request, flowID string
 
 // dispatch takes the next step, for a browser that sends a GET.
 func (h *Handler) dispatch(w http.ResponseWriter, r *http.Request, c client.Client, state flow.State) {
+	trail.At(r.Context(), trail.Login)
 	d, err := h.decide(r.Context(), r, c, state)
 	if err != nil {
 		h.fail(w, r, err)
@@ -156,6 +161,7 @@ func (h *Handler) dispatch(w http.ResponseWriter, r *http.Request, c client.Clie
 			h.fail(w, r, err)
 			return
 		}
+		trail.OK(r.Context(), trail.Code)
 		h.cfg.Responses.Write(w, r, c, state.Request, answer)
 	}
 }
@@ -183,6 +189,7 @@ func consentPath(id string) string  { return "/consent/" + id }
 // load reads a flow of this browser with its client. The client is read anew: it may have been disabled since.
 func (h *Handler) load(r *http.Request, id string) (flow.State, client.Client, error) {
 	state, err := h.cfg.Flows.Get(r, id)
+	trail.Tie(r.Context(), "flow", state.ID)
 	if err != nil || state.ClientID == "" {
 		return state, client.Client{}, err
 	}
@@ -215,13 +222,14 @@ func (h *Handler) fail(w http.ResponseWriter, r *http.Request, err error) {
 		h.problem(w, r, page.Kind, page.Client, page.Answer)
 	case errors.Is(err, pushed.ErrUnknown), errors.Is(err, client.ErrReplayed):
 		log.InfoContext(r.Context(), "authorization request used before", "error", err)
-		h.problem(w, r, web.ProblemRequestURI, client.Client{}, nil)
+		h.problem(w, r, web.ProblemRequestURI, client.Client{}, oauth.Because(oauth.InvalidRequestURI, "request_uri is unknown, expired, used or another client's", err))
 	case errors.Is(err, flow.ErrNone):
 		p := web.NewProblem(web.ProblemFlowGone, nil)
 		p.Status = http.StatusForbidden
 		h.cfg.Pages.Problem(w, r, p)
 	default:
 		log.ErrorContext(r.Context(), "authorization failed", "path", r.URL.Path, "error", err)
+		oauth.New(oauth.ServerError, "").Record(r.Context())
 		h.cfg.Pages.Problem(w, r, web.NewProblem(web.ProblemInternal, nil))
 	}
 }
@@ -237,7 +245,11 @@ func (h *Handler) problem(w http.ResponseWriter, r *http.Request, kind web.Probl
 		p.Status = http.StatusBadRequest
 	}
 	if answer != nil {
+		answer.Record(r.Context())
 		p.Developer = string(answer.Code) + ": " + answer.Description
+		if e, ok := oauth.Lookup(answer.Code, answer.Description); ok {
+			p.DeveloperLink = e.Path()
+		}
 	}
 	h.cfg.Pages.Problem(w, r, p)
 }

@@ -10,6 +10,7 @@ import (
 	"github.com/hufu-id/hufu/oidc/oauth"
 	"github.com/hufu-id/hufu/oidc/request"
 	"github.com/hufu-id/hufu/oidc/session"
+	"github.com/hufu-id/hufu/oidc/trail"
 	"github.com/hufu-id/hufu/web"
 )
 
@@ -78,6 +79,7 @@ func (h *Handler) LoggedIn(ctx context.Context, r *http.Request, flowID string, 
 	if d.step != stepDone {
 		// Back to the dispatcher, which finds the session and decides the same.
 		return func(w http.ResponseWriter) {
+			trail.OK(r.Context(), trail.Login)
 			made.SetCookie(w)
 			h.keep(w, r, c, state, dispatchPath(state.ID))
 		}, nil
@@ -87,6 +89,8 @@ func (h *Handler) LoggedIn(ctx context.Context, r *http.Request, flowID string, 
 		return nil, err
 	}
 	return func(w http.ResponseWriter) {
+		trail.OK(r.Context(), trail.Login)
+		trail.OK(r.Context(), trail.Code)
 		made.SetCookie(w)
 		if err := h.cfg.Flows.Put(w, r, state); err != nil { // for the back button only
 			h.cfg.Log.WarnContext(r.Context(), "flow not kept", "error", err)

@@ -16,6 +16,7 @@ import (
 	"github.com/hufu-id/hufu/internal/httpx"
 	"github.com/hufu-id/hufu/internal/jose"
 	"github.com/hufu-id/hufu/oidc/oauth"
+	"github.com/hufu-id/hufu/oidc/trail"
 )
 
 // Errors of authentication. Both become invalid_client or invalid_request at the edge; why exactly is for the log.
@@ -98,12 +99,16 @@ func (a Authenticator) Authenticate(r *http.Request, form url.Values) (Authentic
 	if methods > 1 || len(header) > 1 || hasAssertion != hasType {
 		return Authenticated{}, ErrMethods
 	}
+	how := func(method AuthMethod) { trail.Put(r.Context(), "auth_method", string(method)) }
 	switch {
 	case len(header) == 1:
+		how(SecretBasic)
 		return a.basic(r.Context(), header[0], form)
 	case hasSecret:
+		how(SecretPost)
 		return a.secret(r.Context(), form.Get("client_id"), form.Get("client_secret"))
 	case hasAssertion:
+		how(PrivateKeyJWT)
 		return a.assertion(r.Context(), form)
 	case form.Has("client_id"):
 		return a.named(r, form.Get("client_id"))
@@ -115,20 +120,20 @@ func (a Authenticator) Authenticate(r *http.Request, form url.Values) (Authentic
 func (a Authenticator) basic(ctx context.Context, header string, form url.Values) (Authenticated, error) {
 	scheme, value, _ := strings.Cut(header, " ")
 	if !strings.EqualFold(scheme, "Basic") {
-		return Authenticated{}, fmt.Errorf("%w: unknown scheme", ErrAuthentication)
+		return Authenticated{}, fmt.Errorf("%w: %w", ErrAuthentication, oauth.Reason("unknown scheme"))
 	}
 	raw, err := base64.StdEncoding.Strict().DecodeString(value)
 	if err != nil {
-		return Authenticated{}, fmt.Errorf("%w: malformed basic", ErrAuthentication)
+		return Authenticated{}, fmt.Errorf("%w: %w", ErrAuthentication, oauth.Reason("malformed basic"))
 	}
 	id, secret, ok := strings.Cut(string(raw), ":")
 	if !ok {
-		return Authenticated{}, fmt.Errorf("%w: malformed basic", ErrAuthentication)
+		return Authenticated{}, fmt.Errorf("%w: %w", ErrAuthentication, oauth.Reason("malformed basic"))
 	}
 	id, err1 := url.QueryUnescape(id)
 	secret, err2 := url.QueryUnescape(secret)
 	if err1 != nil || err2 != nil {
-		return Authenticated{}, fmt.Errorf("%w: malformed basic", ErrAuthentication)
+		return Authenticated{}, fmt.Errorf("%w: %w", ErrAuthentication, oauth.Reason("malformed basic"))
 	}
 	if form.Has("client_id") && form.Get("client_id") != id {
 		return Authenticated{}, ErrMethods
@@ -151,10 +156,10 @@ func (a Authenticator) secret(ctx context.Context, id, secret string) (Authentic
 		return Authenticated{}, err
 	}
 	if c.AuthMethod != SecretBasic && c.AuthMethod != SecretPost {
-		return Authenticated{}, fmt.Errorf("%w: not the registered method", ErrAuthentication)
+		return Authenticated{}, fmt.Errorf("%w: %w", ErrAuthentication, oauth.Reason("not the registered method"))
 	}
 	if !c.knows(secret, a.Now()) {
-		return Authenticated{}, fmt.Errorf("%w: wrong secret", ErrAuthentication)
+		return Authenticated{}, fmt.Errorf("%w: %w", ErrAuthentication, oauth.Reason("wrong secret"))
 	}
 	return a.done(ctx, Authenticated{client: c})
 }
@@ -186,12 +191,14 @@ func (a Authenticator) named(r *http.Request, id string) (Authenticated, error) 
 	}
 	switch c.AuthMethod {
 	case None:
+		trail.Put(r.Context(), "auth_method", string(None))
 	case TLS, SelfSignedTLS:
+		trail.Put(r.Context(), "auth_method", string(c.AuthMethod))
 		if err := a.certificate(r, c); err != nil {
 			return Authenticated{}, fmt.Errorf("%w: %w", ErrAuthentication, err)
 		}
 	default:
-		return Authenticated{}, fmt.Errorf("%w: not the registered method", ErrAuthentication)
+		return Authenticated{}, fmt.Errorf("%w: %w", ErrAuthentication, oauth.Reason("not the registered method"))
 	}
 	return a.done(r.Context(), Authenticated{client: c})
 }
@@ -200,7 +207,7 @@ func (a Authenticator) named(r *http.Request, id string) (Authenticated, error) 
 func (a Authenticator) certificate(r *http.Request, c Client) error {
 	chain := httpx.ClientCertificates(r)
 	if len(chain) == 0 {
-		return errors.New("no client certificate")
+		return oauth.Reason("no client certificate")
 	}
 	if c.AuthMethod == SelfSignedTLS {
 		keys, err := a.Keys.Keys(r.Context(), c, "")
@@ -208,15 +215,15 @@ func (a Authenticator) certificate(r *http.Request, c Client) error {
 			return err
 		}
 		if !MatchesSelfSigned(chain[0], keys, a.Now()) {
-			return errors.New("not a certificate of one of the client's keys")
+			return oauth.Reason("not a certificate of one of the client's keys")
 		}
 		return nil
 	}
 	if err := VerifyChain(chain, a.ClientCAs, a.Now()); err != nil {
-		return err
+		return errors.Join(oauth.Reason("certificate chain"), err)
 	}
 	if !c.Matches(chain[0]) {
-		return errors.New("the certificate names somebody else")
+		return oauth.Reason("the certificate names somebody else")
 	}
 	return nil
 }
@@ -227,7 +234,7 @@ func (a Authenticator) assertion(ctx context.Context, form url.Values) (Authenti
 		return Authenticated{}, fmt.Errorf("%w: %w", ErrAuthentication, err)
 	}
 	if form.Get("client_assertion_type") != assertionType {
-		return fail(errors.New("unknown client_assertion_type"))
+		return fail(oauth.Reason("unknown client_assertion_type"))
 	}
 	policy := jose.Policy{
 		Typ:      []string{"", "JWT", "client-authentication+jwt"},
@@ -236,8 +243,10 @@ func (a Authenticator) assertion(ctx context.Context, form url.Values) (Authenti
 	}
 	unverified, err := jose.ParseUnverified(form.Get("client_assertion"), policy)
 	if err != nil {
-		return fail(err)
+		return fail(errors.Join(oauth.Reason("assertion form"), err))
 	}
+	trail.Put(ctx, "assertion_alg", string(unverified.Header.Alg))
+	trail.Put(ctx, "assertion_kid", unverified.Header.KeyID)
 	var who struct {
 		Sub string `json:"sub"`
 	}
@@ -252,10 +261,10 @@ func (a Authenticator) assertion(ctx context.Context, form url.Values) (Authenti
 		return Authenticated{}, err
 	}
 	if c.AuthMethod != PrivateKeyJWT {
-		return fail(errors.New("not the registered method"))
+		return fail(oauth.Reason("not the registered method"))
 	}
 	if alg := unverified.Header.Alg; !slices.Contains(c.Policy().SigningAlgs, alg) || c.AuthSigningAlg != "" && alg != c.AuthSigningAlg {
-		return fail(errors.New("not an algorithm of this client"))
+		return fail(oauth.Reason("not an algorithm of this client"))
 	}
 	keys, err := a.Keys.Keys(ctx, c, unverified.Header.KeyID)
 	if err != nil {
@@ -263,20 +272,20 @@ func (a Authenticator) assertion(ctx context.Context, form url.Values) (Authenti
 	}
 	verified, err := unverified.Verify(keys...)
 	if err != nil {
-		return fail(err)
+		return fail(errors.Join(oauth.Reason("assertion signature"), err))
 	}
 	claims, err := verified.Claims(jose.ClaimPolicy{
 		Issuer: c.ID, At: a.Now(), Leeway: assertionLeeway, MaxLifetime: maxAssertionLife, RequireJTI: true,
 	})
 	if err != nil {
-		return fail(err)
+		return fail(errors.Join(oauth.Reason("assertion claims"), err))
 	}
 	return a.accept(ctx, c, claims)
 }
 
 func (a Authenticator) accept(ctx context.Context, c Client, claims jose.Claims) (Authenticated, error) {
-	fail := func(text string) (Authenticated, error) {
-		return Authenticated{}, fmt.Errorf("%w: %s", ErrAuthentication, text)
+	fail := func(text oauth.Reason) (Authenticated, error) {
+		return Authenticated{}, fmt.Errorf("%w: %w", ErrAuthentication, text)
 	}
 	if !a.audience(c, claims) {
 		return fail("audience")

@@ -4,6 +4,8 @@ import (
 	"context"
 	"sync"
 	"time"
+
+	"github.com/hufu-id/hufu/oidc/trail"
 )
 
 // cacheTime is how long a node may believe a client row. A client that is disabled on another node is dead here after it.
@@ -98,5 +100,6 @@ func (r *Registry) Get(ctx context.Context, id string) (Client, error) {
 	if e.client.Disabled || !r.serves(e.client) {
 		return Client{}, ErrUnknown
 	}
+	trail.Client(ctx, id)
 	return e.client, nil
 }

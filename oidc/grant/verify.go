@@ -10,6 +10,7 @@ import (
 	"github.com/hufu-id/hufu/internal/audit"
 	"github.com/hufu-id/hufu/internal/jose"
 	"github.com/hufu-id/hufu/oidc/client"
+	"github.com/hufu-id/hufu/oidc/trail"
 )
 
 // ErrToken: not a good access token for this audience. The reason is in the text, for the log only.
@@ -53,6 +54,8 @@ func (v *Verifier) Validate(ctx context.Context, bearer, audience string) (Acces
 	if err != nil {
 		return fail(err)
 	}
+	trail.Client(ctx, t.ClientID)
+	trail.Tie(ctx, "grant", t.GrantID)
 	g, err := v.Store.Grant(ctx, t.GrantID)
 	switch {
 	case errors.Is(err, ErrUnknown):

@@ -75,7 +75,7 @@ func Because(code Code, description string, cause error) *Error {
 	return &Error{Code: code, Description: description, Cause: cause}
 }
 
-// Write answers a request that a program sent. An error that is no *Error is our fault: it is logged and told as server_error.
+// Write answers a request that a program sent, with an error_uri where WithIssuer was called. An error that is no *Error is our fault: it is logged and told as server_error.
 func Write(w http.ResponseWriter, r *http.Request, log *slog.Logger, err error) {
 	var e *Error
 	if !errors.As(err, &e) {
@@ -92,7 +92,13 @@ func Write(w http.ResponseWriter, r *http.Request, log *slog.Logger, err error) 
 		w.Header().Set("WWW-Authenticate", `Basic realm="hufu"`)
 	}
 	w.Header().Set("Pragma", "no-cache") // RFC 6749 section 5.1
-	httpx.WriteJSON(w, status, map[string]string{"error": string(e.Code), "error_description": e.Description})
+	e.Record(r.Context())
+	answer := map[string]string{"error": string(e.Code), "error_description": e.Description}
+	issuer, _ := r.Context().Value(issuerKey{}).(string)
+	if uri := e.URI(issuer); uri != "" {
+		answer["error_uri"] = uri
+	}
+	httpx.WriteJSON(w, status, answer)
 }
 
 // FromForm turns an error of reading a form into an answer.

@@ -22,6 +22,7 @@ import (
 	"github.com/hufu-id/hufu/oidc/oauth"
 	"github.com/hufu-id/hufu/oidc/pushed"
 	"github.com/hufu-id/hufu/oidc/request"
+	"github.com/hufu-id/hufu/oidc/trail"
 )
 
 // Store is what the endpoint writes.
@@ -60,6 +61,7 @@ func (p *Pushed) keep(ctx context.Context, c client.Client, req flow.Request) (s
 	if c.Public {
 		limit = pushed.PublicLimit
 	}
+	trail.Tie(ctx, "pushed", id(reference))
 	err = p.Store.PutPushed(ctx, pushed.Request{ID: id(reference), ClientID: c.ID, Parameters: sealed, ExpiresAt: now.Add(pushed.Life),
 		KeepUntil: now.Add(pushed.KeepLife)}, limit)
 	return pushed.Prefix + reference, err
@@ -106,6 +108,7 @@ func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		oauth.Write(w, r, h.Log, err)
 		return
 	}
+	trail.OK(r.Context(), trail.Push)
 	httpx.WriteJSON(w, http.StatusCreated, map[string]any{"request_uri": uri, "expires_in": int(pushed.Life / time.Second)})
 }
 

@@ -10,6 +10,7 @@ import (
 	"errors"
 	"net/http"
 	"net/url"
+	"strconv"
 	"strings"
 	"time"
 	"unicode/utf8"
@@ -21,6 +22,7 @@ import (
 	"github.com/hufu-id/hufu/oidc/jar"
 	"github.com/hufu-id/hufu/oidc/oauth"
 	"github.com/hufu-id/hufu/oidc/pushed"
+	"github.com/hufu-id/hufu/oidc/trail"
 	"github.com/hufu-id/hufu/web"
 )
 
@@ -145,6 +147,7 @@ func (p *Parser) Browser(ctx context.Context, v url.Values) (client.Client, flow
 		return c, req, err
 	}
 	values, object, refused := p.resolve(ctx, c, v)
+	trail.Parameters(ctx, values)
 	var fault *oauth.Error
 	if refused != nil && !errors.As(refused, &fault) {
 		return c, flow.Request{}, refused
@@ -220,14 +223,26 @@ func (p *Parser) target(c client.Client, v url.Values) (flow.Request, error) {
 }
 
 func (p *Parser) badRedirect(c client.Client, sent string) error {
-	err := &RedirectMismatch{Sent: sent}
+	err := &RedirectMismatch{Sent: sent, Registered: c.RedirectURIs}
 	return &PageError{Kind: web.ProblemRedirect, Client: c, Cause: err, Answer: oauth.Because(oauth.InvalidRequest, "redirect_uri is not registered for this client", err)}
 }
 
 // RedirectMismatch is the cause of a refused redirect URI. The address as sent is for the developer's page only.
-type RedirectMismatch struct{ Sent string }
+type RedirectMismatch struct {
+	Sent       string
+	Registered []string
+}
 
 func (*RedirectMismatch) Error() string { return "redirect_uri not registered" }
+
+// TrailDetail says where the address leaves the nearest registered one.
+func (m *RedirectMismatch) TrailDetail() map[string]string {
+	shown, nearest, at, ok := trail.Differ(m.Sent, m.Registered)
+	if !ok || m.Sent == "" {
+		return nil
+	}
+	return map[string]string{"redirect_uri": shown, trail.Registered: nearest, trail.DiffersAt: strconv.Itoa(at)}
+}
 
 // Push checks what an authenticated client pushes (RFC 9126 section 2.1): the whole request, with its redirect URI, by the same rules. The
 // error is an *oauth.Error or a fault.
@@ -240,6 +255,7 @@ func (p *Parser) Push(ctx context.Context, c client.Client, v url.Values) (flow.
 		return flow.Request{}, nil, oauth.Because(oauth.InvalidRequest, "the parameters are malformed", page.Cause)
 	}
 	values, object, err := p.resolve(ctx, c, v)
+	trail.Parameters(ctx, values)
 	if err != nil {
 		return flow.Request{}, object, err
 	}

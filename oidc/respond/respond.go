@@ -49,6 +49,10 @@ func (o *Writer) Error(w http.ResponseWriter, r *http.Request, c client.Client, 
 	if e.Description != "" {
 		v.Set("error_description", e.Description)
 	}
+	if uri := e.URI(o.Issuer); uri != "" {
+		v.Set("error_uri", uri)
+	}
+	e.Record(r.Context())
 	o.Write(w, r, c, req, v)
 }
 

@@ -12,11 +12,13 @@ import (
 	"github.com/hufu-id/hufu/oidc/client"
 	"github.com/hufu-id/hufu/oidc/grant"
 	"github.com/hufu-id/hufu/oidc/oauth"
+	"github.com/hufu-id/hufu/oidc/trail"
 )
 
 // invalidGrant is the one answer for a code that won't do. It doesn't say why: that would tell a thief what is missing.
-func invalidGrant(cause string) *oauth.Error {
-	return oauth.Because(oauth.InvalidGrant, "the code is invalid, expired, used or not for this request", errors.New(cause))
+// The client's developer may see it, signed in.
+func invalidGrant(cause oauth.Reason) *oauth.Error {
+	return oauth.Because(oauth.InvalidGrant, "the code is invalid, expired, used or not for this request", cause)
 }
 
 // authorizationCode binds a code to client, redirect URI and verifier (RFC 6749 4.1.3, RFC 7636 4.6).
@@ -36,9 +38,10 @@ func (h *Handler) authorizationCode(ctx context.Context, req request) (bound, er
 	if err != nil {
 		return bound{}, err
 	}
+	trail.Tie(ctx, "grant", g.ID)
 	if mismatch := mismatchOf(g, req); mismatch != "" {
 		return bound{claim: func(ctx context.Context, _ string) (grant.Grant, *oauth.Error, error) {
-			return grant.Grant{}, invalidGrant(mismatch), h.burn(ctx, g, req, mismatch)
+			return grant.Grant{}, invalidGrant(mismatch), h.burn(ctx, g, req, string(mismatch))
 		}}, nil
 	}
 	return bound{code: code, claim: func(ctx context.Context, jti string) (grant.Grant, *oauth.Error, error) {
@@ -53,7 +56,7 @@ func (h *Handler) onlyRefuse(e *oauth.Error) bound {
 
 // mismatchOf compares everything that the code is bound to and names the first difference. All must agree: one that
 // is right never makes up for one that is wrong or missing.
-func mismatchOf(g grant.Grant, req request) string {
+func mismatchOf(g grant.Grant, req request) oauth.Reason {
 	verifier := req.form.Get("code_verifier")
 	switch {
 	case g.ClientID != req.who.Client().ID:

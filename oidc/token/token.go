@@ -34,6 +34,7 @@ import (
 	"github.com/hufu-id/hufu/oidc/grant"
 	"github.com/hufu-id/hufu/oidc/internal/fositex"
 	"github.com/hufu-id/hufu/oidc/oauth"
+	"github.com/hufu-id/hufu/oidc/trail"
 )
 
 // Lives of tokens.
@@ -95,6 +96,9 @@ func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		oauth.Write(w, r, h.cfg.Log, err)
 		return
 	}
+	trail.Put(r.Context(), "token_type", answer.TokenType)
+	trail.Put(r.Context(), "granted", answer.Scope)
+	trail.OK(r.Context(), trail.Token)
 	w.Header().Set("Pragma", "no-cache")
 	httpx.WriteJSON(w, http.StatusOK, answer)
 }
@@ -116,6 +120,7 @@ func (h *Handler) serve(r *http.Request) (*response, error) {
 	if err != nil {
 		return nil, oauth.FromForm(err)
 	}
+	trail.Parameters(ctx, form)
 
 	// 1. Authenticate the client.
 	who, err := h.cfg.Authenticator.Authenticate(r, form)

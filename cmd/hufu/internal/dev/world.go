@@ -119,7 +119,7 @@ func (w *World) open(ctx context.Context, listeners map[int]net.Listener) (err e
 	w.node, err = node.Open(ctx, node.Options{
 		Config: node.Config{Origin: w.origin(0), Database: database, Name: "Hufu sandbox", Sandbox: true,
 			Provinces: w.provinceConfigs(), Authorities: w.authorityConfigs(), SealMakers: w.sealMakerConfigs(), OpenID: detailTypes()},
-		KEK: kek, Clients: clients, Log: w.opts.Log, Migrate: true, AllowHTTP: true, Home: w.home,
+		KEK: kek, Clients: clients, Log: w.opts.Log, Migrate: true, AllowHTTP: true, OpenTrail: true, Home: w.home,
 		Allow:        func(ap netip.AddrPort) bool { return own[ap] },
 		Registration: registration.Policy{Mode: registration.Open, Scopes: client.LoopbackScopes(), Profiles: []string{"core", "national", "fapi2"}}, LoopbackClients: true,
 	})

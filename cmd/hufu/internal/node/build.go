@@ -32,6 +32,7 @@ import (
 	"github.com/hufu-id/hufu/internal/sqlstore/oidcstore"
 	"github.com/hufu-id/hufu/internal/sqlstore/registerstore"
 	"github.com/hufu-id/hufu/internal/sqlstore/statusstore"
+	"github.com/hufu-id/hufu/internal/sqlstore/trailstore"
 	"github.com/hufu-id/hufu/internal/sweep"
 	"github.com/hufu-id/hufu/keys"
 	"github.com/hufu-id/hufu/oidc"
@@ -65,6 +66,8 @@ type Options struct {
 	LoopbackClients bool
 	// Migrate brings the tables up to date before starting; serve leaves that to `hufu migrate`.
 	Migrate bool
+	// OpenTrail shows everybody the last requests of every client: for a server on one's own machine.
+	OpenTrail bool
 	// Home serves "/"; nil is the plain home page.
 	Home func(*web.Pages) http.HandlerFunc
 }
@@ -205,7 +208,7 @@ func (n *Node) openLoginRooms(context.Context) (err error) {
 		CodeSecret: n.secrets.code, Sealer: n.sealer, Pages: n.pages, Persons: persons{n}, CredentialScopes: credentialScopes{n.issuer},
 		PreAuthorizedCodes: preAuthorizedCodes{n.issuer}, Registration: n.cfg.Registration, LoopbackClients: n.cfg.LoopbackClients, HTTP: n.client,
 		MTLSOrigin: n.cfg.MTLS.PublicOrigin(), ClientCAs: clientCAs, Profile: n.cfg.OpenID.Profile, DetailTypes: n.cfg.OpenID.Catalogue(),
-		ProvinceName: provinceName, Log: n.cfg.Log}); err != nil {
+		ProvinceName: provinceName, Trail: trailstore.New(n.db), OpenTrail: n.cfg.OpenTrail, Log: n.cfg.Log}); err != nil {
 		return err
 	}
 	members, err := provinces.Members(n.cfg.Provinces, provinces.Ports{Origin: n.cfg.Origin, AllowHTTP: n.cfg.AllowHTTP, HTTP: n.client, JWKS: n.keys.JWKS,
@@ -248,6 +251,7 @@ func (n *Node) jobs() []sweep.Job {
 		{Name: "audit-chain", Every: 2 * time.Second, Run: chainer.Run},
 		{Name: "keys", Every: time.Minute, Run: n.keys.Tick},
 		{Name: "expired", Every: time.Minute, Run: n.deleteExpired},
+		{Name: "developer-trail", Every: time.Second, Everywhere: true, Run: n.provider.FlushTrail},
 		{Name: "hosted-wallet", Every: time.Minute, Run: n.hosted.Sweep},
 	}
 }
