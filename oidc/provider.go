@@ -67,11 +67,7 @@ func New(cfg Config) (*Provider, error) {
 		hints:    hint.Reader{Issuer: cfg.Issuer, Keys: cfg.Keys.VerificationKeys},
 		flows:    &flow.Jar{Sealer: cfg.Sealer, Now: cfg.Now},
 	}
-	if cfg.Trail != nil {
-		p.trail = trail.New(trail.Config{Store: cfg.Trail, Now: cfg.Now})
-	}
-	p.developer = &developer.Handler{Issuer: cfg.Issuer, Clients: clients, Trail: p.trail, Sealer: cfg.Sealer, Pages: developerpages.Pages{Pages: cfg.Pages},
-		Open: cfg.OpenTrail, FormKey: derive(cfg.CodeSecret, "developer forms"), Log: cfg.Log, Now: cfg.Now}
+	p.openDeveloper()
 	p.bindings = binding.Checker{Origins: origins(cfg), Nonces: dpop.NewNonces(derive(cfg.CodeSecret, "dpop nonces")), Now: cfg.Now}
 	keys := client.NewKeys(cfg.HTTP, cfg.Now)
 	answers := answer.Sealer{Issuer: cfg.Issuer, Key: cfg.Keys.SigningKey, Keys: keys, Now: cfg.Now}
@@ -103,6 +99,16 @@ func New(cfg Config) (*Provider, error) {
 	p.openLogout()
 	p.documents, err = newDocuments(cfg)
 	return p, err
+}
+
+// openDeveloper makes what developers see of their clients.
+func (p *Provider) openDeveloper() {
+	cfg := p.cfg
+	if cfg.Trail != nil {
+		p.trail = trail.New(trail.Config{Store: cfg.Trail, Now: cfg.Now})
+	}
+	p.developer = &developer.Handler{Issuer: cfg.Issuer, Clients: p.clients, Trail: p.trail, Sealer: cfg.Sealer, Pages: developerpages.Pages{Pages: cfg.Pages},
+		Open: cfg.OpenTrail, FormKey: derive(cfg.CodeSecret, "developer forms"), Log: cfg.Log, Now: cfg.Now}
 }
 
 // origins are the addresses under which clients reach the endpoints.
