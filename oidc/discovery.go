@@ -77,7 +77,7 @@ func newDocuments(cfg Config) (documents, error) {
 
 // serverMetadata is RFC 8414.
 func serverMetadata(cfg Config, policy client.Policy) map[string]any {
-	grants := []string{client.AuthorizationCode, client.ClientCredentials}
+	grants := []string{client.AuthorizationCode, client.RefreshToken, client.ClientCredentials}
 	if cfg.PreAuthorizedCodes != nil {
 		grants = append(grants, client.PreAuthorizedCode)
 	}

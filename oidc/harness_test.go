@@ -61,7 +61,10 @@ type world struct {
 	key     jose.SigningKey
 	offers  map[string]string // code -> tx_code
 	tries   int
+	open    func(province string) bool // nil: all are
 }
+
+func (w *world) provinceOpen(code string) bool { return w.open == nil || w.open(code) }
 
 func (w *world) Claims(_ context.Context, id string) (oidc.PersonClaims, error) {
 	w.mu.Lock()
@@ -198,7 +201,7 @@ func (e *env) addNode() {
 	op, err := oidc.New(oidc.Config{
 		Issuer: e.issuer, Store: store, HTTP: httpx.NewClient(httpx.ClientOptions{Allow: allow, Timeout: time.Second}), Keys: e.world, PairwiseSecret: bytes.Repeat([]byte{1}, 32),
 		CodeSecret: bytes.Repeat([]byte{2}, 32), Sealer: httpx.NewSealer(bytes.Repeat([]byte{3}, 32)), Pages: pages, Persons: e.world,
-		CredentialScopes: e.world, PreAuthorizedCodes: e.world, Now: e.clock.Now,
+		CredentialScopes: e.world, PreAuthorizedCodes: e.world, ProvinceOpen: e.world.provinceOpen, Now: e.clock.Now,
 		Registration: registration.Policy{Mode: registration.Open, Scopes: []string{"openid", "profile", "phone"}}, LoopbackClients: true,
 	})
 	must(t, err)
@@ -441,6 +444,7 @@ type tokens struct {
 	Error   string `json:"error"`
 	Access  string `json:"access_token"`
 	ID      string `json:"id_token"`
+	Refresh string `json:"refresh_token"`
 	Type    string `json:"token_type"`
 	Scope   string `json:"scope"`
 	Expires int64  `json:"expires_in"`

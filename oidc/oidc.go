@@ -143,6 +143,9 @@ type Config struct {
 	LoopbackClients bool
 	// HTTP is the guarded way out, for jwks_uri, sector_identifier_uri and backchannel_logout_uri; nil is none.
 	HTTP Outgoing
+	// ProvinceOpen says whether logins by a province count; nil: all do. It is asked at every refresh, so that switching a province off
+	// reaches tokens too.
+	ProvinceOpen func(code string) bool
 	// ProvinceName names a province on a page; nil shows its code.
 	ProvinceName func(code string) web.Text
 	// Trail keeps the last requests of clients for their developers; nil keeps none. OpenTrail shows them to everybody: for a server on

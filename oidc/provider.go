@@ -89,7 +89,8 @@ func New(cfg Config) (*Provider, error) {
 	p.par = &par.Handler{Store: cfg.Store, Pushed: push, Authenticator: authenticator, Bindings: p.bindings, Requests: requests, Log: cfg.Log, Now: cfg.Now}
 	p.token = token.New(token.Config{
 		Issuer: cfg.Issuer, Store: cfg.Store, Engine: engine, Answers: answers, Persons: cfg.Persons, PreAuthorizedCodes: cfg.PreAuthorizedCodes, MachineAudience: p.machineAudience,
-		Authenticator: authenticator, Bindings: p.bindings, Log: cfg.Log, Now: cfg.Now,
+		Authenticator: authenticator, Bindings: p.bindings,
+		RefreshTokens: grant.NewRefreshTokens(cfg.CodeSecret, cfg.Issuer), Lapsed: p.lapsed, Log: cfg.Log, Now: cfg.Now,
 	})
 	if cfg.Profile != "" {
 		cfg.Registration.Profiles = []string{cfg.Profile}

@@ -122,6 +122,8 @@ func (h *Handler) consentPage(w http.ResponseWriter, r *http.Request, c client.C
 		given := web.GivenItem{Key: item, Required: !slices.Contains(c.OptionalClaims, item),
 			New: !d.last.At.IsZero() && !slices.Contains(d.last.Asked, item)}
 		switch {
+		case item == scopeItem+claim.OfflineAccess:
+			given.Key, given.Label, given.Value = claim.OfflineAccess, web.ClaimLabel(claim.OfflineAccess), web.Say("claim.offline_access.words", nil)
 		case strings.HasPrefix(item, scopeItem):
 			_, title, _ := h.credential(strings.TrimPrefix(item, scopeItem))
 			given.Key, given.Label, given.Value = "credential", web.ClaimLabel("credential"), title

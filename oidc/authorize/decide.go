@@ -128,7 +128,7 @@ func (h *Handler) decideConsent(ctx context.Context, c client.Client, s flow.Sta
 	return d, nil
 }
 
-// Marks of the things agreed to that are no claims: a credential, and an element of authorization_details by its hash.
+// Marks of the things agreed to that are no claims: a credential or offline_access, and an element of authorization_details by its hash.
 const (
 	scopeItem  = "scope:"
 	detailItem = "detail:"
@@ -154,7 +154,7 @@ func (h *Handler) asked(s flow.State, person claim.Person) []string {
 		}
 	}
 	for _, scope := range s.Scopes {
-		if _, _, ok := h.credential(scope); ok {
+		if _, _, ok := h.credential(scope); ok || scope == claim.OfflineAccess {
 			out = append(out, scopeItem+scope)
 		}
 	}
@@ -201,7 +201,7 @@ func (h *Handler) issue(ctx context.Context, c client.Client, s flow.State, d de
 	}
 	g := grant.Grant{
 		ID: newID(), Type: client.AuthorizationCode, ClientID: c.ID, PersonID: d.session.PersonID, Subject: d.subject,
-		ACR: d.session.ACR, AMR: d.session.AMR, AuthTime: d.session.AuthTime, Nonce: s.Nonce, IssuerState: s.IssuerState,
+		ACR: d.session.ACR, AMR: d.session.AMR, AuthTime: d.session.AuthTime, Province: d.session.Province, Nonce: s.Nonce, IssuerState: s.IssuerState,
 		SessionID: h.cfg.Pairwise.SessionID(c.ID, d.session.SID), Session: d.session.SID,
 		CodeState: grant.Issued, CodeExpires: now.Add(CodeLife), RedirectURI: s.RedirectURI, Challenge: s.Challenge, JKT: s.JKT, CreatedAt: now,
 		Resources: s.Resources,
@@ -233,8 +233,10 @@ func (h *Handler) allow(g *grant.Grant, s flow.State, d decision) {
 	for _, scope := range s.Scopes {
 		issuers, _, credential := h.credential(scope)
 		switch {
-		case credential && !slices.Contains(d.agreed, scopeItem+scope):
+		case (credential || scope == claim.OfflineAccess) && !slices.Contains(d.agreed, scopeItem+scope):
 			continue
+		case scope == claim.OfflineAccess:
+			g.Offline = true
 		case scope == claim.OpenID:
 			issuers = []string{h.cfg.Issuer}
 		}

@@ -43,6 +43,8 @@ const (
 	Profile    = "profile"
 	Phone      = "phone"
 	ResidentID = "resident_id"
+	// OfflineAccess asks for a refresh token that outlives the login session (OpenID Connect Core section 11).
+	OfflineAccess = "offline_access"
 	// Register is the scope of the departments' register API, for client_credentials only.
 	Register = "register"
 	// Seal is the scope of the seals' API, for client_credentials only.
@@ -61,7 +63,7 @@ var byScope = []struct {
 
 // Scopes lists the scopes that people can be asked for, openid first.
 func Scopes() []string {
-	out := []string{OpenID}
+	out := []string{OpenID, OfflineAccess}
 	for _, s := range byScope {
 		out = append(out, s.scope)
 	}

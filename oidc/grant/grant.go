@@ -48,6 +48,7 @@ type Grant struct {
 	ACR       string
 	AMR       []string
 	AuthTime  time.Time
+	Province  string // by which she logged in
 	SessionID string // sid towards this client
 	Nonce     string
 	// IDTokenClaims are those of Claims that the ID token carries too.
@@ -100,7 +101,8 @@ type Store interface {
 	// grant is not revoked, and sets what the redemption fixes. Of any number of callers exactly one gets nil, the others ErrLost.
 	ClaimCode(ctx context.Context, signature string, at time.Time, r Redemption, ev audit.Event) error
 	// Refresh records the use of the refresh token of a generation in one conditional statement: if it is the current one, the family
-	// has not ended at the given time and the grant is not revoked. With rotate the next generation becomes the current one. ErrLost.
+	// has not ended at the given time and the grant is not revoked. With rotate the next generation becomes the current one, made at the
+	// given time. ErrLost.
 	Refresh(ctx context.Context, id string, generation int64, at, tokensExpire time.Time, rotate bool, ev audit.Event) error
 	// BurnCode moves the code from Issued to Burnt. ErrLost when it was not Issued.
 	BurnCode(ctx context.Context, signature string, ev audit.Event) error

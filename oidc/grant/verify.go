@@ -4,11 +4,13 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 	"time"
 
 	"github.com/hufu-id/hufu/internal/audit"
 	"github.com/hufu-id/hufu/internal/jose"
+	"github.com/hufu-id/hufu/oidc/claim"
 	"github.com/hufu-id/hufu/oidc/client"
 	"github.com/hufu-id/hufu/oidc/trail"
 )
@@ -75,8 +77,20 @@ func (v *Verifier) Validate(ctx context.Context, bearer, audience string) (Acces
 		}
 	}
 	t.PersonID, t.OfferID, t.IssuerState = g.PersonID, g.OfferID, g.IssuerState
-	t.Claims, t.ACR, t.Details = g.Claims, g.ACR, g.Details
+	t.Claims, t.ACR, t.Details = claimsFor(g, t.Scopes), g.ACR, g.Details
 	return t, nil
+}
+
+// claimsFor is what a token may tell: a token of fewer scopes than the grant's (RFC 6749 section 6) tells less.
+func claimsFor(g Grant, scopes []string) []string {
+	var dropped []string
+	for _, s := range g.Scopes {
+		if !slices.Contains(scopes, s) {
+			dropped = append(dropped, s)
+		}
+	}
+	dropped = claim.Of(dropped)
+	return slices.DeleteFunc(slices.Clone(g.Claims), func(c string) bool { return slices.Contains(dropped, c) })
 }
 
 func parse(c jose.Claims) (AccessToken, error) {

@@ -54,6 +54,9 @@ func (p *Parser) checkScope(_ context.Context, c client.Client, v url.Values, re
 		if !claim.Known(s) && !isCredential || slices.Contains(req.Scopes, s) {
 			continue
 		}
+		if s == claim.OfflineAccess && !c.Has(client.RefreshToken) {
+			continue // it could never get what it asks for (OpenID Connect Core section 11)
+		}
 		if !c.MayAsk(s) {
 			return oauth.New(oauth.InvalidScope, "the client may not ask for one of the scopes")
 		}

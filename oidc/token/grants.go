@@ -96,8 +96,10 @@ func (h *Handler) burn(ctx context.Context, g grant.Grant, req request, reason s
 
 func (h *Handler) claimCode(ctx context.Context, g grant.Grant, req request, jti string) (grant.Grant, *oauth.Error, error) {
 	ev := audit.Event{Kind: "oidc.code_redeemed", Actor: g.ClientID, Subject: g.ID, Client: g.ClientID, Detail: map[string]string{"jti": jti}}
-	err := h.cfg.Store.ClaimCode(ctx, g.CodeSignature, req.at, grant.Redemption{TokensExpire: req.at.Add(IDLife)}, ev)
+	fixed := redemption(g, req)
+	err := h.cfg.Store.ClaimCode(ctx, g.CodeSignature, req.at, fixed, ev)
 	if err == nil {
+		g.RefreshExpires, g.RefreshKey = fixed.RefreshExpires, fixed.RefreshKey
 		return g, nil, nil
 	}
 	if !errors.Is(err, grant.ErrLost) {

@@ -60,7 +60,10 @@ type Config struct {
 	Engine             *fositex.Engine
 	Answers            answer.Sealer
 	Persons            claim.Persons
+	RefreshTokens      grant.RefreshTokens
 	PreAuthorizedCodes PreAuthorizedCodes // may be nil
+	// Lapsed says why what a person agreed no longer carries new tokens: she is gone, her consent is, her province is. "" while it stands.
+	Lapsed func(ctx context.Context, g grant.Grant) (why string, err error)
 	// MachineAudience is where a token of a client_credentials scope may be used; false for a scope that this grant doesn't give.
 	MachineAudience func(scope string) (audience string, ok bool)
 	Log             *slog.Logger
@@ -105,11 +108,12 @@ func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 
 // response is the successful answer (RFC 6749 section 5.1, OpenID Connect Core 3.1.3.3).
 type response struct {
-	AccessToken string `json:"access_token"`
-	TokenType   string `json:"token_type"`
-	ExpiresIn   int64  `json:"expires_in"`
-	Scope       string `json:"scope"`
-	IDToken     string `json:"id_token,omitempty"`
+	AccessToken  string `json:"access_token"`
+	TokenType    string `json:"token_type"`
+	ExpiresIn    int64  `json:"expires_in"`
+	Scope        string `json:"scope"`
+	RefreshToken string `json:"refresh_token,omitempty"`
+	IDToken      string `json:"id_token,omitempty"`
 	// Details are the authorization_details that were agreed (RFC 9396 section 7).
 	Details []json.RawMessage `json:"authorization_details,omitempty"`
 }
@@ -170,7 +174,7 @@ func (h *Handler) serve(r *http.Request) (*response, error) {
 
 	// 5. Answer.
 	return &response{AccessToken: tokens.AccessToken, TokenType: tokenType(req), ExpiresIn: int64(AccessLife / time.Second),
-		Scope: strings.Join(g.Scopes, " "), IDToken: tokens.IDToken, Details: g.Details}, nil
+		Scope: strings.Join(g.Scopes, " "), RefreshToken: h.refreshTokenOf(g), IDToken: tokens.IDToken, Details: g.Details}, nil
 }
 
 // mint signs what was recorded, and encrypts the ID token for a client that registered so.
@@ -197,7 +201,7 @@ func (h *Handler) bind(ctx context.Context, req request) (bound, error) {
 	switch grantType {
 	case "":
 		return bound{}, oauth.New(oauth.InvalidRequest, "grant_type is missing")
-	case client.AuthorizationCode, client.ClientCredentials, client.PreAuthorizedCode:
+	case client.AuthorizationCode, client.RefreshToken, client.ClientCredentials, client.PreAuthorizedCode:
 	default:
 		return bound{}, oauth.New(oauth.UnsupportedGrantType, "this grant_type is not supported")
 	}
@@ -213,6 +217,8 @@ func (h *Handler) bind(ctx context.Context, req request) (bound, error) {
 		return h.clientCredentials(req)
 	case client.PreAuthorizedCode:
 		return h.preAuthorizedCode(req)
+	case client.RefreshToken:
+		return h.refresh(ctx, req)
 	}
 	return h.authorizationCode(ctx, req)
 }

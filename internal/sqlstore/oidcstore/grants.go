@@ -26,6 +26,7 @@ type terms struct {
 	ACR           string            `json:"acr,omitempty"`
 	AMR           []string          `json:"amr,omitempty"`
 	AuthTime      int64             `json:"auth_time,omitempty"` // Unix microseconds
+	Province      string            `json:"province,omitempty"`
 	SessionID     string            `json:"sid,omitempty"`
 	Nonce         string            `json:"nonce,omitempty"`
 	IssuerState   string            `json:"issuer_state,omitempty"`
@@ -37,7 +38,7 @@ type terms struct {
 // PutGrant writes a new grant.
 func (s *Store) PutGrant(ctx context.Context, g grant.Grant, ev audit.Event) error {
 	t := terms{OfferID: g.OfferID, Scopes: g.Scopes, Audience: g.Audience, Claims: g.Claims, IDTokenClaims: g.IDTokenClaims, Resources: g.Resources,
-		Details: g.Details, ACR: g.ACR, AMR: g.AMR, SessionID: g.SessionID, Nonce: g.Nonce, IssuerState: g.IssuerState,
+		Details: g.Details, ACR: g.ACR, AMR: g.AMR, Province: g.Province, SessionID: g.SessionID, Nonce: g.Nonce, IssuerState: g.IssuerState,
 		RedirectURI: g.RedirectURI, Challenge: g.Challenge, JKT: g.JKT}
 	if !g.AuthTime.IsZero() {
 		t.AuthTime = sqlstore.Micros(g.AuthTime)
@@ -93,7 +94,7 @@ func scanGrant(row *sql.Row) (grant.Grant, error) {
 	g.OfferID, g.Scopes, g.Audience, g.Claims, g.ACR, g.AMR = t.OfferID, t.Scopes, t.Audience, t.Claims, t.ACR, t.AMR
 	g.IDTokenClaims, g.Resources, g.Details, g.JKT = t.IDTokenClaims, t.Resources, t.Details, t.JKT
 	g.SessionID, g.Nonce, g.IssuerState, g.RedirectURI, g.Challenge = t.SessionID, t.Nonce, t.IssuerState, t.RedirectURI, t.Challenge
-	g.AuthTime = sqlstore.FromMicros(t.AuthTime)
+	g.AuthTime, g.Province = sqlstore.FromMicros(t.AuthTime), t.Province
 	g.CodeSignature, g.CodeState, g.Offline = code.String, grant.CodeState(state), offline != 0
 	g.CodeExpires, g.CreatedAt = sqlstore.FromMicros(codeExpires), sqlstore.FromMicros(created)
 	g.ExpiresAt, g.RevokedAt = sqlstore.FromMicros(expires), sqlstore.FromMicros(revoked)
@@ -117,7 +118,8 @@ func (s *Store) ClaimCode(ctx context.Context, signature string, at time.Time, r
 // Refresh uses the refresh token of a generation: the row count of one conditional statement decides.
 func (s *Store) Refresh(ctx context.Context, id string, generation int64, at, tokensExpire time.Time, rotate bool, ev audit.Event) error {
 	return s.db.InTx(ctx, func(ctx context.Context) error {
-		err := s.db.Claim(ctx, `UPDATE oidc_grants SET refresh_generation = refresh_generation + $4, refresh_at = $3,
+		err := s.db.Claim(ctx, `UPDATE oidc_grants SET refresh_generation = refresh_generation + $4,
+			refresh_at = CASE WHEN $4 = 1 THEN $3 ELSE refresh_at END,
 			expires_at = CASE WHEN expires_at > $5 THEN expires_at ELSE $5 END
 			WHERE id = $1 AND refresh_generation = $2 AND refresh_expires > $3 AND code_state = 2 AND revoked_at = 0`,
 			id, generation, sqlstore.Micros(at), flag(rotate), sqlstore.Micros(tokensExpire))

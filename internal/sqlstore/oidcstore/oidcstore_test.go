@@ -69,6 +69,43 @@ func TestCodeMovesOnlyForward(t *testing.T) {
 	})
 }
 
+func TestRefreshTokensMoveOnlyForward(t *testing.T) {
+	sqltest.Each(t, func(t *testing.T, db *sqlstore.DB) {
+		ctx, now := context.Background(), time.Now().UTC().Truncate(time.Microsecond)
+		s, ev := New(db, nil), audit.Event{Kind: "oidc.test"}
+		g := grant.Grant{ID: "g", Type: "authorization_code", ClientID: "c", CodeSignature: "sig", CodeState: grant.Issued, CodeExpires: now.Add(time.Minute),
+			CreatedAt: now, Province: "440000", Session: "s", Offline: true}
+		expect := func(name string, err, want error) {
+			t.Helper()
+			if !errors.Is(err, want) {
+				t.Errorf("%s: %v, want %v", name, err, want)
+			}
+		}
+		at := func(d time.Duration) time.Time { return now.Add(d) }
+		expect("put", s.PutGrant(ctx, g, ev), nil)
+		expect("before the code", s.Refresh(ctx, "g", 0, now, at(time.Minute), true, ev), grant.ErrLost)
+		expect("claim", s.ClaimCode(ctx, "sig", now, grant.Redemption{TokensExpire: at(time.Minute), RefreshExpires: at(time.Hour), RefreshKey: "k"}, ev), nil)
+		expect("the next one", s.Refresh(ctx, "g", 1, now, at(time.Minute), true, ev), grant.ErrLost)
+		expect("in place", s.Refresh(ctx, "g", 0, at(time.Minute), at(2*time.Minute), false, ev), nil)
+		got, err := s.Grant(ctx, "g")
+		if err != nil || got.RefreshGeneration != 0 || !got.RefreshAt.Equal(now) || !got.RefreshExpires.Equal(at(time.Hour)) || got.RefreshKey != "k" ||
+			!got.ExpiresAt.Equal(at(2*time.Minute)) || got.Province != "440000" || got.Session != "s" || !got.Offline {
+			t.Errorf("after a use in place: %+v %v", got, err)
+		}
+		expect("rotate", s.Refresh(ctx, "g", 0, at(2*time.Minute), at(time.Minute), true, ev), nil)
+		expect("again", s.Refresh(ctx, "g", 0, at(2*time.Minute), at(time.Minute), true, ev), grant.ErrLost)
+		if got, err := s.Grant(ctx, "g"); err != nil || got.RefreshGeneration != 1 || !got.RefreshAt.Equal(at(2*time.Minute)) || !got.ExpiresAt.Equal(at(2*time.Minute)) {
+			t.Errorf("after a rotation: %+v %v", got, err)
+		}
+		expect("at the end", s.Refresh(ctx, "g", 1, at(time.Hour), at(time.Minute), true, ev), grant.ErrLost)
+		if n, err := s.DeleteExpired(ctx, at(time.Hour-time.Second), 10); n != 0 || err != nil {
+			t.Errorf("deleted %d, %v: the family has not ended", n, err)
+		}
+		expect("revoke", s.Revoke(ctx, "g", at(3*time.Minute), ev), nil)
+		expect("revoked", s.Refresh(ctx, "g", 1, at(4*time.Minute), at(time.Minute), true, ev), grant.ErrLost)
+	})
+}
+
 func TestSessionReplacesAndNeverGoesBack(t *testing.T) {
 	sqltest.Each(t, func(t *testing.T, db *sqlstore.DB) {
 		ctx, now := context.Background(), time.Now().UTC().Truncate(time.Microsecond)

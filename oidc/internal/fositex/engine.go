@@ -18,6 +18,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"time"
 
 	"github.com/ory/fosite"
@@ -27,6 +28,7 @@ import (
 	"github.com/ory/fosite/token/jwt"
 
 	"github.com/hufu-id/hufu/internal/jose"
+	"github.com/hufu-id/hufu/oidc/client"
 	"github.com/hufu-id/hufu/oidc/grant"
 )
 
@@ -131,7 +133,7 @@ type Mint struct {
 // Tokens are what was minted. IDToken is empty without the scope openid.
 type Tokens struct{ AccessToken, IDToken string }
 
-// Mint makes the tokens of a grant whose code was claimed.
+// Mint makes the tokens of a grant whose code or refresh token was claimed.
 func (e *Engine) Mint(ctx context.Context, m Mint) (Tokens, error) {
 	if m.IDTokenAlg == "" {
 		m.IDTokenAlg = jose.ES256
@@ -183,18 +185,18 @@ func handle(ctx context.Context, handlers fosite.TokenEndpointHandlers, request 
 func (e *Engine) handlers(x *exchange, m Mint) fosite.TokenEndpointHandlers {
 	access := &oauth2.DefaultJWTStrategy{Signer: e.sign, HMACSHAStrategy: e.codes, Config: &e.base}
 	helper := &oauth2.HandleHelper{AccessTokenStrategy: access, AccessTokenStorage: x, Config: &e.base}
-	handlers := fosite.TokenEndpointHandlers{
+	var ids *openid.IDTokenHandleHelper
+	if slices.Contains(m.Grant.Scopes, "openid") {
+		ids = &openid.IDTokenHandleHelper{IDTokenStrategy: idTokens{signer{key: e.sign.key, alg: m.IDTokenAlg}}}
+	}
+	handlers := fosite.TokenEndpointHandlers{ // Append would drop the second one of a type
 		e.authorizationCode(x),
 		&oauth2.ClientCredentialsGrantHandler{HandleHelper: helper, Config: &e.base},
-		preAuthorized{helper},
+		decided{grantType: client.PreAuthorizedCode, access: helper},
+		decided{grantType: client.RefreshToken, access: helper, id: ids},
 	}
-	for _, scope := range m.Grant.Scopes {
-		if scope == "openid" {
-			handlers.Append(&openid.OpenIDConnectExplicitHandler{
-				OpenIDConnectRequestStorage: x, Config: &e.base,
-				IDTokenHandleHelper: &openid.IDTokenHandleHelper{IDTokenStrategy: idTokens{signer{key: e.sign.key, alg: m.IDTokenAlg}}},
-			})
-		}
+	if ids != nil {
+		handlers = append(handlers, &openid.OpenIDConnectExplicitHandler{OpenIDConnectRequestStorage: x, Config: &e.base, IDTokenHandleHelper: ids})
 	}
 	return handlers
 }

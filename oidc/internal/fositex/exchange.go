@@ -67,7 +67,7 @@ func (x *exchange) GetOpenIDConnectSession(context.Context, string, fosite.Reque
 
 func (x *exchange) DeleteOpenIDConnectSession(context.Context, string) error { return nil }
 
-// There are no refresh tokens in this engine yet; a handler that tries to make one fails.
+// Refresh tokens are not this engine's (grant.RefreshTokens); a handler that tries to make one fails.
 func (x *exchange) CreateRefreshTokenSession(context.Context, string, string, fosite.Requester) error {
 	return fosite.ErrServerError
 }

@@ -111,30 +111,40 @@ func (t idTokens) GenerateIDToken(ctx context.Context, _ time.Duration, request 
 	return token, err
 }
 
-// preAuthorized is the grant of OpenID4VCI section 6. Who may redeem was decided by the credential issuer.
-type preAuthorized struct{ helper *oauth2.HandleHelper }
-
-const preAuthorizedType = "urn:ietf:params:oauth:grant-type:pre-authorized_code"
-
-func (p preAuthorized) CanSkipClientAuth(context.Context, fosite.AccessRequester) bool { return true }
-
-func (p preAuthorized) CanHandleTokenEndpointRequest(_ context.Context, r fosite.AccessRequester) bool {
-	return r.GetGrantTypes().ExactOne(preAuthorizedType)
+// decided is a grant type about which there is nothing left to ask: the pre-authorized code of OpenID4VCI section 6, which the credential
+// issuer redeemed, and the refresh token, which is ours alone (oidc/token). fosite's own refresh handler wants a stored token to rotate.
+type decided struct {
+	grantType string
+	access    *oauth2.HandleHelper
+	id        *openid.IDTokenHandleHelper // nil when there is no ID token
 }
 
-func (p preAuthorized) HandleTokenEndpointRequest(ctx context.Context, r fosite.AccessRequester) error {
-	if !p.CanHandleTokenEndpointRequest(ctx, r) {
+func (d decided) CanSkipClientAuth(context.Context, fosite.AccessRequester) bool { return true }
+
+func (d decided) CanHandleTokenEndpointRequest(_ context.Context, r fosite.AccessRequester) bool {
+	return r.GetGrantTypes().ExactOne(d.grantType)
+}
+
+func (d decided) HandleTokenEndpointRequest(ctx context.Context, r fosite.AccessRequester) error {
+	if !d.CanHandleTokenEndpointRequest(ctx, r) {
 		return fosite.ErrUnknownRequest
 	}
 	return nil
 }
 
-func (p preAuthorized) PopulateTokenEndpointResponse(ctx context.Context, r fosite.AccessRequester, resp fosite.AccessResponder) error {
-	if !p.CanHandleTokenEndpointRequest(ctx, r) {
+func (d decided) PopulateTokenEndpointResponse(ctx context.Context, r fosite.AccessRequester, resp fosite.AccessResponder) error {
+	if !d.CanHandleTokenEndpointRequest(ctx, r) {
 		return fosite.ErrUnknownRequest
 	}
-	_, err := p.helper.IssueAccessToken(ctx, time.Minute, r, resp)
-	return err
+	if _, err := d.access.IssueAccessToken(ctx, time.Minute, r, resp); err != nil || d.id == nil {
+		return err
+	}
+	s, ok := r.GetSession().(*session)
+	if !ok {
+		return errors.New("fositex: not a session of ours")
+	}
+	s.id.AccessTokenHash = d.id.GetAccessTokenHash(ctx, r, resp)
+	return d.id.IssueExplicitIDToken(ctx, time.Minute, r, resp)
 }
 
 // signer signs fosite's claims with our key, through internal/jose. It never verifies: tokens are checked by grant.Verifier.
