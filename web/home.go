@@ -21,6 +21,7 @@ type StartClient struct {
 	Issuer       string
 	ID, Secret   string
 	RedirectURIs []string
+	Trail        string // href of its last requests, "" hides it
 }
 
 // LastLogin is what happened in the latest login of the dev world, oldest step first.

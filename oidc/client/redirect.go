@@ -7,6 +7,7 @@ import (
 	"strconv"
 	"strings"
 
+	"github.com/hufu-id/hufu/oidc/trail"
 	"github.com/hufu-id/hufu/web"
 )
 
@@ -156,4 +157,21 @@ func Origin(uri string) string {
 		return ""
 	}
 	return u.Scheme + "://" + u.Host
+}
+
+// RedirectMismatch is the cause of a refused redirect URI. The address as sent is for the developer's page only.
+type RedirectMismatch struct {
+	Sent       string
+	Registered []string
+}
+
+func (*RedirectMismatch) Error() string { return "redirect_uri not registered" }
+
+// TrailDetail says where the address leaves the nearest registered one.
+func (m *RedirectMismatch) TrailDetail() map[string]string {
+	shown, nearest, at, ok := trail.Differ(m.Sent, m.Registered)
+	if !ok || m.Sent == "" {
+		return nil
+	}
+	return map[string]string{"redirect_uri": shown, trail.Registered: nearest, trail.DiffersAt: strconv.Itoa(at)}
 }

@@ -18,7 +18,9 @@ import (
 	"github.com/hufu-id/hufu/oidc/claim"
 	"github.com/hufu-id/hufu/oidc/client"
 	"github.com/hufu-id/hufu/oidc/hint"
+	"github.com/hufu-id/hufu/oidc/oauth"
 	"github.com/hufu-id/hufu/oidc/session"
+	"github.com/hufu-id/hufu/oidc/trail"
 	"github.com/hufu-id/hufu/web"
 )
 
@@ -135,6 +137,7 @@ func (h *Handler) end(w http.ResponseWriter, r *http.Request, sess session.Sessi
 		h.fail(w, r, err) // never "logged out" when it isn't so
 		return
 	}
+	trail.OK(r.Context(), trail.Logout)
 	h.loggedOut(w, r, req)
 }
 
@@ -152,6 +155,8 @@ func (h *Handler) loggedOut(w http.ResponseWriter, r *http.Request, req request)
 		http.Redirect(w, r, "/logout"+req.again(), http.StatusSeeOther)
 	default:
 		if req.Stray != "" {
+			oauth.Because(oauth.InvalidRequest, "post_logout_redirect_uri is not registered for this client",
+				&client.RedirectMismatch{Sent: req.Stray, Registered: req.client.PostLogoutRedirectURIs}).Record(r.Context())
 			h.cfg.Log.InfoContext(r.Context(), "logged out, not sent back", "trace", audit.Trace(r.Context()), "client", req.ClientID, "error", "post_logout_redirect_uri is not registered")
 		}
 		h.cfg.Pages.LoggedOut(w, r, web.LoggedOutPage{Stray: req.Stray != "", Client: req.client.Name})
@@ -190,6 +195,8 @@ func (h *Handler) fail(w http.ResponseWriter, r *http.Request, err error) {
 		return
 	}
 	log.InfoContext(r.Context(), "logout refused", "error", err)
+	_, _ = h.cfg.Clients.Get(r.Context(), r.URL.Query().Get("client_id")) // whose developer may want to know
+	trail.Refuse(r.Context(), trail.Refusal{Code: "logout_refused", Description: refused.developer})
 	page := web.NewProblem(web.ProblemLogout, nil)
 	page.Status, page.Developer = http.StatusBadRequest, refused.developer
 	page.Next = &web.Action{Label: web.Say("logout.confirm", nil), Href: "/logout"} // she came to log out, and still can

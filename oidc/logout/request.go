@@ -7,6 +7,7 @@ import (
 	"github.com/hufu-id/hufu/internal/httpx"
 	"github.com/hufu-id/hufu/oidc/client"
 	"github.com/hufu-id/hufu/oidc/hint"
+	"github.com/hufu-id/hufu/oidc/trail"
 )
 
 // request is a request to log out, as far as it could be verified. Its exported fields travel sealed through the confirmation page.
@@ -61,6 +62,7 @@ func (h *Handler) read(r *http.Request) (request, error) {
 		req.ClientID, req.subject, req.sid = got.ClientID, got.Subject, got.SessionID
 	}
 	next := v.Get("post_logout_redirect_uri")
+	trail.Parameters(r.Context(), v)
 	c, err := h.cfg.Clients.Get(r.Context(), req.ClientID)
 	switch {
 	case errors.Is(err, client.ErrUnknown):

@@ -23,6 +23,7 @@ import (
 	"github.com/hufu-id/hufu/internal/jose"
 	"github.com/hufu-id/hufu/oidc/client"
 	"github.com/hufu-id/hufu/oidc/oauth"
+	"github.com/hufu-id/hufu/oidc/trail"
 )
 
 // Path of the endpoint.
@@ -140,6 +141,9 @@ func (p Policy) Enabled() bool { return p.Mode == Token || p.Mode == Open }
 // Create is POST /connect/register.
 func (h *Handler) Create(w http.ResponseWriter, r *http.Request) {
 	a, err := h.create(r)
+	if err == nil {
+		trail.Client(r.Context(), a.ClientID)
+	}
 	h.answer(w, r, http.StatusCreated, a, err)
 }
 
@@ -168,6 +172,7 @@ func (h *Handler) Manage(w http.ResponseWriter, r *http.Request, id string) {
 
 func (h *Handler) answer(w http.ResponseWriter, r *http.Request, status int, a answer, err error) {
 	if err == nil {
+		trail.OK(r.Context(), trail.Register)
 		httpx.WriteJSON(w, status, a)
 		return
 	}
@@ -201,6 +206,9 @@ func (h *Handler) owner(r *http.Request, id string) (client.Client, int64, strin
 		return client.Client{}, 0, "", refused(errors.New("no bearer token"))
 	}
 	c, version, err := h.cfg.Store.ClientVersion(r.Context(), id)
+	if err == nil {
+		trail.Client(r.Context(), id)
+	}
 	switch {
 	case errors.Is(err, client.ErrUnknown):
 		return client.Client{}, 0, "", refused(err)

@@ -10,7 +10,6 @@ import (
 	"errors"
 	"net/http"
 	"net/url"
-	"strconv"
 	"strings"
 	"time"
 	"unicode/utf8"
@@ -223,25 +222,8 @@ func (p *Parser) target(c client.Client, v url.Values) (flow.Request, error) {
 }
 
 func (p *Parser) badRedirect(c client.Client, sent string) error {
-	err := &RedirectMismatch{Sent: sent, Registered: c.RedirectURIs}
+	err := &client.RedirectMismatch{Sent: sent, Registered: c.RedirectURIs}
 	return &PageError{Kind: web.ProblemRedirect, Client: c, Cause: err, Answer: oauth.Because(oauth.InvalidRequest, "redirect_uri is not registered for this client", err)}
-}
-
-// RedirectMismatch is the cause of a refused redirect URI. The address as sent is for the developer's page only.
-type RedirectMismatch struct {
-	Sent       string
-	Registered []string
-}
-
-func (*RedirectMismatch) Error() string { return "redirect_uri not registered" }
-
-// TrailDetail says where the address leaves the nearest registered one.
-func (m *RedirectMismatch) TrailDetail() map[string]string {
-	shown, nearest, at, ok := trail.Differ(m.Sent, m.Registered)
-	if !ok || m.Sent == "" {
-		return nil
-	}
-	return map[string]string{"redirect_uri": shown, trail.Registered: nearest, trail.DiffersAt: strconv.Itoa(at)}
 }
 
 // Push checks what an authenticated client pushes (RFC 9126 section 2.1): the whole request, with its redirect URI, by the same rules. The

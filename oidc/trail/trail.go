@@ -195,7 +195,7 @@ func Refuse(ctx context.Context, f Refusal) {
 				c.put(name, cut(ascii(value), maxURI))
 			}
 		}
-		c.append(Entry{Step: c.step, Code: f.Code, Description: f.Description, Reason: f.Reason})
+		c.append(Entry{Step: c.step, Code: f.Code, Description: cut(ascii(f.Description), maxValue), Reason: f.Reason})
 	})
 }
 

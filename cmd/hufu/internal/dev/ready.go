@@ -140,7 +140,7 @@ func (w *World) home(pages *web.Pages) http.HandlerFunc {
 		page := web.StartPage{Department: w.origin(dep.Port), DepartmentName: web.Text{ZH: dep.Name, EN: dep.English},
 			Province: web.Text{ZH: "广东", EN: "Guangdong"}, Person: web.Text{ZH: "李秀英", EN: "Li Xiuying"}, Wallet: "/wallet", Licences: "/licences", Commands: w.commands(),
 			Client: &web.StartClient{Issuer: w.origin(0), ID: experimentClientID, Secret: w.experimentSecret,
-				RedirectURIs: loopbackRedirects()[:2]}}
+				Trail: "/developer/clients/" + experimentClientID, RedirectURIs: loopbackRedirects()[:2]}}
 		for _, p := range w.sample.People {
 			page.People = append(page.People, web.StartPerson{Name: web.Text{ZH: p.Name, EN: p.English}, Note: p.Story})
 		}
