@@ -85,11 +85,18 @@ func serverMetadata(cfg Config, policy client.Policy) map[string]any {
 		return m == client.SelfSignedTLS && cfg.MTLSOrigin == "" || m == client.TLS && (cfg.MTLSOrigin == "" || cfg.ClientCAs == nil)
 	})
 	server := map[string]any{
-		"issuer":                                           cfg.Issuer,
-		"authorization_endpoint":                           cfg.Issuer + "/authorize",
-		"token_endpoint":                                   cfg.Issuer + "/token",
-		"pushed_authorization_request_endpoint":            cfg.Issuer + "/par",
-		"require_pushed_authorization_requests":            policy.RequirePAR,
+		"issuer":                                                   cfg.Issuer,
+		"authorization_endpoint":                                   cfg.Issuer + "/authorize",
+		"token_endpoint":                                           cfg.Issuer + "/token",
+		"pushed_authorization_request_endpoint":                    cfg.Issuer + "/par",
+		"require_pushed_authorization_requests":                    policy.RequirePAR,
+		"introspection_endpoint":                                   cfg.Issuer + "/introspect",
+		"introspection_endpoint_auth_methods_supported":            slices.DeleteFunc(slices.Clone(methods), func(m client.AuthMethod) bool { return m == client.None }),
+		"introspection_endpoint_auth_signing_alg_values_supported": policy.SigningAlgs,
+		"introspection_signing_alg_values_supported":               policy.IDTokenAlgs,
+		"revocation_endpoint":                                      cfg.Issuer + "/revoke",
+		"revocation_endpoint_auth_methods_supported":               methods,
+		"revocation_endpoint_auth_signing_alg_values_supported":    policy.SigningAlgs,
 		"jwks_uri":                                         cfg.Issuer + "/jwks",
 		"scopes_supported":                                 claim.Scopes(),
 		"response_types_supported":                         []string{"code"},
@@ -118,7 +125,7 @@ func serverMetadata(cfg Config, policy client.Policy) map[string]any {
 	if o := cfg.MTLSOrigin; o != "" {
 		server["tls_client_certificate_bound_access_tokens"] = true
 		server["mtls_endpoint_aliases"] = map[string]string{"token_endpoint": o + "/token", "pushed_authorization_request_endpoint": o + "/par",
-			"userinfo_endpoint": o + "/userinfo"}
+			"userinfo_endpoint": o + "/userinfo", "introspection_endpoint": o + "/introspect", "revocation_endpoint": o + "/revoke"}
 	}
 	return server
 }

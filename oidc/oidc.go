@@ -7,6 +7,7 @@
 //	GET  /consent/{flow}, POST             what the client will receive, with real values
 //	POST /par                              a request that the client pushes before it sends the browser
 //	POST /token                            authenticate client, bind, claim the code, mint, answer
+//	POST /introspect, /revoke              is this token still good; end it
 //	GET  /userinfo, POST                   what was agreed
 //	GET  /logout, POST                     RP-initiated logout
 //	POST /logout/confirm                   the person's answer to the confirmation page
@@ -53,6 +54,7 @@ import (
 	"github.com/hufu-id/hufu/oidc/request"
 	"github.com/hufu-id/hufu/oidc/session"
 	"github.com/hufu-id/hufu/oidc/token"
+	"github.com/hufu-id/hufu/oidc/tokens"
 	"github.com/hufu-id/hufu/oidc/trail"
 	"github.com/hufu-id/hufu/web"
 )
@@ -163,6 +165,7 @@ type Provider struct {
 	authorize *authorize.Handler
 	token     *token.Handler
 	par       *par.Handler
+	tokens    *tokens.Handler
 	access    access.Reader
 	answers   answer.Sealer
 	bindings  binding.Checker

@@ -34,6 +34,7 @@ import (
 	"github.com/hufu-id/hufu/oidc/respond"
 	"github.com/hufu-id/hufu/oidc/session"
 	"github.com/hufu-id/hufu/oidc/token"
+	"github.com/hufu-id/hufu/oidc/tokens"
 	"github.com/hufu-id/hufu/oidc/trail"
 	"github.com/hufu-id/hufu/web"
 	"github.com/hufu-id/hufu/web/developerpages"
@@ -60,10 +61,11 @@ func New(cfg Config) (*Provider, error) {
 	}
 	clients := client.NewRegistry(cfg.Store, cfg.Now)
 	clients.Loopback, clients.Profile = cfg.LoopbackClients, cfg.Profile
+	refresh, opaque := grant.NewRefreshTokens(cfg.CodeSecret, cfg.Issuer), grant.OpaqueTokens{Sealer: cfg.Sealer}
 	p := &Provider{
 		cfg: cfg, clients: clients, pairwise: pairwise,
 		sessions: &session.Manager{Store: cfg.Store, Now: cfg.Now},
-		grants:   &grant.Verifier{Issuer: cfg.Issuer, Keys: cfg.Keys.VerificationKeys, Store: cfg.Store, Clients: clients, Now: cfg.Now},
+		grants:   &grant.Verifier{Issuer: cfg.Issuer, Keys: cfg.Keys.VerificationKeys, Store: cfg.Store, Clients: clients, Opaque: opaque, Now: cfg.Now},
 		hints:    hint.Reader{Issuer: cfg.Issuer, Keys: cfg.Keys.VerificationKeys},
 		flows:    &flow.Jar{Sealer: cfg.Sealer, Now: cfg.Now},
 	}
@@ -87,10 +89,12 @@ func New(cfg Config) (*Provider, error) {
 	authenticator := client.Authenticator{Registry: clients, Keys: keys, ClientCAs: cfg.ClientCAs, Issuer: cfg.Issuer,
 		Endpoints: endpoints(cfg), Now: cfg.Now}
 	p.par = &par.Handler{Store: cfg.Store, Pushed: push, Authenticator: authenticator, Bindings: p.bindings, Requests: requests, Log: cfg.Log, Now: cfg.Now}
+	p.tokens = &tokens.Handler{Issuer: cfg.Issuer, Store: cfg.Store, Authenticator: authenticator, Grants: p.grants, Refresh: refresh, Answers: answers,
+		Log: cfg.Log, Now: cfg.Now}
 	p.token = token.New(token.Config{
 		Issuer: cfg.Issuer, Store: cfg.Store, Engine: engine, Answers: answers, Persons: cfg.Persons, PreAuthorizedCodes: cfg.PreAuthorizedCodes, MachineAudience: p.machineAudience,
 		Authenticator: authenticator, Bindings: p.bindings,
-		RefreshTokens: grant.NewRefreshTokens(cfg.CodeSecret, cfg.Issuer), Lapsed: p.lapsed, Log: cfg.Log, Now: cfg.Now,
+		RefreshTokens: refresh, OpaqueTokens: opaque, Lapsed: p.lapsed, Log: cfg.Log, Now: cfg.Now,
 	})
 	if cfg.Profile != "" {
 		cfg.Registration.Profiles = []string{cfg.Profile}
@@ -124,7 +128,7 @@ func origins(cfg Config) []string {
 func endpoints(cfg Config) []string {
 	var out []string
 	for _, o := range origins(cfg) {
-		out = append(out, o+"/token", o+"/par")
+		out = append(out, o+"/token", o+"/par", o+"/introspect", o+"/revoke")
 	}
 	return out
 }
@@ -217,6 +221,8 @@ func (p *Provider) routes(r *mux.Router) {
 	r.HandleFunc("/.well-known/oauth-authorization-server", anyOrigin(p.authorizationServer)).Methods(append(get, http.MethodOptions)...)
 	r.HandleFunc("/jwks", anyOrigin(p.jwks)).Methods(append(get, http.MethodOptions)...)
 	r.HandleFunc("/token", anyOrigin(p.watch(trail.Token, p.token.ServeHTTP))).Methods(http.MethodPost, http.MethodOptions)
+	r.HandleFunc("/introspect", p.watch(trail.Introspect, p.tokens.Introspect)).Methods(http.MethodPost)
+	r.HandleFunc("/revoke", anyOrigin(p.watch(trail.Revoke, p.tokens.Revoke))).Methods(http.MethodPost, http.MethodOptions)
 	r.HandleFunc("/par", anyOrigin(p.watch(trail.Push, p.par.ServeHTTP))).Methods(http.MethodPost, http.MethodOptions)
 	r.HandleFunc("/userinfo", anyOrigin(p.watch(trail.Userinfo, access.Presenting(http.HandlerFunc(p.userinfo)).ServeHTTP))).Methods(http.MethodGet, http.MethodPost, http.MethodOptions)
 	r.HandleFunc("/authorize", p.watch(trail.Authorize, p.authorize.Authorize)).Methods(http.MethodGet, http.MethodPost)

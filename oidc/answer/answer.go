@@ -54,6 +54,12 @@ func (s Sealer) IDToken(ctx context.Context, c client.Client, signed string) (st
 	return s.encrypt(ctx, c, c.IDTokenEncryptedAlg, c.IDTokenEncryptedEnc, signed)
 }
 
+// Introspection makes the JWT of an introspection response (RFC 9701 section 5).
+func (s Sealer) Introspection(ctx context.Context, c client.Client, answer map[string]any) (string, error) {
+	return s.sign(ctx, c.IntrospectionSignedAlg, "token-introspection+jwt", map[string]any{"iss": s.Issuer, "aud": c.ID, "iat": s.Now().Unix(),
+		"token_introspection": answer})
+}
+
 func (s Sealer) sign(ctx context.Context, alg jose.Alg, typ string, claims map[string]any) (string, error) {
 	if alg == "" {
 		alg = jose.ES256

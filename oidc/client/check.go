@@ -159,7 +159,7 @@ func (c Client) checkRequests() error {
 	if c.DefaultMaxAge != nil && *c.DefaultMaxAge < 0 {
 		return c.bad("default_max_age is negative")
 	}
-	for _, r := range c.Resources {
+	for _, r := range slices.Concat(c.Resources, c.Serves) {
 		if u, err := url.Parse(r); err != nil || !u.IsAbs() || strings.Contains(r, "#") {
 			return c.bad("resource %q is no absolute URI without a fragment", r)
 		}

@@ -70,6 +70,8 @@ type Client struct {
 	Scopes []string `json:"scopes"`
 	// OptionalClaims are claims that the person may leave out and still go on. All others are required.
 	OptionalClaims []string `json:"optional_claims,omitempty"`
+	// Serves are the APIs that this client is: it may ask about tokens for them (RFC 7662).
+	Serves []string `json:"serves,omitempty"`
 	// Resources are the further APIs (RFC 8707) for which it may get tokens, DetailTypes the types of authorization_details (RFC 9396).
 	Resources   []string `json:"resources,omitempty"`
 	DetailTypes []string `json:"authorization_details_types,omitempty"`

@@ -124,10 +124,13 @@ type AccessToken struct {
 	OfferID     string
 	IssuerState string
 	Scopes      []string
+	Audience    []string
 	Claims      []string // agreed claims
 	ACR         string   // of the login, "" without a person
 	Details     []json.RawMessage
 	// JKT or CertThumbprint is what the token is bound to (cnf); both are "" for a bearer token. Who takes a bound token must see the proof.
 	JKT, CertThumbprint string
+	// AuthTime is when the person proved herself; zero without one.
+	AuthTime            time.Time
 	IssuedAt, ExpiresAt time.Time
 }

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"net/http"
+	"time"
 
 	"github.com/hufu-id/hufu/oidc/binding"
 	"github.com/hufu-id/hufu/oidc/claim"
@@ -39,6 +40,15 @@ func (h *Handler) idTokenValues(ctx context.Context, g grant.Grant) (map[string]
 		return nil, oauth.Because(oauth.InvalidGrant, "the person may not log in any more", err)
 	}
 	return person.Values(g.IDTokenClaims), err
+}
+
+// opaque seals the access token of a client that takes no JWT; "" for others.
+func (h *Handler) opaque(c client.Client, g grant.Grant, key binding.Binding, jti string, issued time.Time) (string, error) {
+	if !c.OpaqueTokens {
+		return "", nil
+	}
+	return h.cfg.OpaqueTokens.Make(grant.AccessToken{GrantID: g.ID, JTI: jti, Subject: g.Subject, ClientID: g.ClientID, Scopes: g.Scopes, Audience: g.Audience,
+		JKT: key.JKT, CertThumbprint: key.CertThumbprint, IssuedAt: issued, ExpiresAt: issued.Add(AccessLife)})
 }
 
 // keyOf says what the tokens of a client are bound to, given what it shows. A certificate binds only where that was registered, or the

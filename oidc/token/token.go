@@ -61,6 +61,7 @@ type Config struct {
 	Answers            answer.Sealer
 	Persons            claim.Persons
 	RefreshTokens      grant.RefreshTokens
+	OpaqueTokens       grant.OpaqueTokens
 	PreAuthorizedCodes PreAuthorizedCodes // may be nil
 	// Lapsed says why what a person agreed no longer carries new tokens: she is gone, her consent is, her province is. "" while it stands.
 	Lapsed func(ctx context.Context, g grant.Grant) (why string, err error)
@@ -184,9 +185,13 @@ func (h *Handler) mint(ctx context.Context, req request, g grant.Grant, code, jt
 	if err != nil {
 		return fositex.Tokens{}, err
 	}
+	opaque, err := h.opaque(c, g, key, jti, issued)
+	if err != nil {
+		return fositex.Tokens{}, err
+	}
 	tokens, err := h.cfg.Engine.Mint(ctx, fositex.Mint{Grant: g, Code: code, JTI: jti, IssuedAt: issued, ExpiresAt: issued.Add(AccessLife),
 		IDTokenExpires: issued.Add(IDLife), IDTokenAlg: c.IDTokenAlg(), ClientPublic: c.Public, JKT: key.JKT, CertThumbprint: key.CertThumbprint,
-		IDTokenValues: values})
+		IDTokenValues: values, Opaque: opaque})
 	if err != nil {
 		return fositex.Tokens{}, err
 	}

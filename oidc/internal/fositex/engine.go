@@ -90,7 +90,7 @@ func (e *Engine) IssueCode(ctx context.Context, g grant.Grant) (code, signature 
 		ResponseTypes: fosite.Arguments{"code"}, HandledResponseTypes: fosite.Arguments{}, ResponseMode: fosite.ResponseModeQuery,
 		DefaultResponseMode: fosite.ResponseModeQuery, Request: e.request(g),
 	}
-	handler := e.authorizationCode(x)
+	handler := e.authorizationCode(x, nil)
 	cfg := e.base
 	cfg.AuthorizeEndpointHandlers = fosite.AuthorizeEndpointHandlers{issueOnly{handler}}
 	response, err := (&fosite.Fosite{Config: &cfg, Store: nil}).NewAuthorizeResponse(ctx, request, request.Session)
@@ -122,6 +122,8 @@ type Mint struct {
 	IssuedAt, ExpiresAt, IDTokenExpires time.Time
 	// JKT or CertThumbprint is what the access token is bound to; both "" for a bearer token.
 	JKT, CertThumbprint string
+	// Opaque is the access token for a client that takes no JWT; "" makes a JWT.
+	Opaque string
 	// IDTokenValues are claims of the person for the ID token.
 	IDTokenValues map[string]string
 	// IDTokenAlg signs the ID token; "" is ES256. Access tokens are always signed by ES256.
@@ -184,13 +186,17 @@ func handle(ctx context.Context, handlers fosite.TokenEndpointHandlers, request 
 
 func (e *Engine) handlers(x *exchange, m Mint) fosite.TokenEndpointHandlers {
 	access := &oauth2.DefaultJWTStrategy{Signer: e.sign, HMACSHAStrategy: e.codes, Config: &e.base}
-	helper := &oauth2.HandleHelper{AccessTokenStrategy: access, AccessTokenStorage: x, Config: &e.base}
+	var strategy oauth2.AccessTokenStrategy = access
+	if m.Opaque != "" {
+		strategy = preset(m.Opaque)
+	}
+	helper := &oauth2.HandleHelper{AccessTokenStrategy: strategy, AccessTokenStorage: x, Config: &e.base}
 	var ids *openid.IDTokenHandleHelper
 	if slices.Contains(m.Grant.Scopes, "openid") {
 		ids = &openid.IDTokenHandleHelper{IDTokenStrategy: idTokens{signer{key: e.sign.key, alg: m.IDTokenAlg}}}
 	}
 	handlers := fosite.TokenEndpointHandlers{ // Append would drop the second one of a type
-		e.authorizationCode(x),
+		e.authorizationCode(x, strategy),
 		&oauth2.ClientCredentialsGrantHandler{HandleHelper: helper, Config: &e.base},
 		decided{grantType: client.PreAuthorizedCode, access: helper},
 		decided{grantType: client.RefreshToken, access: helper, id: ids},
@@ -201,8 +207,7 @@ func (e *Engine) handlers(x *exchange, m Mint) fosite.TokenEndpointHandlers {
 	return handlers
 }
 
-func (e *Engine) authorizationCode(x *exchange) *oauth2.AuthorizeExplicitGrantHandler {
-	access := &oauth2.DefaultJWTStrategy{Signer: e.sign, HMACSHAStrategy: e.codes, Config: &e.base}
+func (e *Engine) authorizationCode(x *exchange, access oauth2.AccessTokenStrategy) *oauth2.AuthorizeExplicitGrantHandler {
 	return &oauth2.AuthorizeExplicitGrantHandler{
 		AccessTokenStrategy: access, RefreshTokenStrategy: e.codes, AuthorizeCodeStrategy: e.codes, CoreStorage: x,
 		TokenRevocationStorage: x, Config: &e.base,

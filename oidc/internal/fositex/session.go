@@ -95,6 +95,17 @@ func (s *session) Clone() fosite.Session {
 	return &c
 }
 
+// preset is an access token that was made before fosite is asked.
+type preset string
+
+func (p preset) AccessTokenSignature(context.Context, string) string { return string(p) }
+func (p preset) GenerateAccessToken(context.Context, fosite.Requester) (string, string, error) {
+	return string(p), string(p), nil
+}
+func (p preset) ValidateAccessToken(context.Context, fosite.Requester, string) error {
+	return errNoVerify
+}
+
 // idTokens lays out ID tokens (OpenID Connect Core section 2). aud is one string, so azp is never needed; scope claims are told
 // by userinfo only.
 type idTokens struct{ sign signer }
