@@ -127,6 +127,7 @@ func testCases() []testCase {
 	}
 	all := []testCase{
 		{"chooser", "/login/f1/", chooser(func(c *ChooserPage) {})},
+		{"chooser-selfmade", "/login/f1/", chooser(func(c *ChooserPage) { c.Docket.About.SelfMade = true })},
 		{"chooser-remembered", "/login/f1/", chooser(func(c *ChooserPage) { c.Remembered = &gd; c.Regions = connected(c.Regions) })},
 		{"chooser-found", "/login/f1/?q=gd", chooser(func(c *ChooserPage) {
 			c.Query, c.Results, c.Remembered = "gd", []Province{guangdong, other("450000", "桂", "广西壮族自治区", "Guangxi", "智桂通")}, &gd

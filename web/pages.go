@@ -68,11 +68,14 @@ type Docket struct {
 }
 
 // About is where a client says more of itself: registered addresses of its own, shown as links that tell it nothing of where one comes from. The
-// logo's origin must be allowed for the page (httpx.AllowImage).
-type About struct{ Logo, Policy, Terms string }
+// logo's origin must be allowed for the page (httpx.AllowImage). SelfMade: it registered itself, and nobody checked who it is.
+type About struct {
+	Logo, Policy, Terms string
+	SelfMade            bool
+}
 
 // IsZero reports whether there is nothing to show.
-func (a About) IsZero() bool { return a == About{} }
+func (a About) IsZero() bool { return a.Logo+a.Policy+a.Terms == "" }
 
 // Province is one entry of the chooser.
 type Province struct {

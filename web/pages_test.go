@@ -155,6 +155,16 @@ func TestConsentNoticeOffersNoChoiceOfData(t *testing.T) {
 	}
 }
 
+// Who registered itself wrote its name itself: neither the chooser nor the consent page may let it pass for a department.
+func TestPagesSayWhenNobodyChecked(t *testing.T) {
+	for name, checked := range map[string]bool{"chooser": true, "chooser-selfmade": false, "consent-first": true} {
+		text := textOf(page(t, name, variants[0]).Node)
+		if strings.Contains(text, "没有人核对过") == checked {
+			t.Errorf("%s", name)
+		}
+	}
+}
+
 func TestOfferControls(t *testing.T) {
 	for _, v := range variants {
 		d := page(t, "offer", v)

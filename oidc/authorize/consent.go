@@ -147,7 +147,7 @@ func (h *Handler) consentPage(w http.ResponseWriter, r *http.Request, c client.C
 
 // about is what a client registered of itself (OpenID Connect Registration section 2).
 func about(c client.Client) web.About {
-	return web.About{Logo: c.LogoURI, Policy: c.PolicyURI, Terms: c.TermsURI}
+	return web.About{Logo: c.LogoURI, Policy: c.PolicyURI, Terms: c.TermsURI, SelfMade: c.Dynamic || c.Loopback}
 }
 
 // detailWords says in our own words what an element of authorization_details allows.

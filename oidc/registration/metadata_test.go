@@ -39,7 +39,7 @@ func forbidden(t *testing.T) map[string]struct {
 		"public subjects":           {[]any{"subject_type", "public"}, meta},
 		"scope of machines":         {[]any{"scope", "openid register"}, meta},
 		"unknown profile":           {[]any{"profile", "lax"}, meta},
-		"profile not for it":        {[]any{"profile", "fapi2"}, meta},
+		"profile not for it":        {[]any{"profile", "fapi2", "token_endpoint_auth_method", "private_key_jwt", "jwks", es, "id_token_signed_response_alg", "ES256"}, meta},
 		"unknown method":            {[]any{"token_endpoint_auth_method", "client_secret_jwt"}, meta},
 		"keys missing":              {[]any{"token_endpoint_auth_method", "private_key_jwt"}, meta},
 		"keys twice":                {[]any{"jwks", es, "jwks_uri", "https://rp.example/jwks"}, meta},
@@ -169,11 +169,12 @@ func TestD09BadKeysAreNotRegistered(t *testing.T) {
 	n := func(bits int) string { return "v" + strings.Repeat("v", bits/6-1) }
 	for name, jwk := range map[string]string{
 		"RSA 1024": `{"kty":"RSA","e":"AQAB","n":"` + n(1024) + `"}`, "RSA 8192": `{"kty":"RSA","e":"AQAB","n":"` + n(8192) + `"}`, "RSA 65536": `{"kty":"RSA","e":"AQAB","n":"` + n(65536) + `"}`,
-		"e=1":       `{"kty":"RSA","e":"AQ","n":"` + n(2048) + `"}`,
-		"off curve": `{"kty":"EC","crv":"P-256","x":"MKBCTNIcKUSDii11ySs3526iDZ8AiTo7Tu6KPAqv7D4","y":"4Etl6SRW2YiLUrN5vfvVHuhp7x8PxltmWWlbbM4IFyN"}`,
-		"symmetric": `{"kty":"oct","k":"AAAA"}`,
-		"private d": `{"kty":"EC","crv":"P-256","x":"MKBCTNIcKUSDii11ySs3526iDZ8AiTo7Tu6KPAqv7D4","y":"4Etl6SRW2YiLUrN5vfvVHuhp7x8PxltmWWlbbM4IFyM","d":"870MB6gfuTJ4HtUnUvYMyJpr5eUZNP4Bk43bVdj3eAE"}`,
-		"no type":   `{}`,
+		"e=1":           `{"kty":"RSA","e":"AQ","n":"` + n(2048) + `"}`,
+		"off curve":     `{"kty":"EC","crv":"P-256","x":"MKBCTNIcKUSDii11ySs3526iDZ8AiTo7Tu6KPAqv7D4","y":"4Etl6SRW2YiLUrN5vfvVHuhp7x8PxltmWWlbbM4IFyN"}`,
+		"symmetric":     `{"kty":"oct","k":"AAAA"}`,
+		"private d":     `{"kty":"EC","crv":"P-256","x":"MKBCTNIcKUSDii11ySs3526iDZ8AiTo7Tu6KPAqv7D4","y":"4Etl6SRW2YiLUrN5vfvVHuhp7x8PxltmWWlbbM4IFyM","d":"870MB6gfuTJ4HtUnUvYMyJpr5eUZNP4Bk43bVdj3eAE"}`,
+		"no type":       `{}`,
+		"unknown curve": `{"kty":"EC","crv":"secp256k1","x":"MKBCTNIcKUSDii11ySs3526iDZ8AiTo7Tu6KPAqv7D4","y":"4Etl6SRW2YiLUrN5vfvVHuhp7x8PxltmWWlbbM4IFyM"}`,
 	} {
 		start := time.Now()
 		status, out := e.post(set(jwk), "")

@@ -214,7 +214,7 @@ func (h *Handler) owner(r *http.Request, id string) (client.Client, int64, strin
 		return client.Client{}, 0, "", refused(err)
 	case err != nil:
 		return client.Client{}, 0, "", err
-	case c.Disabled || !c.Dynamic || c.TokenHash == "" || !client.SecretMatches(token, c.TokenHash):
+	case c.Disabled || c.TokenHash == "" || !client.SecretMatches(token, c.TokenHash):
 		return client.Client{}, 0, "", refused(errors.New("not the client's registration access token"))
 	}
 	return c, version, token, nil

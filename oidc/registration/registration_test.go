@@ -344,6 +344,16 @@ func TestF05RegistrationTokens(t *testing.T) {
 		if status, _, _ := e.do(http.MethodGet, registration.Path+"/"+b.text("client_id"), changed.text("registration_access_token"), "", nil); status != http.StatusOK {
 			t.Errorf("the new token: %d", status)
 		}
+		// The operator's word stands: a client that was disabled can't bring itself back.
+		c, version, err := e.store.ClientVersion(context.Background(), a.text("client_id"))
+		must(t, err)
+		c.Disabled = true
+		must(t, e.store.ChangeClient(context.Background(), c, version, "operator"))
+		status, out = e.put(a, good.with("client_id", a["client_id"]), tokenA)
+		e.refused("disabled by the operator", status, out, 401, "invalid_token")
+		if e.authenticates(a.text("client_id"), a.text("client_secret")) == nil {
+			t.Error("D14 a disabled client authenticates")
+		}
 		static := client.Client{ID: "static", AuthMethod: client.SecretBasic, SecretHash: client.HashSecret("s"), GrantTypes: []string{"authorization_code"},
 			Scopes: []string{"openid"}, RedirectURIs: []string{"https://rp.example/cb"}}
 		must(t, e.clients.Put(context.Background(), static))

@@ -56,8 +56,11 @@ func (c Registration) Policy() (registration.Policy, error) {
 			return p, err
 		}
 		keys, err := jose.ParseJWKS(raw)
-		if err != nil || len(keys) == 0 || i.Issuer == "" {
-			return p, fmt.Errorf("statement_issuers: %q: an issuer and a file with its public keys are needed: %w", i.Issuer, err)
+		if err == nil && (len(keys) == 0 || i.Issuer == "") {
+			err = errors.New("an issuer and a file with its public keys are needed")
+		}
+		if err != nil {
+			return p, fmt.Errorf("statement_issuers: %q: %w", i.Issuer, err)
 		}
 		p.Issuers = append(p.Issuers, registration.StatementIssuer{Issuer: i.Issuer, Keys: keys})
 	}
