@@ -160,26 +160,27 @@ type Config struct {
 
 // Provider is the OpenID Provider. Safe for concurrent use, on any number of nodes: it holds no state but caches.
 type Provider struct {
-	cfg       Config
-	clients   *client.Registry
-	authorize *authorize.Handler
-	token     *token.Handler
-	par       *par.Handler
-	tokens    *tokens.Handler
-	access    access.Reader
-	answers   answer.Sealer
-	bindings  binding.Checker
-	sessions  *session.Manager
-	grants    *grant.Verifier
-	pairwise  claim.Pairwise
-	hints     hint.Reader
-	register  *registration.Handler
-	flows     *flow.Jar
-	logout    *logout.Handler
-	told      *logout.Backchannel
-	documents documents
-	trail     *trail.Recorder
-	developer *developer.Handler
+	cfg        Config
+	clients    *client.Registry
+	clientKeys client.KeySource
+	authorize  *authorize.Handler
+	token      *token.Handler
+	par        *par.Handler
+	tokens     *tokens.Handler
+	access     access.Reader
+	answers    answer.Sealer
+	bindings   binding.Checker
+	sessions   *session.Manager
+	grants     *grant.Verifier
+	pairwise   claim.Pairwise
+	hints      hint.Reader
+	register   *registration.Handler
+	flows      *flow.Jar
+	logout     *logout.Handler
+	told       *logout.Backchannel
+	documents  documents
+	trail      *trail.Recorder
+	developer  *developer.Handler
 }
 
 // Clients is the registry: Put, Get.

@@ -51,6 +51,9 @@ func New(cfg Config) (*Provider, error) {
 	if cfg.Now == nil {
 		cfg.Now = time.Now
 	}
+	if cfg.Profile != "" {
+		cfg.Registration.Profiles = []string{cfg.Profile}
+	}
 	pairwise, err := claim.NewPairwise(cfg.PairwiseSecret)
 	if err != nil {
 		return nil, err
@@ -59,51 +62,54 @@ func New(cfg Config) (*Provider, error) {
 	if err != nil {
 		return nil, err
 	}
-	clients := client.NewRegistry(cfg.Store, cfg.Now)
-	clients.Loopback, clients.Profile = cfg.LoopbackClients, cfg.Profile
-	refresh, opaque := grant.NewRefreshTokens(cfg.CodeSecret, cfg.Issuer), grant.OpaqueTokens{Sealer: cfg.Sealer}
-	p := &Provider{
-		cfg: cfg, clients: clients, pairwise: pairwise,
+	p := &Provider{cfg: cfg, pairwise: pairwise, clients: client.NewRegistry(cfg.Store, cfg.Now), clientKeys: client.NewKeys(cfg.HTTP, cfg.Now),
 		sessions: &session.Manager{Store: cfg.Store, Now: cfg.Now},
-		grants:   &grant.Verifier{Issuer: cfg.Issuer, Keys: cfg.Keys.VerificationKeys, Store: cfg.Store, Clients: clients, Opaque: opaque, Now: cfg.Now},
 		hints:    hint.Reader{Issuer: cfg.Issuer, Keys: cfg.Keys.VerificationKeys},
 		flows:    &flow.Jar{Sealer: cfg.Sealer, Now: cfg.Now},
+		bindings: binding.Checker{Origins: origins(cfg), Nonces: dpop.NewNonces(derive(cfg.CodeSecret, "dpop nonces")), Now: cfg.Now},
 	}
+	p.clients.Loopback, p.clients.Profile = cfg.LoopbackClients, cfg.Profile
+	p.answers = answer.Sealer{Issuer: cfg.Issuer, Key: cfg.Keys.SigningKey, Keys: p.clientKeys, Now: cfg.Now}
 	p.openDeveloper()
-	p.bindings = binding.Checker{Origins: origins(cfg), Nonces: dpop.NewNonces(derive(cfg.CodeSecret, "dpop nonces")), Now: cfg.Now}
-	keys := client.NewKeys(cfg.HTTP, cfg.Now)
-	answers := answer.Sealer{Issuer: cfg.Issuer, Key: cfg.Keys.SigningKey, Keys: keys, Now: cfg.Now}
-	p.answers = answers
-	p.access = access.Reader{Grants: p.grants, Clients: clients, Bindings: p.bindings, ClaimOnce: cfg.Store.ClaimOnce}
-	objects := jar.Reader{Issuer: cfg.Issuer, Keys: keys, Now: cfg.Now}
-	push := &par.Pushed{Store: cfg.Store, Sealer: cfg.Sealer, Now: cfg.Now}
-	requests := &request.Parser{Issuer: cfg.Issuer, Clients: clients, Hints: p.hints, Credential: p.credential, Details: cfg.DetailTypes, Objects: objects,
-		Pushed: push, Now: cfg.Now}
-	p.authorize = authorize.New(authorize.Config{
-		Issuer: cfg.Issuer, Store: cfg.Store, Clients: clients, Requests: requests,
-		Responses: &respond.Writer{Issuer: cfg.Issuer, Sealer: answers, Pages: cfg.Pages, Log: cfg.Log, Now: cfg.Now},
-		Sessions:  p.sessions, Flows: p.flows, Engine: engine, Persons: cfg.Persons,
-		CredentialScopes: cfg.CredentialScopes, Pairwise: pairwise, Pages: cfg.Pages, ProvinceName: cfg.ProvinceName,
-		Log: cfg.Log, Now: cfg.Now,
-	})
-	authenticator := client.Authenticator{Registry: clients, Keys: keys, ClientCAs: cfg.ClientCAs, Issuer: cfg.Issuer,
+	authenticator := client.Authenticator{Registry: p.clients, Keys: p.clientKeys, ClientCAs: cfg.ClientCAs, Issuer: cfg.Issuer,
 		Endpoints: endpoints(cfg), Now: cfg.Now}
-	p.par = &par.Handler{Store: cfg.Store, Pushed: push, Authenticator: authenticator, Bindings: p.bindings, Requests: requests, Log: cfg.Log, Now: cfg.Now}
-	p.tokens = &tokens.Handler{Issuer: cfg.Issuer, Store: cfg.Store, Authenticator: authenticator, Grants: p.grants, Refresh: refresh, Answers: answers,
-		Log: cfg.Log, Now: cfg.Now}
-	p.token = token.New(token.Config{
-		Issuer: cfg.Issuer, Store: cfg.Store, Engine: engine, Answers: answers, Persons: cfg.Persons, PreAuthorizedCodes: cfg.PreAuthorizedCodes, MachineAudience: p.machineAudience,
-		Authenticator: authenticator, Bindings: p.bindings,
-		RefreshTokens: refresh, OpaqueTokens: opaque, Lapsed: p.lapsed, Log: cfg.Log, Now: cfg.Now,
-	})
-	if cfg.Profile != "" {
-		cfg.Registration.Profiles = []string{cfg.Profile}
-	}
-	p.register = registration.New(registration.Config{Issuer: cfg.Issuer, Policy: cfg.Registration, Store: cfg.Store, Clients: clients, HTTP: cfg.HTTP,
+	p.openFrontDoor(engine, authenticator)
+	p.openTokens(engine, authenticator)
+	p.register = registration.New(registration.Config{Issuer: cfg.Issuer, Policy: cfg.Registration, Store: cfg.Store, Clients: p.clients, HTTP: cfg.HTTP,
 		Log: cfg.Log, Now: cfg.Now})
 	p.openLogout()
 	p.documents, err = newDocuments(cfg)
 	return p, err
+}
+
+// openFrontDoor makes what leads to a code.
+func (p *Provider) openFrontDoor(engine *fositex.Engine, authenticator client.Authenticator) {
+	cfg := p.cfg
+	push := &par.Pushed{Store: cfg.Store, Sealer: cfg.Sealer, Now: cfg.Now}
+	requests := &request.Parser{Issuer: cfg.Issuer, Clients: p.clients, Hints: p.hints, Credential: p.credential, Details: cfg.DetailTypes,
+		Objects: jar.Reader{Issuer: cfg.Issuer, Keys: p.clientKeys, Now: cfg.Now}, Pushed: push, Now: cfg.Now}
+	p.par = &par.Handler{Store: cfg.Store, Pushed: push, Authenticator: authenticator, Bindings: p.bindings, Requests: requests, Log: cfg.Log, Now: cfg.Now}
+	p.authorize = authorize.New(authorize.Config{
+		Issuer: cfg.Issuer, Store: cfg.Store, Clients: p.clients, Requests: requests,
+		Responses: &respond.Writer{Issuer: cfg.Issuer, Sealer: p.answers, Pages: cfg.Pages, Log: cfg.Log, Now: cfg.Now},
+		Sessions:  p.sessions, Flows: p.flows, Engine: engine, Persons: cfg.Persons, CredentialScopes: cfg.CredentialScopes, Pairwise: p.pairwise,
+		Pages: cfg.Pages, ProvinceName: cfg.ProvinceName, Log: cfg.Log, Now: cfg.Now,
+	})
+}
+
+// openTokens makes what issues tokens, and what judges them.
+func (p *Provider) openTokens(engine *fositex.Engine, authenticator client.Authenticator) {
+	cfg := p.cfg
+	refresh, opaque := grant.NewRefreshTokens(cfg.CodeSecret, cfg.Issuer), grant.OpaqueTokens{Sealer: cfg.Sealer}
+	p.grants = &grant.Verifier{Issuer: cfg.Issuer, Keys: cfg.Keys.VerificationKeys, Store: cfg.Store, Clients: p.clients, Opaque: opaque, Now: cfg.Now}
+	p.access = access.Reader{Grants: p.grants, Clients: p.clients, Bindings: p.bindings, ClaimOnce: cfg.Store.ClaimOnce}
+	p.token = token.New(token.Config{
+		Issuer: cfg.Issuer, Store: cfg.Store, Engine: engine, Answers: p.answers, Persons: cfg.Persons, PreAuthorizedCodes: cfg.PreAuthorizedCodes,
+		MachineAudience: p.machineAudience, Authenticator: authenticator, Bindings: p.bindings, RefreshTokens: refresh, OpaqueTokens: opaque,
+		Lapsed: p.lapsed, Log: cfg.Log, Now: cfg.Now,
+	})
+	p.tokens = &tokens.Handler{Issuer: cfg.Issuer, Store: cfg.Store, Authenticator: authenticator, Grants: p.grants, Refresh: refresh, Answers: p.answers,
+		Log: cfg.Log, Now: cfg.Now}
 }
 
 // openDeveloper makes what developers see of their clients.
