@@ -278,7 +278,8 @@ func TestTokenEndpointErrors(t *testing.T) {
 	code := e.code(request("app"))
 	mac := code[strings.IndexByte(code, '.')+1:]
 	refused(t, "signature of a code without its key", e.token(redeem("AAAA."+mac), auth...), 400, "invalid_grant")
-	granted(t, "resource is ignored", e.token(redeem(code, "resource", "https://x.example"), auth...))
+	refused(t, "A16 resource that was not granted", e.token(redeem(code, "resource", "https://x.example"), auth...), 400, "invalid_target")
+	granted(t, "unknown parameters are ignored", e.token(redeem(code, "resource", e.issuer, "x", "y"), auth...))
 	refused(t, "scope of another kind", e.token(withAssertion(url.Values{"grant_type": {client.ClientCredentials}, "scope": {"openid"}}, e.assertion())), 400, "invalid_scope")
 	if tok := e.token(redeem(code), append(auth, "Content-Type", "multipart/form-data; boundary=x")...); tok.status != 415 || tok.Error != "invalid_request" {
 		t.Errorf("multipart: %d", tok.status)

@@ -4,6 +4,8 @@ import (
 	"context"
 	"errors"
 	"net/http"
+	"net/url"
+	"slices"
 	"time"
 
 	"github.com/hufu-id/hufu/oidc/binding"
@@ -28,6 +30,23 @@ func (h *Handler) shown(r *http.Request, c client.Client) (binding.Binding, erro
 		return b, oauth.New(oauth.InvalidRequest, "this client's tokens must be bound: send a DPoP proof, or a client certificate")
 	}
 	return b, nil
+}
+
+// narrow limits the access token to the resources that the request names (RFC 8707 section 2.2): one that is for one API only can't be
+// used by that API at another. A resource that was not agreed is refused; a wallet without a person's grant is not held to it, because
+// foreign wallets send what their libraries do.
+func narrow(g grant.Grant, form url.Values) (grant.Grant, *oauth.Error) {
+	asked := form["resource"]
+	if len(asked) == 0 || g.Type == client.PreAuthorizedCode {
+		return g, nil
+	}
+	for _, r := range asked {
+		if !slices.Contains(g.Audience, r) {
+			return g, oauth.New(oauth.InvalidTarget, "resource must be one of those that were granted")
+		}
+	}
+	g.Audience = slices.Compact(slices.Sorted(slices.Values(asked)))
+	return g, nil
 }
 
 // idTokenValues are the claims of the person that the client asked to have in the ID token too (the claims parameter).

@@ -6,6 +6,7 @@ import (
 	"crypto/subtle"
 	"encoding/base64"
 	"errors"
+	"slices"
 	"strings"
 
 	"github.com/hufu-id/hufu/internal/audit"
@@ -43,6 +44,9 @@ func (h *Handler) authorizationCode(ctx context.Context, req request) (bound, er
 		return bound{claim: func(ctx context.Context, _ string) (grant.Grant, *oauth.Error, error) {
 			return grant.Grant{}, invalidGrant(mismatch), h.burn(ctx, g, req, string(mismatch))
 		}}, nil
+	}
+	if _, refused := narrow(g, req.form); refused != nil {
+		return bound{}, refused
 	}
 	return bound{code: code, claim: func(ctx context.Context, jti string) (grant.Grant, *oauth.Error, error) {
 		return h.claimCode(ctx, g, req, jti)
@@ -145,8 +149,16 @@ func (h *Handler) clientCredentials(req request) (bound, error) {
 		g.Scopes = append(g.Scopes, s)
 		g.Audience = append(g.Audience, audience)
 	}
-	if len(g.Scopes) == 0 {
+	for _, r := range c.Resources { // what the client is registered for; resource narrows it
+		if !slices.Contains(g.Audience, r) {
+			g.Audience = append(g.Audience, r)
+		}
+	}
+	if len(g.Audience) == 0 {
 		return bound{}, oauth.New(oauth.InvalidScope, "the client has no scope for this grant_type")
+	}
+	if _, refused := narrow(g, req.form); refused != nil {
+		return bound{}, refused
 	}
 	return bound{claim: func(ctx context.Context, jti string) (grant.Grant, *oauth.Error, error) {
 		return g, nil, h.cfg.Store.PutGrant(ctx, g, audit.Event{Kind: "oidc.client_token_issued", Actor: c.ID, Subject: g.ID, Client: c.ID,

@@ -104,6 +104,9 @@ func (h *Handler) refresh(ctx context.Context, req request) (bound, error) {
 			return bound{}, oauth.New(oauth.InvalidScope, "scope must name some of what was granted, and nothing else")
 		}
 	}
+	if _, refused := narrow(g, req.form); refused != nil {
+		return bound{}, refused
+	}
 	return bound{claim: func(ctx context.Context, jti string) (grant.Grant, *oauth.Error, error) {
 		return h.claimRefresh(ctx, p, req, jti)
 	}}, nil

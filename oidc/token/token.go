@@ -181,6 +181,10 @@ func (h *Handler) serve(r *http.Request) (*response, error) {
 // mint signs what was recorded, and encrypts the ID token for a client that registered so.
 func (h *Handler) mint(ctx context.Context, req request, g grant.Grant, code, jti string) (fositex.Tokens, error) {
 	c, issued, key := req.who.Client(), req.at.Truncate(time.Second), keyOf(req.who.Client(), req.shown)
+	g, refused := narrow(g, req.form)
+	if refused != nil {
+		return fositex.Tokens{}, refused
+	}
 	values, err := h.idTokenValues(ctx, g)
 	if err != nil {
 		return fositex.Tokens{}, err
