@@ -220,6 +220,33 @@ func TestH05ALogoutIsOneOnEveryNode(t *testing.T) {
 	})
 }
 
+// H05: a refresh token without offline_access ends with the login, on every node; one with it goes on.
+func TestH05RefreshTokensEndWithTheLoginUnlessOffline(t *testing.T) {
+	each(t, 2, func(t *testing.T, e *env) {
+		e.renewing()
+		b := e.browser()
+		login := func(id string, pairs ...string) tokens {
+			form, auth := e.as(id, redeem(b.login(request(id, pairs...)).location.Query().Get("code")))
+			return e.token(form, auth...)
+		}
+		bound, offline := login("renew"), login("renewother", "scope", "openid offline_access", "prompt", "consent")
+		if twin := e.renewAt(1, "renew", bound.Refresh); twin.status != http.StatusOK {
+			t.Fatalf("twin: %d %s", twin.status, twin.Error)
+		} else {
+			bound = twin
+		}
+		b.get("/logout?" + url.Values{"id_token_hint": {offline.ID}}.Encode())
+		for node := range e.nodes {
+			if got := e.renewAt(node, "renew", bound.Refresh); got.Error != "invalid_grant" {
+				t.Errorf("H05 refresh on node %d: %d %s", node, got.status, got.Error)
+			}
+		}
+		if got := e.renewAt(1, "renewother", offline.Refresh); got.status != http.StatusOK {
+			t.Errorf("H05 twin: offline_access ended too: %d %s", got.status, got.Error)
+		}
+	})
+}
+
 // Another person at the same browser ends the first one's login everywhere; the same person goes on.
 func TestAnotherPersonsLoginIsALogout(t *testing.T) {
 	each(t, 1, func(t *testing.T, e *env) {

@@ -227,8 +227,8 @@ func TestDeliveriesAreRepeatedUntilTheClientHears(t *testing.T) {
 	})
 }
 
-func TestARefusedDeliveryIsNotRepeated(t *testing.T) {
-	e := newEnv(t, "sqlite:"+t.TempDir()+"/a.db", 1)
+func TestARefusedDeliveryIsNotRepeatedAndItsDeveloperSeesIt(t *testing.T) {
+	e := newEnv(t, "sqlite:"+t.TempDir()+"/a.db", 1, func(e *env) { e.openTrail = true })
 	l := e.listen("app", func(int) int { return http.StatusBadRequest })
 	e.leave("app")
 	for range 3 {
@@ -237,6 +237,13 @@ func TestARefusedDeliveryIsNotRepeated(t *testing.T) {
 	}
 	if got := e.delivery("app"); got.State != "refused" || got.Error != "status_400" || len(l.tokens()) != 1 {
 		t.Errorf("%+v, heard %d times", got, len(l.tokens()))
+	}
+	page := e.browser().get("/developer/clients/app?lang=en").body
+	if !strings.Contains(page, "logout-deliveries") || !strings.Contains(page, "Refused by the client") || !strings.Contains(page, "status_400") || strings.Contains(page, l.URL) {
+		t.Errorf("the developers' page: %s", page)
+	}
+	if page := e.browser().get("/developer/clients/other").body; strings.Contains(page, "logout-deliveries") {
+		t.Error("twin: another client's page shows them")
 	}
 }
 

@@ -128,19 +128,20 @@ func (w *world) Redeem(_ context.Context, code, tx string) (oidc.PreAuthorized, 
 
 // env is one server with its database, and possibly more nodes on the same database.
 type env struct {
-	t      testing.TB
-	dsn    string
-	world  *world
-	clock  *clock
-	issuer string
-	nodes  []*httptest.Server
-	op     *oidc.Provider
-	db     *sqlstore.DB
-	secret string
-	jwtKey jose.SigningKey
-	ops    []*oidc.Provider            // of the nodes
-	store  func(oidc.Store) oidc.Store // wraps the store of nodes, nil for none
-	allow  func(netip.AddrPort) bool   // where nodes may connect to; nil is loopback
+	t         testing.TB
+	dsn       string
+	world     *world
+	clock     *clock
+	issuer    string
+	nodes     []*httptest.Server
+	op        *oidc.Provider
+	db        *sqlstore.DB
+	secret    string
+	jwtKey    jose.SigningKey
+	ops       []*oidc.Provider            // of the nodes
+	store     func(oidc.Store) oidc.Store // wraps the store of nodes, nil for none
+	allow     func(netip.AddrPort) bool   // where nodes may connect to; nil is loopback
+	openTrail bool                        // the developers' pages ask for no proof
 }
 
 const rpCallback = "https://rp.example/cb"
@@ -201,7 +202,7 @@ func (e *env) addNode() {
 	op, err := oidc.New(oidc.Config{
 		Issuer: e.issuer, Store: store, HTTP: httpx.NewClient(httpx.ClientOptions{Allow: allow, Timeout: time.Second}), Keys: e.world, PairwiseSecret: bytes.Repeat([]byte{1}, 32),
 		CodeSecret: bytes.Repeat([]byte{2}, 32), Sealer: httpx.NewSealer(bytes.Repeat([]byte{3}, 32)), Pages: pages, Persons: e.world,
-		CredentialScopes: e.world, PreAuthorizedCodes: e.world, ProvinceOpen: e.world.provinceOpen, Now: e.clock.Now,
+		CredentialScopes: e.world, PreAuthorizedCodes: e.world, OpenTrail: e.openTrail, ProvinceOpen: e.world.provinceOpen, Now: e.clock.Now,
 		Registration: registration.Policy{Mode: registration.Open, Scopes: []string{"openid", "profile", "phone"}}, LoopbackClients: true,
 	})
 	must(t, err)

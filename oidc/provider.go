@@ -119,7 +119,7 @@ func (p *Provider) openDeveloper() {
 		p.trail = trail.New(trail.Config{Store: cfg.Trail, Now: cfg.Now})
 	}
 	p.developer = &developer.Handler{Issuer: cfg.Issuer, Clients: p.clients, Trail: p.trail, Sealer: cfg.Sealer, Pages: developerpages.Pages{Pages: cfg.Pages},
-		Open: cfg.OpenTrail, FormKey: derive(cfg.CodeSecret, "developer forms"), Log: cfg.Log, Now: cfg.Now}
+		Open: cfg.OpenTrail, Deliveries: p.LogoutDeliveries, FormKey: derive(cfg.CodeSecret, "developer forms"), Log: cfg.Log, Now: cfg.Now}
 }
 
 // origins are the addresses under which clients reach the endpoints.

@@ -53,6 +53,14 @@ func (h *Handler) client(w http.ResponseWriter, r *http.Request) {
 		h.fault(w, r, err)
 		return
 	}
+	told, err := h.Deliveries(r.Context(), c.ID)
+	if err != nil {
+		h.fault(w, r, err)
+		return
+	}
+	for _, d := range told {
+		page.Deliveries = append(page.Deliveries, developerpages.Delivery{At: d.CreatedAt, State: d.State.String(), Attempts: d.Attempts, Error: d.Error})
+	}
 	page.Name, page.Refused = c.Name, r.URL.Query().Get("show") == "refused"
 	page.All, page.Only = clientPath(id), clientPath(id)+"?show=refused"
 	page.Groups, page.Dropped = groups(entries, page.Refused)

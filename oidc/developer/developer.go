@@ -25,6 +25,7 @@ import (
 	"github.com/hufu-id/hufu/internal/audit"
 	"github.com/hufu-id/hufu/internal/httpx"
 	"github.com/hufu-id/hufu/oidc/client"
+	"github.com/hufu-id/hufu/oidc/logout"
 	"github.com/hufu-id/hufu/oidc/oauth"
 	"github.com/hufu-id/hufu/oidc/trail"
 	"github.com/hufu-id/hufu/web"
@@ -45,9 +46,11 @@ type Handler struct {
 	Issuer  string
 	Clients *client.Registry
 	// Trail may be nil: then there are no requests to show.
-	Trail  *trail.Recorder
-	Sealer *httpx.Sealer
-	Pages  developerpages.Pages
+	Trail *trail.Recorder
+	// Deliveries lists the newest logout tokens to a client.
+	Deliveries func(ctx context.Context, clientID string) ([]logout.Delivery, error)
+	Sealer     *httpx.Sealer
+	Pages      developerpages.Pages
 	// Open asks for no proof.
 	Open    bool
 	FormKey []byte

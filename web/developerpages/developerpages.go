@@ -74,10 +74,37 @@ type TrailPage struct {
 	Groups    []Group // newest first
 	// Dropped is how many steps were too many to record.
 	Dropped int
+	// Deliveries are the logout tokens sent to the client, newest first.
+	Deliveries []Delivery
 	// Leave is the form target that ends the developer's session; "" hides it.
 	Leave, CSRF string
 	// Other is where another client is chosen; "" hides it.
 	Other string
+}
+
+// Delivery is one logout token on its way (Back-Channel Logout 1.0).
+type Delivery struct {
+	At       time.Time // of the logout
+	State    string    // "waiting", "delivered", "refused" or "given_up"
+	Attempts int
+	Error    string // code of the last failure, "" for none
+}
+
+// Stamp is when the person logged out, to the second.
+func (d Delivery) Stamp() web.Text { return stamp(d.At) }
+
+// Word is the state in words.
+func (d Delivery) Word() web.Text { return web.Say("developer.logout."+d.State, nil) }
+
+// Mark is yes for a delivery that was made, hm for one that waits, no for one that failed.
+func (d Delivery) Mark() string {
+	switch d.State {
+	case "delivered":
+		return "yes"
+	case "waiting":
+		return "hm"
+	}
+	return "no"
 }
 
 // Group is the steps of one login, or one request that belongs to none.
