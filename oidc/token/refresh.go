@@ -12,6 +12,7 @@ import (
 	"github.com/hufu-id/hufu/oidc/client"
 	"github.com/hufu-id/hufu/oidc/grant"
 	"github.com/hufu-id/hufu/oidc/oauth"
+	"github.com/hufu-id/hufu/oidc/trail"
 )
 
 // Lives of refresh tokens, from the redemption of the code. Use never extends them.
@@ -60,8 +61,8 @@ func (h *Handler) refreshTokenOf(g grant.Grant) string {
 }
 
 // refreshRefused is the one answer for a refresh token that won't do.
-func refreshRefused(cause string) *oauth.Error {
-	return oauth.Because(oauth.InvalidGrant, "the refresh token is invalid, expired, used or revoked", errors.New(cause))
+func refreshRefused(cause oauth.Reason) *oauth.Error {
+	return oauth.Because(oauth.InvalidGrant, "the refresh token is invalid, expired, used or revoked", cause)
 }
 
 // presented is a refresh token of ours as it was shown by its client.
@@ -73,6 +74,7 @@ type presented struct {
 
 // refresh binds a refresh token to its client and key, and asks whether what was agreed still stands (RFC 6749 section 6).
 func (h *Handler) refresh(ctx context.Context, req request) (bound, error) {
+	trail.At(ctx, trail.Refresh)
 	token := req.form.Get("refresh_token")
 	if token == "" {
 		return bound{}, oauth.New(oauth.InvalidRequest, "refresh_token is missing")
@@ -91,12 +93,13 @@ func (h *Handler) refresh(ctx context.Context, req request) (bound, error) {
 		// Nothing of the owner's ends: else anybody who sees an old token could log a person out (library-traps F10).
 		return h.onlyRefuse(refreshRefused("another client's")), nil
 	}
+	trail.Tie(ctx, "grant", g.ID)
 	lapsed, err := h.cfg.Lapsed(ctx, g)
 	if err != nil {
 		return bound{}, err
 	}
 	if lapsed != "" {
-		return h.onlyRefuse(refreshRefused(lapsed)), nil
+		return h.onlyRefuse(refreshRefused(oauth.Reason(lapsed))), nil
 	}
 	p := presented{grant: g, generation: generation, scopes: g.Scopes}
 	if req.form.Has("scope") {

@@ -102,7 +102,7 @@ func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	}
 	trail.Put(r.Context(), "token_type", answer.TokenType)
 	trail.Put(r.Context(), "granted", answer.Scope)
-	trail.OK(r.Context(), trail.Token)
+	trail.Passed(r.Context())
 	w.Header().Set("Pragma", "no-cache")
 	httpx.WriteJSON(w, http.StatusOK, answer)
 }

@@ -11,6 +11,7 @@ import (
 	"net/http"
 	"net/url"
 	"slices"
+	"strconv"
 	"strings"
 	"time"
 
@@ -20,6 +21,7 @@ import (
 	"github.com/hufu-id/hufu/oidc/client"
 	"github.com/hufu-id/hufu/oidc/grant"
 	"github.com/hufu-id/hufu/oidc/oauth"
+	"github.com/hufu-id/hufu/oidc/trail"
 )
 
 // Store is what the endpoints write.
@@ -54,6 +56,7 @@ func (h *Handler) asked(r *http.Request) (client.Authenticated, url.Values, erro
 	if err != nil {
 		return who, form, client.Refusal(err)
 	}
+	trail.Parameters(r.Context(), form)
 	if form.Get("token") == "" {
 		return who, form, oauth.New(oauth.InvalidRequest, "token is missing")
 	}
@@ -88,6 +91,8 @@ func (h *Handler) Introspect(w http.ResponseWriter, r *http.Request) {
 		oauth.Write(w, r, h.Log, err)
 		return
 	}
+	trail.Put(ctx, "active", strconv.FormatBool(found["active"] == true))
+	trail.OK(ctx, trail.Introspect)
 	if c.IntrospectionSignedAlg == "" && !strings.Contains(r.Header.Get("Accept"), "application/token-introspection+jwt") {
 		httpx.WriteJSON(w, http.StatusOK, found)
 		return
@@ -176,6 +181,7 @@ func (h *Handler) Revoke(w http.ResponseWriter, r *http.Request) {
 		oauth.Write(w, r, h.Log, err)
 		return
 	}
+	trail.OK(r.Context(), trail.Revoke)
 	w.WriteHeader(http.StatusOK)
 }
 

@@ -186,6 +186,11 @@ func OK(ctx context.Context, step Step) {
 	with(ctx, func(c *collector) { c.append(Entry{Step: step, OK: true}) })
 }
 
+// Passed records that the request's own step succeeded.
+func Passed(ctx context.Context) {
+	with(ctx, func(c *collector) { c.append(Entry{Step: c.step, OK: true}) })
+}
+
 // Refuse records that the request was refused at its step.
 func Refuse(ctx context.Context, f Refusal) {
 	with(ctx, func(c *collector) {

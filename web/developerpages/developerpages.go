@@ -123,8 +123,15 @@ func (g Group) Stamp() web.Text { return stamp(g.At) }
 // Count is the number of steps.
 func (g Group) Count() int { return len(g.Steps) }
 
-// Last is the newest step.
-func (g Group) Last() Step { return g.Steps[len(g.Steps)-1] }
+// Worst is the last step that was refused.
+func (g Group) Worst() (worst Step) {
+	for _, s := range g.Steps {
+		if !s.OK {
+			worst = s
+		}
+	}
+	return worst
+}
 
 // Step is one step with its outcome.
 type Step struct {
