@@ -1,4 +1,4 @@
-// oauth4webapi, which leaves every step to its user: registers itself by RFC 7591, pushes, takes nonces by hand, redeems, refreshes, logs out,
+// oauth4webapi, which leaves every step to its user: registers itself by RFC 7591, pushes, takes nonces by hand, redeems, refreshes, introspects, revokes, logs out,
 // and judges our access tokens as an API would.
 import * as jose from 'jose'
 import * as oauth from 'oauth4webapi'
@@ -67,6 +67,16 @@ const refresh = (rp, token, DPoP = rp.DPoP) => withNonce(() => oauth.refreshToke
 const userinfo = (rp, token, DPoP = rp.DPoP) => withNonce(() => oauth.userInfoRequest(as, rp.client, token, { ...insecure, DPoP }),
   (response) => oauth.processUserInfoResponse(as, rp.client, oauth.skipSubjectCheck, response))
 
+async function introspect(rp, token, requestJwtResponse = false) {
+  const response = await oauth.introspectionRequest(as, rp.client, rp.auth, token, { ...insecure, requestJwtResponse })
+  const kind = response.headers.get('content-type')
+  const got = await oauth.processIntrospectionResponse(as, rp.client, response)
+  if (requestJwtResponse) await oauth.validateApplicationLevelSignature(as, response, insecure)
+  return { ...got, kind }
+}
+
+const revoke = async (rp, token) => oauth.processRevocationResponse(await oauth.revocationRequest(as, rp.client, rp.auth, token, insecure))
+
 // judge lets the library check an access token as an API would: RFC 9068, and the proof of a request that was never sent.
 async function judge(rp, token, audience) {
   const taken = []
@@ -82,6 +92,7 @@ await main(async () => {
   const rp = await register('oauth4webapi', 'ES256')
   const other = await register('another client', 'Ed25519') // the name of RFC 9864 for EdDSA
   check('registered', rp.client.client_id.startsWith('dyn-') && rp.client.client_id !== other.client.client_id, rp.client)
+  check('endpoints are listed', as.introspection_endpoint && as.revocation_endpoint && as.pushed_authorization_request_endpoint, as)
 
   // Login. The first push has no nonce yet; from then on the library has the one of the last answer.
   const first = await push(rp)
@@ -132,11 +143,25 @@ await main(async () => {
   await refused('B06 a second try ends what it gave', /invalid_token/, () => userinfo(rp, gone.access_token))
   await refused('D13 userinfo with another key', /invalid_token|invalid_dpop_proof/, () => userinfo(rp, tokens.access_token, other.DPoP))
 
-  // Refresh.
+  // Refresh, introspection, revocation.
   const fresh = await refresh(rp, tokens.refresh_token)
   equal('no rotation', fresh.refresh_token, tokens.refresh_token)
   await refused("another client's refresh token", /invalid_grant/, () => refresh(other, tokens.refresh_token))
   equal('it was not burnt by that', (await refresh(rp, tokens.refresh_token)).refresh_token, tokens.refresh_token)
+  const known = await introspect(rp, fresh.access_token)
+  equal('introspection', [known.active, known.client_id, known.sub, known.cnf?.jkt, known.token_type], [true, rp.client.client_id, claims.sub, await rp.DPoP.calculateThumbprint(), 'DPoP'])
+  const signed = await introspect(rp, fresh.access_token, true)
+  equal('a signed answer (RFC 9701)', [signed.active, signed.client_id, signed.kind], [true, rp.client.client_id, 'application/token-introspection+jwt'])
+  equal('D12 another client learns nothing', Object.keys(await introspect(other, fresh.access_token)).sort(), ['active', 'kind'])
+  equal('rubbish is not active', (await introspect(rp, 'rubbish')).active, false)
+  await revoke(other, tokens.refresh_token).catch(() => {}) // an error or nothing, by RFC 7009
+  equal("another client's revocation ends nothing", (await introspect(rp, fresh.access_token)).active, true)
+  await revoke(rp, tokens.refresh_token)
+  equal('revoked', (await introspect(rp, fresh.access_token)).active, false)
+  await refused('refresh after revocation', /invalid_grant/, () => refresh(rp, tokens.refresh_token))
+  await refused('the access token too', /invalid_token/, () => userinfo(rp, fresh.access_token))
+  equal('another login of the same client lives on', (await introspect(rp, later.access_token)).active, true)
+  await revoke(rp, 'rubbish')
 
   // Logout.
   const out = new URL(as.end_session_endpoint)

@@ -1,4 +1,4 @@
-// The Nimbus SDK as a client of profile national: registers itself, private_key_jwt by PS256, pushes, DPoP, an ID token encrypted to its key, userinfo, refresh,
+// The Nimbus SDK as a client of profile national: registers itself, private_key_jwt by PS256, pushes, DPoP, an ID token encrypted to its key, userinfo, refresh, revocation,
 // logout. Run: HUFU_TEST=... java -cp 'lib/*' Rely.java. It talks as lib.mjs does: a line {"check": name, "ok": bool, "got": ...} is a result, {"do": ...} asks
 // the test, whose answer is one line on standard input.
 import com.nimbusds.jose.EncryptionMethod;
@@ -199,6 +199,11 @@ public class Rely {
         URI out = new LogoutRequest(server.getEndSessionEndpointURI(), inside(idToken), redirect, new State("bye")).toURI();
         equal("logged out and back", ask(Map.of("logout", out.toString()), "url"), redirect + "?state=bye");
         equal("nobody is logged in", open(push(new Prompt(Prompt.Type.NONE)), Map.of()).toErrorResponse().getErrorObject().getCode(), "login_required");
+
+        HTTPResponse revoked = new TokenRevocationRequest(server.getRevocationEndpointURI(), proof(), refresh).toHTTPRequest().send();
+        equal("revoked", revoked.getStatusCode(), 200);
+        refused("refresh after that", "invalid_grant", refresh(refresh, proof()));
+        refused("userinfo after that", "invalid_token", userinfo(later, proofs));
     }
 
     public static void main(String[] args) throws Exception {
