@@ -41,13 +41,13 @@ func TestOAuth4WebAPIShowsACertificate(t *testing.T) {
 	serving(t, entries, func(t *testing.T, s *served) {
 		sum := sha256.Sum256(mine.Certificate[0])
 		script(t, "certificate.mjs", map[string]any{"issuer": s.origin, "mtls": s.mtls, "ca": s.ca, "client_id": "bank", "redirect_uri": redirect, "resource": apiIdentifier,
-			"api": s.startAPI(), "certificate": pemOf(t, mine), "foreign": pemOf(t, foreign), "thumbprint": base64.RawURLEncoding.EncodeToString(sum[:])}, s.newPerson().do)
+			"api": s.startAPI(resource.Need{Bound: true}, nil), "certificate": pemOf(t, mine), "foreign": pemOf(t, foreign), "thumbprint": base64.RawURLEncoding.EncodeToString(sum[:])}, s.newPerson().do)
 	})
 }
 
-// startAPI starts an API that says what it learned of its caller, and returns its address.
-func (s *served) startAPI() string {
-	guard, err := resource.New(resource.Config{Issuer: s.origin, Audience: apiIdentifier, Need: resource.Need{Bound: true}, HTTP: s.http})
+// startAPI starts an API that says what it learned of its caller, and returns its address. By itself it takes JWTs; asks lets it ask about opaque tokens.
+func (s *served) startAPI(need resource.Need, asks *resource.Introspection) string {
+	guard, err := resource.New(resource.Config{Issuer: s.origin, Audience: apiIdentifier, Need: need, Introspection: asks, HTTP: s.http})
 	if err != nil {
 		s.t.Fatal(err)
 	}

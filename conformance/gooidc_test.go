@@ -4,6 +4,7 @@ package conformance
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
 	"net"
 	"net/http"
@@ -12,11 +13,14 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
+	"strings"
 	"testing"
 	"time"
 
 	"github.com/coreos/go-oidc/v3/oidc"
 	"golang.org/x/oauth2"
+
+	"github.com/hufu-id/hufu/oidc/resource"
 )
 
 // goClient is a department's service built on coreos/go-oidc and golang.org/x/oauth2, which hears of logouts.
@@ -28,11 +32,14 @@ type goClient struct {
 	oauth    *oauth2.Config
 	verifier *oidc.IDTokenVerifier
 	heard    chan string // logout tokens
+	api      string
 }
 
-const goClientID, goSecret = "go-service", "0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef"
+// The service, and an API of another department that it calls.
+const goClientID, goAPIID, goSecret = "go-service", "go-api", "0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef"
 
-// TestGoOIDCLogsInAndHearsOfLogouts: coreos/go-oidc with a secret: PKCE, an ID token by RS256, refresh with rotation, logout by the front and the back channel.
+// TestGoOIDCLogsInAndHearsOfLogouts: coreos/go-oidc with a secret: PKCE, an ID token by RS256, opaque access tokens about which an API asks, refresh with rotation,
+// logout by the front and the back channel.
 func TestGoOIDCLogsInAndHearsOfLogouts(t *testing.T) {
 	t.Parallel()
 	heard := make(chan string, 10)
@@ -49,7 +56,9 @@ func TestGoOIDCLogsInAndHearsOfLogouts(t *testing.T) {
 		name := map[string]string{"zh": "测试单位", "en": "Tests"}
 		return []map[string]any{{"id": goClientID, "name": name, "service": name, "auth_method": "client_secret_basic", "secret_file": secret,
 			"redirect_uris": []string{redirect}, "post_logout_redirect_uris": []string{redirect}, "backchannel_logout_uri": "http://localhost:" + port + "/bye",
-			"grant_types": []string{"authorization_code", "refresh_token"}, "scopes": []string{"openid", "profile", "offline_access"}, "id_token_signed_response_alg": "RS256"}}
+			"grant_types": []string{"authorization_code", "refresh_token"}, "scopes": []string{"openid", "profile", "offline_access"}, "id_token_signed_response_alg": "RS256", "opaque_access_tokens": true, "resources": []string{apiIdentifier}},
+			{"id": goAPIID, "name": name, "service": name, "auth_method": "client_secret_basic", "secret_file": secret, "grant_types": []string{"client_credentials"},
+				"serves": []string{apiIdentifier}}}
 	}
 	serving(t, entries, func(t *testing.T, s *served) {
 		ctx := oidc.ClientContext(context.Background(), s.http)
@@ -60,6 +69,7 @@ func TestGoOIDCLogsInAndHearsOfLogouts(t *testing.T) {
 		endpoint := provider.Endpoint()
 		endpoint.AuthStyle = oauth2.AuthStyleInHeader
 		c := &goClient{t: t, ctx: ctx, person: s.newPerson(), provider: provider, heard: heard,
+			api:   s.startAPI(resource.Need{}, &resource.Introspection{ClientID: goAPIID, Secret: goSecret, Signed: true}),
 			oauth: &oauth2.Config{ClientID: goClientID, ClientSecret: goSecret, Endpoint: endpoint, RedirectURL: redirect, Scopes: []string{"openid", "profile"}},
 			// The default is what discovery lists; this client was registered for one algorithm.
 			verifier: provider.Verifier(&oidc.Config{ClientID: goClientID, SupportedSigningAlgs: []string{oidc.RS256}})}
@@ -101,7 +111,7 @@ func (c *goClient) code(how errand, scopes ...string) (code, verifier, nonce str
 	oauth := *c.oauth
 	oauth.Scopes = append(slices.Clone(oauth.Scopes), scopes...)
 	verifier, nonce = oauth2.GenerateVerifier(), oauth2.GenerateVerifier()
-	options := []oauth2.AuthCodeOption{oauth2.S256ChallengeOption(verifier), oidc.Nonce(nonce)}
+	options := []oauth2.AuthCodeOption{oauth2.S256ChallengeOption(verifier), oidc.Nonce(nonce), oauth2.SetAuthURLParam("resource", apiIdentifier)}
 	if len(scopes) > 0 {
 		options = append(options, oauth2.SetAuthURLParam("prompt", "consent"))
 	}
@@ -136,6 +146,19 @@ func (c *goClient) userinfo(token *oauth2.Token) (*oidc.UserInfo, error) {
 	return c.provider.UserInfo(c.ctx, oauth2.StaticTokenSource(token))
 }
 
+// call calls the API, which asks the server about the token and takes signed answers only.
+func (c *goClient) call(token *oauth2.Token) (status int, subject string) {
+	c.t.Helper()
+	res, err := c.oauth.Client(c.ctx, &oauth2.Token{AccessToken: token.AccessToken}).Get(c.api)
+	if err != nil {
+		c.t.Fatal(err)
+	}
+	defer res.Body.Close()
+	var seen struct{ Sub string }
+	_ = json.NewDecoder(res.Body).Decode(&seen) // a refusal has none
+	return res.StatusCode, seen.Sub
+}
+
 func (c *goClient) run() {
 	t := c.t
 	first, id := c.login(errand{Person: "li-xiuying", Consent: true, Standing: true})
@@ -146,6 +169,10 @@ func (c *goClient) run() {
 	var claims struct{ Name string }
 	if err := info.Claims(&claims); err != nil || info.Subject != id.Subject || claims.Name != "李秀英" {
 		t.Errorf("userinfo: %+v %v %v", info, claims, err)
+	}
+
+	if status, subject := c.call(first); status != http.StatusOK || subject != id.Subject || strings.Contains(first.AccessToken, ".") {
+		t.Errorf("an API that asks about an opaque token: %d %q", status, subject)
 	}
 
 	code, _, _ := c.code(errand{})
@@ -160,6 +187,9 @@ func (c *goClient) run() {
 	c.refused("B06 a code works once", "invalid_grant", err)
 	if _, err := c.userinfo(once); err == nil {
 		t.Error("B06 a second try does not end what the code gave")
+	}
+	if status, _ := c.call(once); status != http.StatusUnauthorized {
+		t.Errorf("B06 nor at an API that asks: %d", status)
 	}
 	_, err = c.refresh(once.RefreshToken)
 	c.refused("B06 nor its refresh token", "invalid_grant", err)
