@@ -8,6 +8,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"strings"
 	"testing"
 
 	"github.com/hufu-id/hufu/internal/apptest"
@@ -21,6 +22,15 @@ func TestOpenIDClientAsABank(t *testing.T) {
 		script(t, "fapi.mjs", map[string]any{
 			"issuer": app.Ready.Issuer, "client_id": bank.ID, "key": keyOf(t, bank.KeyFile), "redirect_uri": redirectURI(t), "api": bank.Resources[0],
 		}, newPerson(t, app).do)
+	})
+}
+
+// TestOpenIDClientOnLoopback: npm openid-client as a public client that is registered nowhere: its address on loopback is its client id.
+func TestOpenIDClientOnLoopback(t *testing.T) {
+	t.Parallel()
+	eachEngine(t, func(t *testing.T, app *apptest.App) {
+		id := strings.TrimSuffix(redirectURI(t), "/callback")
+		script(t, "public.mjs", map[string]any{"issuer": app.Ready.Issuer, "client_id": id, "elsewhere": strings.TrimSuffix(redirectURI(t), "/callback")}, newPerson(t, app).do)
 	})
 }
 
