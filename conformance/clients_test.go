@@ -8,6 +8,7 @@ import (
 	"crypto/sha256"
 	"encoding/hex"
 	"encoding/json"
+	"fmt"
 	"io"
 	"os"
 	"os/exec"
@@ -99,6 +100,44 @@ func nodeClients(t *testing.T) string {
 		}
 		return command(dir, "npm", "ci", "--ignore-scripts", "--omit=optional", "--no-audit", "--no-fund", "--loglevel=error")
 	})
+}
+
+var javaOnce sync.Mutex
+
+// jars returns the folder of clients/<name> with its program's jars, each with the SHA-256 that checksums.txt says.
+func jars(t *testing.T, name string) string {
+	t.Helper()
+	javaOnce.Lock()
+	defer javaOnce.Unlock()
+	pom, sums := filepath.Join("clients", name, "pom.xml"), filepath.Join("clients", name, "checksums.txt")
+	return filepath.Join(cached(t, name, []string{pom, sums}, func(dir string) error {
+		if err := copyFile(pom, filepath.Join(dir, "pom.xml")); err != nil {
+			return err
+		}
+		if err := command(dir, "mvn", "-q", "-B", "dependency:copy-dependencies", "-DoutputDirectory=lib"); err != nil {
+			return err
+		}
+		want, err := os.ReadFile(sums)
+		if err != nil {
+			return err
+		}
+		var got strings.Builder
+		files, err := os.ReadDir(filepath.Join(dir, "lib"))
+		if err != nil {
+			return err
+		}
+		for _, file := range files {
+			b, err := os.ReadFile(filepath.Join(dir, "lib", file.Name()))
+			if err != nil {
+				return err
+			}
+			fmt.Fprintf(&got, "%x  %s\n", sha256.Sum256(b), file.Name())
+		}
+		if got.String() != string(want) {
+			return fmt.Errorf("the files aren't those of %s:\n%s", sums, got.String())
+		}
+		return nil
+	}), "lib")
 }
 
 // scriptTimeout bounds one script of a client.

@@ -20,7 +20,6 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
-	"sync"
 	"testing"
 	"time"
 
@@ -158,44 +157,6 @@ func (w sealWorld) resigned(t *testing.T, header map[string]any) flattened {
 	return f
 }
 
-var javaOnce sync.Mutex
-
-// dssJars returns a folder with EU DSS and what it needs, each file with the SHA-256 that checksums.txt says.
-func dssJars(t *testing.T) string {
-	t.Helper()
-	javaOnce.Lock()
-	defer javaOnce.Unlock()
-	const pom, sums = "clients/dss/pom.xml", "clients/dss/checksums.txt"
-	return filepath.Join(cached(t, "dss", []string{pom, sums}, func(dir string) error {
-		if err := copyFile(pom, filepath.Join(dir, "pom.xml")); err != nil {
-			return err
-		}
-		if err := command(dir, "mvn", "-q", "-B", "dependency:copy-dependencies", "-DoutputDirectory=lib"); err != nil {
-			return err
-		}
-		want, err := os.ReadFile(sums)
-		if err != nil {
-			return err
-		}
-		var got strings.Builder
-		jars, err := os.ReadDir(filepath.Join(dir, "lib"))
-		if err != nil {
-			return err
-		}
-		for _, jar := range jars {
-			b, err := os.ReadFile(filepath.Join(dir, "lib", jar.Name()))
-			if err != nil {
-				return err
-			}
-			fmt.Fprintf(&got, "%x  %s\n", sha256.Sum256(b), jar.Name())
-		}
-		if got.String() != string(want) {
-			return fmt.Errorf("the files aren't those of %s:\n%s", sums, got.String())
-		}
-		return nil
-	}), "lib")
-}
-
 // dssCase is one question to EU DSS.
 type dssCase struct {
 	name                string
@@ -238,7 +199,7 @@ func askDSS(t *testing.T, cases []dssCase) map[string]dssVerdict {
 	}
 	ctx, cancel := context.WithTimeout(context.Background(), scriptTimeout)
 	defer cancel()
-	cmd := exec.CommandContext(ctx, "java", "-cp", filepath.Join(dssJars(t), "*"), "clients/dss/Judge.java")
+	cmd := exec.CommandContext(ctx, "java", "-cp", filepath.Join(jars(t, "dss"), "*"), "clients/dss/Judge.java")
 	var stderr bytes.Buffer
 	cmd.Stdin, cmd.Stderr = strings.NewReader(in.String()), &stderr
 	out, err := cmd.Output()

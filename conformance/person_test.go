@@ -15,12 +15,12 @@ import (
 // player is a person at a plain HTTP browser, for clients that need somebody to log in and consent.
 type player struct {
 	t       *testing.T
-	app     *apptest.App
+	known   func(slug string) apptest.Person
 	browser *apptest.Browser
 }
 
 func newPerson(t *testing.T, app *apptest.App) *player {
-	return &player{t: t, app: app, browser: apptest.NewBrowser(t)}
+	return &player{t: t, known: app.Person, browser: apptest.NewBrowser(t)}
 }
 
 // redirectURI is an address where nobody listens: the browser stops before it goes there.
@@ -36,6 +36,7 @@ func redirectURI(t *testing.T) string {
 // errand is what a script asks the person to do.
 type errand struct {
 	Open     string // an authorization request
+	Callback string // where it ends, if the request was pushed and doesn't say so itself
 	Person   string // who logs in; "" expects that nobody is asked
 	Consent  bool   // agree on the consent page, which must come
 	Standing bool   // and for later logins too
@@ -58,11 +59,14 @@ func (p *player) do(request json.RawMessage) any {
 		}
 		return map[string]any{"ok": page.Status == 200 || page.Status == 0, "url": page.URL.String(), "page": page.String()}
 	}
-	callback, _, _ := strings.Cut(query(p.t, e.Open, "redirect_uri"), "?")
+	callback := e.Callback
+	if callback == "" {
+		callback, _, _ = strings.Cut(query(p.t, e.Open, "redirect_uri"), "?")
+	}
 	p.browser.StopAt = []string{callback}
 	page, pages := p.browser.Get(e.Open), 0
 	if e.Person != "" {
-		page = page.LogIn(p.app.Person(e.Person))
+		page = page.LogIn(p.known(e.Person))
 		pages += 2
 	}
 	if e.Consent || e.Deny {

@@ -81,11 +81,13 @@ type Person struct {
 	Province string `json:"province"`
 }
 
-// Client is a confidential client for experiments, on any loopback port.
+// Client is a confidential client for experiments, on any loopback port: the first has a secret, the second a key file and profile fapi2.
 type Client struct {
 	ID           string   `json:"client_id"`
 	Secret       string   `json:"client_secret"`
+	KeyFile      string   `json:"key_file"`
 	RedirectURIs []string `json:"redirect_uris"`
+	Resources    []string `json:"resources"`
 }
 
 // Options say how to start. The zero value is a throw-away SQLite database that is gone when the process ends.

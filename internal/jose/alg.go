@@ -28,6 +28,14 @@ const (
 	EdDSA Alg = "EdDSA" // Ed25519 only
 )
 
+// algNamed reads the name of an algorithm. RFC 9864 calls EdDSA with a key on Ed25519 by the curve, and libraries send one name or the other.
+func algNamed(name string) Alg {
+	if name == "Ed25519" {
+		return EdDSA
+	}
+	return Alg(name)
+}
+
 // hash returns the hash of the algorithm; 0 for EdDSA, which hashes by itself.
 func (a Alg) hash() crypto.Hash {
 	switch a {

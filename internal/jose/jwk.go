@@ -68,7 +68,7 @@ func ParseJWK(b []byte) (k JWK, err error) {
 	if err != nil {
 		return JWK{}, err
 	}
-	k.kid, k.alg, k.use = w.Kid, Alg(w.Alg), w.purpose()
+	k.kid, k.alg, k.use = w.Kid, algNamed(w.Alg), w.purpose()
 	return k, nil
 }
 

@@ -133,7 +133,7 @@ func parseHeader(encoded string, p Policy, critical func(raw map[string]any) err
 		}
 		*to = s
 	}
-	h.Alg = Alg(alg)
+	h.Alg = algNamed(alg)
 	if !slices.Contains(p.Algs, h.Alg) || h.Alg.hash() == 0 && h.Alg != EdDSA {
 		return h, fmt.Errorf("%w: %q", ErrAlgorithm, short(alg))
 	}

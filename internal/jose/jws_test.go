@@ -353,3 +353,34 @@ func TestSignJSONRefusesWhatJSONCannotSay(t *testing.T) {
 		t.Error(err)
 	}
 }
+
+// TestEd25519ByEitherName: what openid-client and oauth4webapi send for a key on Ed25519 is the name of RFC 9864.
+func TestEd25519ByEitherName(t *testing.T) {
+	k, pub := newKey(t, EdDSA)
+	text, err := MarshalJWKS([]JWK{pub})
+	if err != nil {
+		t.Fatal(err)
+	}
+	renamed, err := ParseJWKS([]byte(strings.Replace(string(text), `"EdDSA"`, `"Ed25519"`, 1)))
+	if err != nil || len(renamed) != 1 || renamed[0].Alg() != EdDSA {
+		t.Fatalf("%v %v", renamed, err)
+	}
+	for _, name := range []string{"EdDSA", "Ed25519"} {
+		token := forge(t, k, `{"alg":"`+name+`","typ":"JWT","kid":"`+k.ID+`"}`, `{}`)
+		for _, key := range []JWK{pub, renamed[0]} {
+			if v, err := Verify(token, anyType, key); err != nil || v.Header().Alg != EdDSA {
+				t.Errorf("%s: %v", name, err)
+			}
+		}
+		if _, err := Verify(token, Policy{Typ: []string{"JWT"}, Algs: []Alg{ES256}}, pub); !errors.Is(err, ErrAlgorithm) {
+			t.Errorf("%s where it isn't allowed: %v", name, err)
+		}
+	}
+	if _, err := Verify(forge(t, k, `{"alg":"Ed448","typ":"JWT"}`, `{}`), anyType, pub); !errors.Is(err, ErrAlgorithm) {
+		t.Errorf("the other curve: %v", err)
+	}
+	es, _ := newKey(t, ES256)
+	if _, err := Verify(forge(t, es, `{"alg":"Ed25519","typ":"JWT"}`, `{}`), anyType, pub.renamed("")); !errors.Is(err, ErrSignature) {
+		t.Errorf("another key: %v", err)
+	}
+}

@@ -103,7 +103,7 @@ func ParsePrivateJWK(b []byte) (k SigningKey, err error) {
 	if err != nil {
 		return SigningKey{}, err
 	}
-	k, err = NewSigningKey(signer, Alg(w.Alg))
+	k, err = NewSigningKey(signer, algNamed(w.Alg))
 	if err == nil && w.Kid != "" {
 		k.ID = w.Kid
 	}

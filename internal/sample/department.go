@@ -66,15 +66,19 @@ func NewDepartment(cfg DepartmentConfig) (*Department, error) {
 		cfg.Log = slog.New(slog.DiscardHandler)
 	}
 	d := &Department{cfg: cfg, prefix: "sample-" + string(cfg.Info.Kind) + "-", logins: map[string]login{}, sessions: map[string]session{}}
-	d.mux = d.routes()
-	return d, nil
+	var err error
+	d.mux, err = d.routes()
+	return d, err
 }
 
 // ServeHTTP serves the department at its base URL.
 func (d *Department) ServeHTTP(w http.ResponseWriter, r *http.Request) { d.mux.ServeHTTP(w, r) }
 
-func (d *Department) routes() http.Handler {
+func (d *Department) routes() (http.Handler, error) {
 	m := http.NewServeMux()
+	if err := d.api(m); err != nil {
+		return nil, err
+	}
 	m.HandleFunc("GET /{$}", d.home)
 	m.HandleFunc("GET /login", d.login)
 	m.HandleFunc("GET /callback", d.callback)
@@ -89,7 +93,7 @@ func (d *Department) routes() http.Handler {
 		headers(w)
 		r.Body = http.MaxBytesReader(w, r.Body, 64<<10)
 		m.ServeHTTP(w, r)
-	})
+	}), nil
 }
 
 // client discovers the national server, once it is there.

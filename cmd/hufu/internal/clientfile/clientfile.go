@@ -43,9 +43,11 @@ type Entry struct {
 	Scopes         []string `json:"scopes"`
 	Optional       []string `json:"optional_claims"`
 	Resources      []string `json:"resources"`
-	DetailTypes    []string `json:"authorization_details_types"`
-	RequiredACR    string   `json:"required_acr"`
-	DefaultMaxAge  *int64   `json:"default_max_age"`
+	// Serves are the APIs that this client is.
+	Serves        []string `json:"serves"`
+	DetailTypes   []string `json:"authorization_details_types"`
+	RequiredACR   string   `json:"required_acr"`
+	DefaultMaxAge *int64   `json:"default_max_age"`
 	// RequirePKCE is no choice; it stands here so that a file from elsewhere which switches PKCE off is told so.
 	RequirePKCE *bool `json:"require_pkce"`
 	Disabled    bool  `json:"disabled"`
@@ -83,7 +85,7 @@ func (e Entry) Client(known string) (client.Client, error) {
 	c := client.Client{ID: e.ID, Name: e.Name, Service: e.Service, Organisation: e.Organisation, RedirectURIs: e.RedirectURIs,
 		PostLogoutRedirectURIs: e.PostLogoutRedirectURIs, Profile: e.Profile, AuthMethod: e.AuthMethod, Public: e.AuthMethod == client.None,
 		JWKSURI: e.JWKSURI, AuthSigningAlg: e.AuthSigningAlg, GrantTypes: e.GrantTypes, Scopes: e.Scopes, OptionalClaims: e.Optional,
-		Resources: e.Resources, DetailTypes: e.DetailTypes, RequiredACR: e.RequiredACR, DefaultMaxAge: e.DefaultMaxAge, Disabled: e.Disabled,
+		Resources: e.Resources, Serves: e.Serves, DetailTypes: e.DetailTypes, RequiredACR: e.RequiredACR, DefaultMaxAge: e.DefaultMaxAge, Disabled: e.Disabled,
 		Certificate: e.Certificate, Answers: e.Answers, Requests: e.Requests, Logout: e.Logout, About: e.About}
 	if err := e.pkce(c); err != nil {
 		return c, err

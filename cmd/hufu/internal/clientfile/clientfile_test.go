@@ -30,6 +30,7 @@ grant_types: [authorization_code, refresh_token]
 scopes: [openid, profile]
 optional_claims: [gender]
 resources: [https://api.example/]
+serves: [https://own.example/]
 authorization_details_types: [insurance]
 required_acr: loa3
 default_max_age: 0
@@ -73,7 +74,7 @@ func TestEveryKeyIsRead(t *testing.T) {
 		RedirectURIs: []string{"https://rp.example/cb"}, PostLogoutRedirectURIs: []string{"https://rp.example/out"}, Profile: "national", AuthMethod: client.TLS,
 		Certificate: client.Certificate{TLSSANDNS: "rp.example"}, JWKSURI: "https://rp.example/jwks", AuthSigningAlg: jose.PS256,
 		GrantTypes: []string{"authorization_code", "refresh_token"}, Scopes: []string{"openid", "profile"}, OptionalClaims: []string{"gender"},
-		Resources: []string{"https://api.example/"}, DetailTypes: []string{"insurance"}, RequiredACR: "loa3", DefaultMaxAge: new(int64),
+		Resources: []string{"https://api.example/"}, Serves: []string{"https://own.example/"}, DetailTypes: []string{"insurance"}, RequiredACR: "loa3", DefaultMaxAge: new(int64),
 		Answers:  client.Answers{IDTokenSignedAlg: jose.ES256, IDTokenEncryptedAlg: "ECDH-ES", OpaqueTokens: true},
 		Requests: client.Requests{RequestObjectAlg: jose.EdDSA, RequireRequestObject: true, RequirePAR: true, TLSBound: true},
 		Logout:   client.Logout{BackchannelLogoutURI: "https://rp.example/bye", BackchannelLogoutSessionRequired: true},

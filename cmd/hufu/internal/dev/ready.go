@@ -58,18 +58,23 @@ type ReadyPerson struct {
 	Province string `json:"province"`
 }
 
-// ReadyClient is a confidential client for experiments.
+// ReadyClient is a confidential client for experiments. It has a secret, or a key file for private_key_jwt.
 type ReadyClient struct {
 	ClientID     string   `json:"client_id"`
-	ClientSecret string   `json:"client_secret"`
+	ClientSecret string   `json:"client_secret,omitempty"`
+	KeyFile      string   `json:"key_file,omitempty"`
+	Profile      string   `json:"profile,omitempty"`
 	RedirectURIs []string `json:"redirect_uris"`
+	// Resources are the APIs for which it may get tokens (RFC 8707).
+	Resources []string `json:"resources,omitempty"`
 }
 
 // Ready describes the running world.
 func (w *World) Ready() Ready {
 	r := Ready{Issuer: w.origin(0), BundleURL: w.origin(0) + "/bundle.zip", RootURL: w.origin(0) + "/bundle/root.json", WalletClientID: WalletClientID, WalletURL: w.origin(0) + "/wallet",
 		WalletRedirectURIs: loopbackRedirects(), Seals: w.seals, SealMakers: w.readySealMakers(),
-		Clients: []ReadyClient{{ClientID: experimentClientID, ClientSecret: w.experimentSecret, RedirectURIs: loopbackRedirects()}}}
+		Clients: []ReadyClient{{ClientID: experimentClientID, ClientSecret: w.experimentSecret, RedirectURIs: loopbackRedirects()},
+			{ClientID: bankClientID, KeyFile: w.bankKeyFile, Profile: "fapi2", RedirectURIs: loopbackRedirects(), Resources: w.apis()}}}
 	for _, a := range w.authorities() {
 		r.CredentialIssuers = append(r.CredentialIssuers, w.node.Identifier(a.Code))
 	}

@@ -12,6 +12,7 @@ import (
 	"net/netip"
 	"os"
 	"path/filepath"
+	"slices"
 	"sync"
 
 	"github.com/hufu-id/hufu/cmd/hufu/internal/countercmd"
@@ -37,7 +38,9 @@ const (
 	WalletClientID = "sample-wallet"
 	// experimentClientID is a confidential client for developers.
 	experimentClientID = "sample-client"
-	registerSuffix     = "-register"
+	// bankClientID is a client with a key, under the strictest profile.
+	bankClientID   = "sandbox-bank"
+	registerSuffix = "-register"
 )
 
 // World is the running sample world.
@@ -53,6 +56,7 @@ type World struct {
 	stop     sync.Once
 
 	experimentSecret string
+	bankKeyFile      string
 	departmentSecret map[sample.DepartmentKind]string
 	counters         []*countercmd.Running
 	keyFiles         map[sample.DepartmentKind]string
@@ -217,8 +221,29 @@ func (w *World) clients() ([]oidc.Client, error) {
 		out = append(out, oidc.Client{ID: d.ClientID + registerSuffix, Name: web.Text{ZH: d.Name, EN: d.English}, Service: web.Text{ZH: "证照登记", EN: "Licence register"},
 			Organisation: d.Code, AuthMethod: client.PrivateKeyJWT, JWKS: []jose.JWK{key}, GrantTypes: []string{client.ClientCredentials}, Scopes: []string{"register"}})
 	}
+	bank, err := w.bank()
+	if err != nil {
+		return nil, err
+	}
 	people, err := w.sealClients()
-	return append(out, people...), err
+	return slices.Concat(out, []oidc.Client{bank}, people), err
+}
+
+// bank is a client of profile fapi2 that may also use the departments' APIs.
+func (w *World) bank() (oidc.Client, error) {
+	file, key, err := w.keyFile(bankClientID, bankClientID, "", "沙箱银行")
+	w.bankKeyFile = file
+	return oidc.Client{ID: bankClientID, Name: web.Text{ZH: "沙箱银行", EN: "Sandbox Bank"}, Service: web.Text{ZH: "开立账户", EN: "Opening an account"},
+		RedirectURIs: loopbackRedirects(), PostLogoutRedirectURIs: loopbackRedirects(), Profile: "fapi2", AuthMethod: client.PrivateKeyJWT, JWKS: []jose.JWK{key},
+		GrantTypes: []string{client.AuthorizationCode, client.RefreshToken}, Scopes: []string{"openid", "profile", "offline_access"}, Resources: w.apis()}, err
+}
+
+// apis are the identifiers of the departments' APIs.
+func (w *World) apis() (out []string) {
+	for _, d := range w.sample.Departments {
+		out = append(out, sample.APIURL(w.origin(d.Port)))
+	}
+	return out
 }
 
 // detailTypes are the authorization_details that clients of the sample world may ask for.
