@@ -10,6 +10,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/hufu-id/hufu/conformance/bench/cost"
 	"github.com/hufu-id/hufu/internal/bundlecopy"
 	"github.com/hufu-id/hufu/internal/httpx"
 	"github.com/hufu-id/hufu/internal/sample/wallet"
@@ -82,7 +83,7 @@ func (b *bench) counterCheck(ctx context.Context) (Row, error) {
 			return row, err
 		}
 	}
-	row.ServerUS, err = own(checks, func() error {
+	row.ServerUS, err = cost.Own(checks, func() error {
 		r := httptest.NewRequest(http.MethodPost, desk.Path+"/check", strings.NewReader(url.Values{"input": {answers[next]}}.Encode()))
 		r.Header.Set("Content-Type", "application/x-www-form-urlencoded")
 		r.Header.Set("Origin", deskBase)

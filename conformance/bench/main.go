@@ -18,6 +18,8 @@ import (
 	"os/signal"
 	"syscall"
 	"time"
+
+	"github.com/hufu-id/hufu/conformance/bench/cost"
 )
 
 // Row is one measured operation. Times are CPU microseconds per operation.
@@ -88,7 +90,7 @@ func run(ctx context.Context, n, c int) (report Report, err error) {
 		return report, err
 	}
 	defer b.close()
-	if report.BinaryMiB, err = mebibytes(b.binary); err != nil {
+	if report.BinaryMiB, err = cost.Mebibytes(b.binary); err != nil {
 		return report, err
 	}
 	if report.DevReadyMS, report.DevRSSMiB, err = b.measureDev(ctx); err != nil {
@@ -103,14 +105,14 @@ func run(ctx context.Context, n, c int) (report Report, err error) {
 	if err := b.idle(ctx, &report); err != nil {
 		return report, err
 	}
-	before, err := rawCost()
+	before, err := cost.Signature()
 	if err != nil {
 		return report, err
 	}
 	if report.Rows, err = b.operations(ctx, n, c); err != nil {
 		return report, err
 	}
-	if report.LoadedRSSMiB, err = rss(b.server.Process.Pid); err != nil {
+	if report.LoadedRSSMiB, err = cost.RSS(b.server.Process.Pid); err != nil {
 		return report, err
 	}
 	offline, err := b.offline(ctx)
@@ -118,11 +120,11 @@ func run(ctx context.Context, n, c int) (report Report, err error) {
 		return report, err
 	}
 	report.Rows = append(report.Rows, offline...)
-	after, err := rawCost()
+	after, err := cost.Signature()
 	if err != nil {
 		return report, err
 	}
-	report.SignUS, report.VerifyUS = (before.sign+after.sign)/2, (before.verify+after.verify)/2
+	report.SignUS, report.VerifyUS = (before.Sign+after.Sign)/2, (before.Verify+after.Verify)/2
 	for i := range report.Rows {
 		r := &report.Rows[i]
 		if floor := float64(r.Signs)*report.SignUS + float64(r.Verifies)*report.VerifyUS; floor > 0 {

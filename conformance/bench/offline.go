@@ -7,6 +7,7 @@ import (
 	"net/http"
 	"time"
 
+	"github.com/hufu-id/hufu/conformance/bench/cost"
 	"github.com/hufu-id/hufu/internal/sample/wallet"
 	"github.com/hufu-id/hufu/signing/bundle"
 	"github.com/hufu-id/hufu/signing/sdjwt"
@@ -50,8 +51,8 @@ func (b *bench) offline(ctx context.Context) ([]Row, error) {
 		{Row{Name: "offline verify with key binding", Verifies: 2, GoalRatio: 2}, bound, verify.Challenge{Nonce: nonce, Audience: audience}},
 	} {
 		say("%s", c.row.Name)
-		c.row.Operations = rounds
-		if c.row.ServerUS, err = own(rounds, func() error {
+		c.row.Operations = cost.Rounds
+		if c.row.ServerUS, err = cost.Own(cost.Rounds, func() error {
 			if got := v.Verify(c.text, c.c, at); got.Outcome() != verify.Valid {
 				return fmt.Errorf("the verdict is %s: %s", got.Outcome(), got.Reason())
 			}

@@ -15,6 +15,7 @@ import (
 	"sync/atomic"
 	"time"
 
+	"github.com/hufu-id/hufu/conformance/bench/cost"
 	"github.com/hufu-id/hufu/internal/jose"
 	"github.com/hufu-id/hufu/internal/sample"
 	"github.com/hufu-id/hufu/internal/sample/wallet"
@@ -67,10 +68,10 @@ type counts struct {
 }
 
 func (b *bench) count(ctx context.Context) (c counts, err error) {
-	if c.server, err = cpuOf(b.server.Process.Pid); err != nil {
+	if c.server, err = cost.Of(b.server.Process.Pid); err != nil {
 		return c, err
 	}
-	if c.database, err = cpuOfTree(b.postmaster); err != nil {
+	if c.database, err = cost.OfTree(b.postmaster); err != nil {
 		return c, err
 	}
 	// Only a transaction that writes gets a number. This cluster is ours alone.
@@ -98,7 +99,7 @@ func (b *bench) idle(ctx context.Context, report *Report) error {
 	seconds := after.at.Sub(before.at).Seconds()
 	report.IdleServerUS, report.IdleDBUS = (after.server-before.server)/seconds, (after.database-before.database)/seconds
 	report.IdleWrites = float64(after.writes-before.writes) / seconds
-	report.ServeRSSMiB, err = rss(b.server.Process.Pid)
+	report.ServeRSSMiB, err = cost.RSS(b.server.Process.Pid)
 	return err
 }
 

@@ -26,6 +26,7 @@ import (
 	"syscall"
 	"time"
 
+	"github.com/hufu-id/hufu/conformance/bench/cost"
 	"github.com/hufu-id/hufu/federation"
 	"github.com/hufu-id/hufu/federation/province"
 	"github.com/hufu-id/hufu/internal/apptest"
@@ -132,11 +133,9 @@ func (b *bench) openDatabase(ctx context.Context) error {
 	if err := b.db.QueryRow(ctx, `SELECT pg_backend_pid()`).Scan(&backend); err != nil {
 		return err
 	}
-	s, err := readStat(backend)
-	if err != nil {
+	if b.postmaster, err = cost.Parent(backend); err != nil {
 		return fmt.Errorf("the database's processes must run on this machine: %w", err)
 	}
-	b.postmaster = s.parent
 	return nil
 }
 
@@ -305,7 +304,7 @@ func (b *bench) measureDev(ctx context.Context) (readyMS, mib float64, err error
 	if err == nil {
 		go func() { _, _ = io.Copy(io.Discard, stdout) }()
 		time.Sleep(3 * time.Second)
-		mib, err = rss(cmd.Process.Pid)
+		mib, err = cost.RSS(cmd.Process.Pid)
 	} else {
 		err = fmt.Errorf("hufu dev did not get ready: %w: %s%s", err, line, &said)
 	}

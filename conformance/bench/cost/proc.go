@@ -1,4 +1,5 @@
-package main
+// Package cost reads what processes used of the machine, and what a signature costs on it. Needs Linux (/proc).
+package cost
 
 import (
 	"fmt"
@@ -37,14 +38,14 @@ func readStat(pid int) (stat, error) {
 	return stat{int(v[0]), (v[1] + v[2]) * tick, (v[3] + v[4]) * tick}, nil
 }
 
-// cpuOf is the CPU time of one process so far, in microseconds.
-func cpuOf(pid int) (float64, error) {
+// Of is the CPU time of one process so far, in microseconds.
+func Of(pid int) (float64, error) {
 	s, err := readStat(pid)
 	return s.own, err
 }
 
-// cpuOfTree is the CPU time of a server and of all processes that it forked, living or not.
-func cpuOfTree(root int) (float64, error) {
+// OfTree is the CPU time of a server and of all processes that it forked, living or not.
+func OfTree(root int) (float64, error) {
 	s, err := readStat(root)
 	if err != nil {
 		return 0, err
@@ -67,8 +68,8 @@ func cpuOfTree(root int) (float64, error) {
 	return total, nil
 }
 
-// rss is the resident memory of a process in MiB.
-func rss(pid int) (float64, error) {
+// RSS is the resident memory of a process in MiB.
+func RSS(pid int) (float64, error) {
 	raw, err := os.ReadFile(fmt.Sprintf("/proc/%d/status", pid))
 	if err != nil {
 		return 0, err
@@ -82,10 +83,17 @@ func rss(pid int) (float64, error) {
 	return 0, fmt.Errorf("/proc/%d/status has no VmRSS", pid)
 }
 
-func mebibytes(file string) (float64, error) {
+// Mebibytes is the size of a file.
+func Mebibytes(file string) (float64, error) {
 	info, err := os.Stat(file)
 	if err != nil {
 		return 0, err
 	}
 	return float64(info.Size()) / (1 << 20), nil
+}
+
+// Parent is the process that started another one.
+func Parent(pid int) (int, error) {
+	s, err := readStat(pid)
+	return s.parent, err
 }
