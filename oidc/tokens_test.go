@@ -168,3 +168,33 @@ func TestIntrospectionIsSignedForWhoAsks(t *testing.T) {
 		t.Errorf("%v", claims)
 	}
 }
+
+// C07: a revocation that the database refuses is never "done" (CVE-2020-15223 of fosite). Without its audit event nothing is written.
+func TestC07RevocationNeverSaysDoneWhenItFailed(t *testing.T) {
+	each(t, 1, func(t *testing.T, e *env) {
+		e.renewing()
+		rename := func(from, to string) {
+			t.Helper()
+			_, err := e.db.Exec(context.Background(), `ALTER TABLE `+from+` RENAME TO `+to)
+			must(t, err)
+		}
+		for _, pick := range []func(tokens) string{func(tok tokens) string { return tok.Refresh }, func(tok tokens) string { return tok.Access }} {
+			tok := e.start("renew")
+			form := url.Values{"token": {pick(tok)}}
+			rename("audit_events", "audit_away")
+			if a := e.ask("/revoke", "renew", form); a.status != http.StatusServiceUnavailable {
+				t.Errorf("C07 the database refuses: %d %v", a.status, a.body)
+			}
+			rename("audit_away", "audit_events")
+			if status, _ := e.userinfo(tok.Access); status != http.StatusOK {
+				t.Errorf("C07 the token is half dead: %d", status)
+			}
+			if a := e.ask("/revoke", "renew", form); a.status != http.StatusOK {
+				t.Errorf("C07 again, later: %d %v", a.status, a.body)
+			}
+			if status, _ := e.userinfo(tok.Access); status != http.StatusUnauthorized {
+				t.Errorf("C07 the token lives: %d", status)
+			}
+		}
+	})
+}

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"maps"
 	"net/http"
+	"slices"
 	"time"
 
 	"github.com/hufu-id/hufu/cmd/hufu/internal/node/seals"
@@ -164,6 +165,11 @@ func (n *Node) ready(w http.ResponseWriter, r *http.Request) {
 // bundlePolicy is what the federation advises verifiers: a status list of more than a day makes "in force" doubtful for nobody by
 // itself; a counter that wants to be stricter says so.
 func bundlePolicy() bundle.Policy { return bundle.Policy{} }
+
+// joined says whether a province is in the configuration: one that was taken out logs nobody in, and refreshes nobody's tokens (I08, C04).
+func (c Config) joined(code string) bool {
+	return slices.ContainsFunc(c.Provinces, func(p ProvinceConfig) bool { return p.Code == code })
+}
 
 // provinceName is a province's name for people.
 func provinceName(code string) web.Text {
