@@ -11,50 +11,10 @@ import (
 	"net/http"
 	"strings"
 
+	"github.com/hufu-id/hufu/conformance/oidf/certs"
+	"github.com/hufu-id/hufu/conformance/oidf/suite"
 	"github.com/hufu-id/hufu/internal/jose"
 )
-
-// suiteConfig is a plan's configuration in the suite's words.
-type suiteConfig struct {
-	Alias       string        `json:"alias"`
-	Description string        `json:"description"`
-	Server      suiteServer   `json:"server"`
-	Client      *suiteClient  `json:"client,omitempty"`
-	Client2     *suiteClient  `json:"client2,omitempty"`
-	ClientPost  *suiteClient  `json:"client_secret_post,omitempty"`
-	MTLS        *suiteCert    `json:"mtls,omitempty"`
-	MTLS2       *suiteCert    `json:"mtls2,omitempty"`
-	Resource    *suiteService `json:"resource,omitempty"`
-}
-
-type suiteServer struct {
-	DiscoveryURL string          `json:"discoveryUrl,omitempty"`
-	LoginHint    string          `json:"login_hint,omitempty"`
-	ACRValues    string          `json:"acr_values,omitempty"`
-	JWKS         json.RawMessage `json:"jwks,omitempty"` // private, in plans that test relying parties
-}
-
-type suiteClient struct {
-	ID       string          `json:"client_id,omitempty"`
-	Name     string          `json:"client_name,omitempty"`
-	Secret   string          `json:"client_secret,omitempty"`
-	Token    string          `json:"initial_access_token,omitempty"`
-	Scope    string          `json:"scope,omitempty"`
-	JWKS     json.RawMessage `json:"jwks,omitempty"`
-	DPoP     string          `json:"dpop_signing_alg,omitempty"`
-	Redirect string          `json:"redirect_uri,omitempty"` // in plans that test relying parties
-}
-
-type suiteCert struct {
-	Cert string `json:"cert"`
-	Key  string `json:"key"`
-	CA   string `json:"ca,omitempty"`
-}
-
-type suiteService struct {
-	URL    string `json:"resourceUrl"`
-	Method string `json:"resourceMethod,omitempty"`
-}
 
 // words is a text for people in two languages, as the configuration has it.
 type words struct {
@@ -84,14 +44,14 @@ var scopes = []string{"openid", "profile", "phone"}
 
 // register makes the clients of a plan: entries for our configuration with their files, and the suite's side of them in p.config.
 func (w *world) register(p plan) error {
-	c := &suiteConfig{Alias: p.alias(), Description: "hufu " + p.name,
-		Server: suiteServer{DiscoveryURL: w.origin + "/.well-known/openid-configuration", LoginHint: "somebody@hufu.test", ACRValues: "loa3"}}
+	c := &suite.Config{Alias: p.alias(), Description: "hufu " + p.name,
+		Server: suite.ServerConfig{DiscoveryURL: w.origin + "/.well-known/openid-configuration", LoginHint: "somebody@hufu.test", ACRValues: "loa3"}}
 	w.configs[p.name] = c
 	var err error
 	switch p.clients {
 	case noClients:
 	case dynamic:
-		c.Client, c.Client2 = &suiteClient{Name: "First client of the suite"}, &suiteClient{Name: "Second client of the suite"}
+		c.Client, c.Client2 = &suite.ClientConfig{Name: "First client of the suite"}, &suite.ClientConfig{Name: "Second client of the suite"}
 	case secrets:
 		if c.Client, err = w.secretClient(p, "1", "client_secret_basic"); err != nil {
 			return err
@@ -103,7 +63,7 @@ func (w *world) register(p plan) error {
 	case relying, relyingBank:
 		err = w.joinSuite(p, c)
 	case privateKeys, signedMessage, certificates:
-		c.Resource = &suiteService{URL: w.origin + "/userinfo", Method: http.MethodGet}
+		c.Resource = &suite.ResourceConfig{URL: w.origin + "/userinfo", Method: http.MethodGet}
 		if p.clients == certificates {
 			c.Resource.URL = w.mtls.origin + "/userinfo"
 			return w.certificateClients(p, c)
@@ -126,16 +86,16 @@ func (w *world) entry(p plan, suffix, method string) hufuClient {
 		GrantTypes: []string{"authorization_code"}, Scopes: scopes}
 }
 
-func (w *world) secretClient(p plan, suffix, method string) (*suiteClient, error) {
+func (w *world) secretClient(p plan, suffix, method string) (*suite.ClientConfig, error) {
 	e := w.entry(p, suffix, method)
 	secret := rand.Text() + rand.Text()
 	e.SecretFile = w.file(e.ID + ".secret")
 	w.clients = append(w.clients, e)
-	return &suiteClient{ID: e.ID, Secret: secret}, w.write(e.ID+".secret", []byte(secret))
+	return &suite.ClientConfig{ID: e.ID, Secret: secret}, w.write(e.ID+".secret", []byte(secret))
 }
 
 // keyClient registers a client of the profile fapi2 with a key of its own.
-func (w *world) keyClient(p plan, e hufuClient) (*suiteClient, error) {
+func (w *world) keyClient(p plan, e hufuClient) (*suite.ClientConfig, error) {
 	e.Profile, e.Signed, e.JWKSFile = "fapi2", p.clients == signedMessage, w.file(e.ID+".jwks")
 	key, err := jose.GenerateKey(jose.ES256)
 	if err != nil {
@@ -148,23 +108,23 @@ func (w *world) keyClient(p plan, e hufuClient) (*suiteClient, error) {
 		return nil, err
 	}
 	w.clients = append(w.clients, e)
-	return &suiteClient{ID: e.ID, Scope: strings.Join(scopes, " "), JWKS: json.RawMessage(fmt.Sprintf(`{"keys":[%s]}`, private)), DPoP: string(key.Alg)},
+	return &suite.ClientConfig{ID: e.ID, Scope: strings.Join(scopes, " "), JWKS: json.RawMessage(fmt.Sprintf(`{"keys":[%s]}`, private)), DPoP: string(key.Alg)},
 		w.write(e.ID+".jwks", set)
 }
 
 // certificateClients registers two clients with TLS certificates: one whose authority we trust, one that signed its own.
-func (w *world) certificateClients(p plan, c *suiteConfig) error {
+func (w *world) certificateClients(p plan, c *suite.Config) error {
 	known, own := w.entry(p, "1", "tls_client_auth"), w.entry(p, "2", "self_signed_tls_client_auth")
 	known.SANDNS = "client.hufu.test"
-	template := clientTemplate(known.SANDNS)
-	issued, err := w.authority.issue(template)
+	template := certs.ForClient(known.SANDNS)
+	issued, err := w.authority.Issue(template)
 	if err != nil {
 		return err
 	}
 	if c.Client, err = w.keyClient(p, known); err != nil {
 		return err
 	}
-	if c.MTLS, err = suiteCertOf(issued, w.authority.pem()); err != nil {
+	if c.MTLS, err = certOf(issued, w.authority.PEM()); err != nil {
 		return err
 	}
 	if c.Client2, err = w.keyClient(p, own); err != nil {
@@ -174,11 +134,11 @@ func (w *world) certificateClients(p plan, c *suiteConfig) error {
 	if err != nil {
 		return err
 	}
-	signed, err := selfSigned(clientTemplate("other.hufu.test"), key.Key)
+	signed, err := certs.SelfSigned(certs.ForClient("other.hufu.test"), key.Key)
 	if err != nil {
 		return err
 	}
-	c.MTLS2, err = suiteCertOf(signed, nil)
+	c.MTLS2, err = certOf(signed, nil)
 	return err
 }
 
@@ -193,7 +153,7 @@ func onlyKey(set json.RawMessage) json.RawMessage {
 	return keys.Keys[0]
 }
 
-func suiteCertOf(c tls.Certificate, ca []byte) (*suiteCert, error) {
-	cert, key, err := pemOf(c)
-	return &suiteCert{Cert: string(cert), Key: string(key), CA: string(ca)}, err
+func certOf(c tls.Certificate, ca []byte) (*suite.CertConfig, error) {
+	cert, key, err := certs.PEM(c)
+	return &suite.CertConfig{Cert: string(cert), Key: string(key), CA: string(ca)}, err
 }

@@ -25,9 +25,9 @@ const (
 )
 
 // joinSuite makes the suite a province of ours.
-func (w *world) joinSuite(p plan, c *suiteConfig) error {
-	c.Server = suiteServer{}
-	c.Client = &suiteClient{ID: p.alias(), Redirect: federation.CallbackURL(w.origin, province.Code(p.province)), Scope: "openid profile phone resident_id"}
+func (w *world) joinSuite(p plan, c *suite.Config) error {
+	c.Server = suite.ServerConfig{}
+	c.Client = &suite.ClientConfig{ID: p.alias(), Redirect: federation.CallbackURL(w.origin, province.Code(p.province)), Scope: "openid profile phone resident_id"}
 	entry := map[string]any{"code": p.province, "issuer": w.suite.Base + "/test/a/" + p.alias() + "/", "client_id": p.alias(),
 		"ceiling": "loa2", "levels": map[string]string{"PASSWORD": "loa2"}}
 	if p.clients == relying {

@@ -18,6 +18,7 @@ import (
 	"syscall"
 	"time"
 
+	"github.com/hufu-id/hufu/conformance/oidf/certs"
 	"github.com/hufu-id/hufu/conformance/oidf/suite"
 	"github.com/hufu-id/hufu/federation"
 	"github.com/hufu-id/hufu/federation/province"
@@ -33,12 +34,12 @@ type world struct {
 	binary    string
 	door           // the server's
 	mtls      door // for clients with certificates
-	authority *authority
+	authority *certs.Authority
 	provinces []*httptest.Server
 	entries   []map[string]any // the provinces in our configuration
 	person    apptest.Person
 	clients   []hufuClient
-	configs   map[string]*suiteConfig
+	configs   map[string]*suite.Config
 	server    *exec.Cmd
 	http      *http.Transport
 }
@@ -56,7 +57,7 @@ const somebody = "wang-jianguo"
 
 // openWorld builds hufu and starts it with what the plans need.
 func openWorld(ctx context.Context, s *suite.Suite, chosen []plan) (w *world, err error) {
-	w = &world{suite: s, configs: map[string]*suiteConfig{}}
+	w = &world{suite: s, configs: map[string]*suite.Config{}}
 	defer func() {
 		if err != nil {
 			w.close()
@@ -65,11 +66,11 @@ func openWorld(ctx context.Context, s *suite.Suite, chosen []plan) (w *world, er
 	if w.dir, err = os.MkdirTemp("", "hufu-oidf-"); err != nil {
 		return w, err
 	}
-	if w.authority, err = newAuthority(); err != nil {
+	if w.authority, err = certs.New(); err != nil {
 		return w, err
 	}
 	pool := s.Pool.Clone()
-	pool.AddCert(w.authority.cert)
+	pool.AddCert(w.authority.Cert)
 	w.http = &http.Transport{TLSClientConfig: &tls.Config{RootCAs: pool}}
 	w.binary = filepath.Join(w.dir, "hufu")
 	if out, err := exec.CommandContext(ctx, "go", "build", "-o", w.binary, "github.com/hufu-id/hufu/cmd/hufu").CombinedOutput(); err != nil {
@@ -112,7 +113,7 @@ func (w *world) openProvinces() error {
 	all := sample.NewWorld()
 	who, _ := all.Person(somebody)
 	w.person = apptest.Person{Slug: who.Slug, Name: who.Name, Province: who.Province}
-	certificate, err := w.authority.server()
+	certificate, err := w.authority.Server()
 	if err != nil {
 		return err
 	}
@@ -162,17 +163,17 @@ func (w *world) configure(chosen []plan) error {
 		return err
 	}
 	_, kek := keys.NewKEK()
-	server, err := w.authority.server()
+	server, err := w.authority.Server()
 	if err != nil {
 		return err
 	}
-	cert, key, err := pemOf(server)
+	cert, key, err := certs.PEM(server)
 	if err != nil {
 		return err
 	}
-	for name, content := range map[string][]byte{"hufu.yaml": config, "kek": []byte(kek), "server.pem": cert, "server.key": key, "clients.pem": w.authority.pem(),
+	for name, content := range map[string][]byte{"hufu.yaml": config, "kek": []byte(kek), "server.pem": cert, "server.key": key, "clients.pem": w.authority.PEM(),
 		// What the server trusts when it asks: the provinces, and the suite in the role of a client.
-		"trusted.pem": append(w.authority.pem(), w.suite.CA...)} {
+		"trusted.pem": append(w.authority.PEM(), w.suite.CA...)} {
 		if err := w.write(name, content); err != nil {
 			return err
 		}

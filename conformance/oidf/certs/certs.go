@@ -1,6 +1,7 @@
 //go:build conformance
 
-package main
+// Package certs makes the certificates of one run.
+package certs
 
 import (
 	"crypto"
@@ -15,13 +16,14 @@ import (
 	"github.com/hufu-id/hufu/internal/jose"
 )
 
-// authority is a certificate authority of this run.
-type authority struct {
-	cert *x509.Certificate
+// Authority is a certificate authority.
+type Authority struct {
+	Cert *x509.Certificate
 	key  crypto.Signer
 }
 
-func newAuthority() (*authority, error) {
+// New makes an authority with a key of its own.
+func New() (*Authority, error) {
 	key, err := jose.GenerateKey(jose.ES256)
 	if err != nil {
 		return nil, err
@@ -33,7 +35,7 @@ func newAuthority() (*authority, error) {
 		return nil, err
 	}
 	cert, err := x509.ParseCertificate(der)
-	return &authority{cert, key.Key}, err
+	return &Authority{cert, key.Key}, err
 }
 
 func template(name string) *x509.Certificate {
@@ -42,42 +44,43 @@ func template(name string) *x509.Certificate {
 		NotBefore: time.Now().Add(-time.Hour), NotAfter: time.Now().Add(24 * time.Hour), KeyUsage: x509.KeyUsageDigitalSignature}
 }
 
-// issue makes a key and a certificate for it.
-func (a *authority) issue(t *x509.Certificate) (tls.Certificate, error) {
+// Issue makes a key and a certificate for it.
+func (a *Authority) Issue(t *x509.Certificate) (tls.Certificate, error) {
 	key, err := jose.GenerateKey(jose.ES256)
 	if err != nil {
 		return tls.Certificate{}, err
 	}
-	der, err := x509.CreateCertificate(rand.Reader, t, a.cert, key.Key.Public(), a.key)
+	der, err := x509.CreateCertificate(rand.Reader, t, a.Cert, key.Key.Public(), a.key)
 	return tls.Certificate{Certificate: [][]byte{der}, PrivateKey: key.Key}, err
 }
 
-// server issues a certificate for localhost.
-func (a *authority) server() (tls.Certificate, error) {
+// Server issues a certificate for localhost.
+func (a *Authority) Server() (tls.Certificate, error) {
 	t := template("localhost")
 	t.DNSNames, t.ExtKeyUsage = []string{"localhost"}, []x509.ExtKeyUsage{x509.ExtKeyUsageServerAuth}
-	return a.issue(t)
+	return a.Issue(t)
 }
 
-// clientTemplate is for the certificate of a client.
-func clientTemplate(name string) *x509.Certificate {
+// ForClient is for the certificate of a client.
+func ForClient(name string) *x509.Certificate {
 	t := template(name)
 	t.DNSNames, t.ExtKeyUsage = []string{name}, []x509.ExtKeyUsage{x509.ExtKeyUsageClientAuth}
 	return t
 }
 
-// selfSigned makes a certificate for a key, by itself.
-func selfSigned(t *x509.Certificate, key crypto.Signer) (tls.Certificate, error) {
+// SelfSigned makes a certificate for a key, by itself.
+func SelfSigned(t *x509.Certificate, key crypto.Signer) (tls.Certificate, error) {
 	der, err := x509.CreateCertificate(rand.Reader, t, t, key.Public(), key)
 	return tls.Certificate{Certificate: [][]byte{der}, PrivateKey: key}, err
 }
 
-func (a *authority) pem() []byte {
-	return pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: a.cert.Raw})
+// PEM is the certificate of the authority.
+func (a *Authority) PEM() []byte {
+	return pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: a.Cert.Raw})
 }
 
-// pemOf returns certificate and private key.
-func pemOf(c tls.Certificate) (cert, key []byte, err error) {
+// PEM returns certificate and private key.
+func PEM(c tls.Certificate) (cert, key []byte, err error) {
 	der, err := x509.MarshalPKCS8PrivateKey(c.PrivateKey)
 	return pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: c.Certificate[0]}), pem.EncodeToMemory(&pem.Block{Type: "PRIVATE KEY", Bytes: der}), err
 }
