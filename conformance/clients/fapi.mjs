@@ -104,6 +104,11 @@ await main(async () => {
   equal('no rotation', fresh.refresh_token, tokens.refresh_token)
   equal('same subject', fresh.claims().sub, claims.sub)
   equal('the new token is good at the API', (await call(rp, fresh.access_token, '/caller', DPoP)).status, 200)
+  const narrow = await oidc.refreshTokenGrant(rp, tokens.refresh_token, { resource: config.api }, { DPoP })
+  equal('a token for the API alone', (await call(rp, narrow.access_token, '/caller', DPoP)).status, 200)
+  await refused('it is not for userinfo', /invalid_token/, () => oidc.fetchUserInfo(rp, narrow.access_token, claims.sub, { DPoP }))
+  await refused('A16 resource at the token endpoint: one that was not agreed', /invalid_target/, () =>
+    oidc.refreshTokenGrant(rp, tokens.refresh_token, { resource: 'https://api.example' }, { DPoP }))
   const moved = await oidc.refreshTokenGrant(rp, tokens.refresh_token, {}, { DPoP: other })
   equal('a refresh with another key binds to that key', (await oidc.fetchUserInfo(rp, moved.access_token, claims.sub, { DPoP: other })).sub, claims.sub)
   await refused('and not to the one before', /invalid_dpop_proof|invalid_token/, () => oidc.fetchUserInfo(rp, moved.access_token, claims.sub, { DPoP }))
