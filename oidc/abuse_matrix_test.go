@@ -42,7 +42,7 @@ func newMatrix(t *testing.T, e *env) *matrix {
 	must(t, err)
 	f := newFAPI(e, "m", func(c *oidc.Client) {
 		c.Profile, c.DPoPBound, c.UserinfoSignedAlg = "core", false, jose.ES256
-		c.GrantTypes, c.Scopes = append(c.GrantTypes, client.ClientCredentials), append(c.Scopes, "register")
+		c.GrantTypes, c.Scopes = append(c.GrantTypes, client.ClientCredentials, client.RefreshToken), append(c.Scopes, "register")
 	}, func(c *oidc.Client) { k, _ := rs.Public(); c.JWKS = append(c.JWKS, k) })
 	f.dpop = f.key
 	m := &matrix{fapi: f, t: t, b: e.browser()}
@@ -65,18 +65,31 @@ func (m *matrix) tokens(bound bool) reply {
 
 func (m *matrix) code() string { return m.b.login(request("m")).location.Query().Get("code") }
 
+// opaque is an access token of the same client that says nothing.
+func (m *matrix) opaque() string {
+	m.t.Helper()
+	set := func(opaque bool) {
+		c, err := m.op.Clients().Get(context.Background(), "m")
+		must(m.t, err)
+		c.OpaqueTokens = opaque
+		must(m.t, m.op.Clients().Put(context.Background(), c))
+	}
+	set(true)
+	defer set(false)
+	return m.tokens(false).text("access_token")
+}
+
 // text is a member of an answer.
 func (r reply) text(name string) string { s, _ := r.body[name].(string); return s }
 
-// signed is a token of ours of another kind: every claim that any reader asks for, our key, and the type of its own.
-func (m *matrix) signed(typ string) string {
+// signed is a token of ours of another kind: our key, the type of its own, and every claim that any reader asks for, as in "access_token" or "id_token".
+func (m *matrix) signed(typ, like string) string {
 	m.t.Helper()
 	now := m.clock.Now()
 	sample := m.tokens(false)
-	_, claims := parts(m.t, sample.text("access_token"))
-	_, id := parts(m.t, sample.text("id_token"))
-	for name, v := range id {
-		if _, ok := claims[name]; !ok {
+	claims := claimsOf(m.t, sample.text("id_token"))
+	for name, v := range claimsOf(m.t, sample.text("access_token")) {
+		if _, ok := claims[name]; !ok || like == "access_token" {
 			claims[name] = v
 		}
 	}
@@ -87,25 +100,34 @@ func (m *matrix) signed(typ string) string {
 }
 
 func (m *matrix) kinds() []kind {
-	in := func(t string) func() string { return func() string { return t } }
-	plain, bound := m.tokens(false), m.tokens(true)
-	userinfo := m.b.post("/userinfo", nil, "Authorization", "Bearer "+plain.text("access_token"), "Content-Type", "").body
-	jarm := func() string { return m.b.login(request("m", "response_mode", "jwt")).location.Query().Get("response") }
+	token := func(name string, bound bool) func() string {
+		return func() string { return m.tokens(bound).text(name) }
+	}
 	machine := func() string {
 		return m.send(http.MethodPost, "/token", m.authenticated(url.Values{"grant_type": {client.ClientCredentials}, "scope": {"register"}})).text("access_token")
 	}
-	assertion := func() string { return m.authenticated(nil).Get("client_assertion") }
-	logout := m.signed("logout+jwt")
 	out := []kind{
-		{"ID token", in(plain.text("id_token"))}, {"access token", in(plain.text("access_token"))}, {"bound access token", in(bound.text("access_token"))},
-		{"machine's access token", machine}, {"code", m.code}, {"logout token", in(logout)}, {"client assertion", assertion},
+		{"ID token", token("id_token", false)}, {"access token", token("access_token", false)}, {"bound access token", token("access_token", true)},
+		{"machine's access token", machine}, {"opaque access token", m.opaque}, {"refresh token", token("refresh_token", false)}, {"code", m.code},
+		{"client assertion", func() string { return m.authenticated(nil).Get("client_assertion") }},
 		{"DPoP proof", func() string { return m.proof("POST", m.issuer+"/token", "") }},
 		{"request object", func() string { return m.object(request("m")) }},
-		{"authorization response", jarm}, {"userinfo response", in(userinfo)}, {"empty", in("")}, {"junk", in("junk")},
+		{"authorization response", func() string { return m.b.login(request("m", "response_mode", "jwt")).location.Query().Get("response") }},
+		{"userinfo response", func() string {
+			return m.b.post("/userinfo", nil, "Authorization", "Bearer "+m.tokens(false).text("access_token"), "Content-Type", "").body
+		}},
+		{"introspection response", func() string {
+			form := with(m.authenticated(nil), "token", m.tokens(false).text("access_token"))
+			return m.b.post("/introspect", form, "Accept", "application/token-introspection+jwt").body
+		}},
+		{"nothing", func() string { return "" }}, {"junk", func() string { return "junk" }},
 	}
-	for _, typ := range []string{"dc+sd-jwt", "kb+jwt", "openid4vci-proof+jwt", "statuslist+jwt", "oauth-client-attestation+jwt", "oauth-client-attestation-pop+jwt", "key-attestation+jwt",
-		"entity-statement+jwt", "trust-mark+jwt", "token-introspection+jwt", "secevent+jwt", "jose"} {
-		out = append(out, kind{typ, in(m.signed(typ))})
+	for _, typ := range []string{"logout+jwt", "dc+sd-jwt", "kb+jwt", "openid4vci-proof+jwt", "statuslist+jwt", "oauth-client-attestation+jwt", "oauth-client-attestation-pop+jwt",
+		"key-attestation+jwt", "entity-statement+jwt", "trust-mark+jwt", "token-introspection+jwt", "secevent+jwt", "jose", ""} {
+		for _, like := range []string{"access_token", "id_token"} {
+			t := m.signed(typ, like)
+			out = append(out, kind{typ + " like " + like, func() string { return t }})
+		}
 	}
 	return out
 }
@@ -129,10 +151,11 @@ func (m *matrix) places() []place {
 	if status != http.StatusCreated {
 		m.t.Fatalf("N01 registration: %d %v", status, made)
 	}
+	told := []string{"access token", "bound access token", "machine's access token", "opaque access token", "refresh token"}
 	return []place{
-		{"userinfo, Bearer", []string{"access token"}, bearer("GET", "/userinfo", "Bearer")},
+		{"userinfo, Bearer", []string{"access token", "opaque access token"}, bearer("GET", "/userinfo", "Bearer")},
 		{"userinfo, DPoP", []string{"bound access token"}, bearer("GET", "/userinfo", "DPoP")},
-		{"userinfo, in the form", []string{"access token"}, func(token string) bool {
+		{"userinfo, in the form", []string{"access token", "opaque access token"}, func(token string) bool {
 			return m.send(http.MethodPost, "/userinfo", url.Values{"access_token": {token}}).status == 200
 		}},
 		{"the register's API", []string{"machine's access token"}, func(token string) bool {
@@ -170,6 +193,17 @@ func (m *matrix) places() []place {
 		}},
 		{"code", []string{"code"}, func(token string) bool {
 			return m.send(http.MethodPost, "/token", m.authenticated(redeem(token))).status == 200
+		}},
+		{"refresh_token", []string{"refresh token"}, func(token string) bool {
+			return m.send(http.MethodPost, "/token", m.authenticated(url.Values{"grant_type": {client.RefreshToken}, "refresh_token": {token}})).status == 200
+		}},
+		{"introspection", told, func(token string) bool {
+			return m.send(http.MethodPost, "/introspect", m.authenticated(url.Values{"token": {token}})).body["active"] == true
+		}},
+		{"revocation", told, func(token string) bool {
+			before := m.count("oidc.grant_revoked")
+			m.send(http.MethodPost, "/revoke", m.authenticated(url.Values{"token": {token}}))
+			return m.count("oidc.grant_revoked") > before
 		}},
 		{"pre-authorized_code", nil, func(token string) bool {
 			return m.send(http.MethodPost, "/token", url.Values{"grant_type": {client.PreAuthorizedCode}, "pre-authorized_code": {token}, "tx_code": {"123456"}}).status == 200

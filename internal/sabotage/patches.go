@@ -60,7 +60,7 @@ var frontDoor = []patch{
 	{"pkce-plain", "oidc/request/checks.go", `case v.Get("code_challenge_method") != "S256":`, `case false:`, suite, "TestB01ChallengeMustBeS256"},
 	{"hint-of-another-client", "oidc/request/checks.go", `err == nil && got.ClientID != c.ID {`, `err == nil && got.ClientID == "" {`,
 		suite, "TestIDTokenHintAtAuthorization"},
-	{"hint-type", "oidc/hint/hint.go", `Typ: []string{"JWT"}`, `Typ: []string{"JWT", "at+jwt"}`, suite, "TestN01"},
+	{"hint-type", "oidc/hint/hint.go", `Typ: []string{"JWT"}`, `Typ: []string{"JWT", "logout+jwt"}`, suite, "TestN01TokenKinds"},
 }
 
 // consent is who is logged in, to what, and what she agreed to.
@@ -158,10 +158,23 @@ var keysAndProofs = []patch{
 	{"bound-token-other-cert", "oidc/access/access.go", `case t.CertThumbprint != "" && shown.CertThumbprint != t.CertThumbprint:`, `case false:`, suite, "TestD13Certificate"},
 }
 
-// accessTokens is what a token is good for.
+// accessTokens is what a token is good for, and who hears of it.
 var accessTokens = []patch{
-	{"token-type", "oidc/grant/verify.go", `Typ: []string{Type}`, `Typ: []string{Type, "JWT"}`, suite, "TestN01"},
-	{"token-audience", "oidc/grant/verify.go", `if err == nil && !slices.Contains(t.Audience, audience) {`, `if err == nil && len(t.Audience)+len(audience) == 0 && slices.Contains(t.Audience, audience) {`, suite, "TestClientCredentialsAndDisabled" + sqlite},
+	{"refresh-other-client", "oidc/token/refresh.go", `case g.ClientID != req.who.Client().ID:`, `case false:`, suite, "TestRefreshErrors"},
+	{"refresh-lapsed", "oidc/token/refresh.go", `if lapsed != "" {`, `if false {`, suite, "TestC04" + sqlite},
+	{"refresh-widened", "oidc/token/refresh.go", `if !slices.Contains(granted, s) {`, `if s == "" && !slices.Contains(granted, s) {`, suite, "TestRefreshErrors"},
+	{"refresh-reused", "oidc/token/refresh.go", `	err = h.cfg.Store.Revoke(ctx, g.ID, req.at, audit.Event{`, `	err = h.cfg.Store.Revoke(ctx, "", req.at, audit.Event{`, suite, "TestC02C03" + sqlite},
+	{"refresh-window", "oidc/token/refresh.go", `req.at.Sub(now.RefreshAt) <= RetryWindow {`, `true {`, suite, "TestC02C03" + sqlite},
+	{"refresh-generation", "internal/sqlstore/oidcstore/grants.go", `WHERE id = $1 AND refresh_generation = $2 AND`, `WHERE id = $1 AND refresh_generation >= $2 AND`,
+		suite, "TestC02C03" + sqlite},
+	{"refresh-end", "internal/sqlstore/oidcstore/grants.go", `AND refresh_expires > $3 AND code_state = 2`, `AND refresh_expires > 0 * $3 AND code_state = 2`, suite, "TestC06" + sqlite},
+	{"refresh-key", "oidc/token/refresh.go", `sameKey := g.RefreshKey == "" || `, `sameKey := true || `, suite, "TestRefreshTokensOfAKey" + sqlite},
+	{"introspect-audience", "oidc/tokens/tokens.go", `if t.ClientID != c.ID && !slices`, `if t.ClientID == "" && !slices`, suite, "TestD12" + sqlite},
+	{"introspect-public", "oidc/tokens/tokens.go", `if err == nil && c.Public {`, `if false {`, suite, "TestD12" + sqlite},
+	{"revoke-other-client", "oidc/tokens/tokens.go", `err == nil && g.ClientID != c.ID {`, `err == nil && g.ClientID == "" {`, suite, "TestRevocationEnds" + sqlite},
+	{"revoke-failed", "oidc/tokens/tokens.go", `if err != nil && !errors.As(err, &answer) {`, `if err = nil; err != nil && !errors.As(err, &answer) {`, suite, "TestC07" + sqlite},
+	{"token-type", "oidc/grant/verify.go", `Typ: []string{Type}`, `Typ: []string{Type, "JWT"}`, suite, "TestN01TokenKinds"},
+	{"token-audience", "oidc/grant/verify.go", `if err == nil && !slices.Contains(t.Audience, audience) {`, `if err == nil && len(t.Audience)+len(audience) == 0 {`, suite, "TestClientCredentialsAndDisabled" + sqlite},
 	{"token-revoked", "oidc/grant/verify.go", `case !g.RevokedAt.IsZero():`, `case false:`, suite, "TestB06" + sqlite},
 	{"token-of-openid", "oidc/userinfo.go", `if err == nil && (t.PersonID == "" || !slices.Contains(t.Scopes, claim.OpenID)) {`, `if err == nil && t.PersonID == "" {`,
 		suite, "TestUserinfoNeedsOpenID"},
