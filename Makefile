@@ -1,5 +1,5 @@
 # Thin: every target is one command that can be typed by hand. Only Go is needed; see CONTRIBUTING.md.
-.PHONY: dev demo test quick bench lint fuzz kill
+.PHONY: dev demo test quick bench lint fuzz kill sabotage
 FUZZTIME ?= 30s
 
 dev: ## the whole federation on this machine
@@ -30,3 +30,6 @@ fuzz: ## FUZZTIME for each fuzz target, one after the other
 
 kill: ## kill -9 while licences are issued, 100 times on each engine; needs PostgreSQL
 	HUFU_KILL_ROUNDS=100 go test -tags=conformance -run TestKill ./conformance/... -count=1 -timeout=60m -v
+
+sabotage: ## takes out one check of the OpenID Provider at a time; each must be noticed by a test
+	go run ./internal/sabotage

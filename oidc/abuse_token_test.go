@@ -47,40 +47,6 @@ func TestB02B03B04Verifier(t *testing.T) {
 	})
 }
 
-// The 27 rows of {right, wrong, missing} for client, redirect_uri and verifier: only the all-right one gives tokens, and every other
-// burns the code.
-func TestB05TruthTable(t *testing.T) {
-	each(t, 1, func(t *testing.T, e *env) {
-		clients := map[string][]string{"right": {"Authorization", basic("app", e.secret)}, "wrong": {"Authorization", basic("other", e.secret)}, "missing": nil}
-		redirects := map[string]string{"right": rpCallback, "wrong": rpCallback + "x", "missing": "-"}
-		verifiers := map[string]string{"right": verifier, "wrong": strings.Repeat("w", 50), "missing": "-"}
-		given := 0
-		for c, auth := range clients {
-			for r, redirect := range redirects {
-				for v, ver := range verifiers {
-					code := e.code(request("app"))
-					tok := e.token(redeem(code, "redirect_uri", redirect, "code_verifier", ver), auth...)
-					name := fmt.Sprintf("client %s, redirect %s, verifier %s", c, r, v)
-					switch {
-					case c == "right" && r == "right" && v == "right":
-						granted(t, name, tok)
-						given++
-						continue
-					case c == "missing":
-						refused(t, name, tok, 401, "invalid_client")
-						continue // who it is nobody knows, so that nothing is burnt
-					}
-					refused(t, name, tok, 400, "invalid_grant")
-					refused(t, name+", then all right", e.token(redeem(code), clients["right"]...), 400, "invalid_grant")
-				}
-			}
-		}
-		if given != 1 {
-			t.Errorf("%d rows gave tokens", given)
-		}
-	})
-}
-
 func TestB06ReuseRevokesButNotByAnotherClient(t *testing.T) {
 	each(t, 1, func(t *testing.T, e *env) {
 		auth := []string{"Authorization", basic("app", e.secret)}

@@ -206,6 +206,13 @@ func TestFAPI2LoginFromPushToUserinfo(t *testing.T) {
 	})
 }
 
+// idToken verifies the ID token of an answer.
+func (f *fapi) idToken(r reply) jose.Claims {
+	f.t.Helper()
+	token, _ := r.body["id_token"].(string)
+	return f.jarm(token)
+}
+
 // jarm verifies a JWT response.
 func (f *fapi) jarm(token string) jose.Claims {
 	f.t.Helper()
@@ -229,7 +236,7 @@ func TestA13A14PushedRequests(t *testing.T) {
 			t.Errorf("A13: %s", a.location)
 		}
 		tok := f.redeem(a.location.Query().Get("code"))
-		if tok.status != 200 || tok.body["scope"] != "openid profile" {
+		if tok.status != 200 || tok.body["scope"] != "openid profile" || f.idToken(tok)["nonce"] != "n1" {
 			t.Errorf("A13: %d %v", tok.status, tok.body)
 		}
 		// A14: used up by its code, and not before.
@@ -258,6 +265,9 @@ func TestA13A14PushedRequests(t *testing.T) {
 		}
 		if r := f.send(http.MethodPost, "/par", request("bank")); r.status != 401 || r.body["error"] != "invalid_client" {
 			t.Errorf("A14 without authentication: %d %v", r.status, r.body)
+		}
+		if r := f.send(http.MethodPost, "/par", request("bank", "client_id", "-")); r.status != 401 || r.body["error"] != "invalid_client" {
+			t.Errorf("A14 by nobody: %d %v", r.status, r.body)
 		}
 		redir(t, e, e.browser().get("/authorize?"+request("bank").Encode()), "invalid_request")
 	})

@@ -189,6 +189,23 @@ func (e *env) addNode() {
 	if e.issuer == "" {
 		e.issuer = "http://localhost:" + port
 	}
+	op, db, handler := e.provider()
+	server := httptest.NewUnstartedServer(httpx.Wrap(handler, httpx.Options{}))
+	server.Config.MaxHeaderBytes = 64 << 10
+	server.Listener.Close()
+	server.Listener = listener
+	server.Start()
+	t.Cleanup(server.Close)
+	server.URL = "http://localhost:" + port
+	e.nodes, e.ops = append(e.nodes, server), append(e.ops, op)
+	if e.op == nil {
+		e.op, e.db = op, db
+	}
+}
+
+// provider opens the database once more and makes a provider on it, whose configuration may differ, with its routes and the login step.
+func (e *env) provider(change ...func(*oidc.Config)) (*oidc.Provider, *sqlstore.DB, http.Handler) {
+	t := e.t
 	db := sqltest.Open(t, e.dsn)
 	pages, err := web.New(web.Config{Sandbox: true, Now: e.clock.Now})
 	must(t, err)
@@ -200,27 +217,21 @@ func (e *env) addNode() {
 	if allow == nil {
 		allow = func(a netip.AddrPort) bool { return a.Addr().IsLoopback() }
 	}
-	op, err := oidc.New(oidc.Config{
+	cfg := oidc.Config{
 		Issuer: e.issuer, Store: store, HTTP: httpx.NewClient(httpx.ClientOptions{Allow: allow, Timeout: time.Second}), Keys: e.world, PairwiseSecret: bytes.Repeat([]byte{1}, 32),
 		CodeSecret: bytes.Repeat([]byte{2}, 32), Sealer: httpx.NewSealer(bytes.Repeat([]byte{3}, 32)), Pages: pages, Persons: e.world,
 		CredentialScopes: e.world, PreAuthorizedCodes: e.world, OpenTrail: e.openTrail, ProvinceOpen: e.world.provinceOpen, Now: e.clock.Now,
 		Registration: registration.Policy{Mode: registration.Open, Scopes: []string{"openid", "profile", "phone"}}, LoopbackClients: true, Trail: trailstore.New(db),
-	})
+	}
+	for _, f := range change {
+		f(&cfg)
+	}
+	op, err := oidc.New(cfg)
 	must(t, err)
 	r := mux.NewRouter().SkipClean(true).UseEncodedPath()
 	op.Routes(r)
 	r.HandleFunc("/login/{flow}/", func(w http.ResponseWriter, r *http.Request) { e.chooser(w, r, op, db) })
-	server := httptest.NewUnstartedServer(httpx.Wrap(pages.Preferences(r), httpx.Options{}))
-	server.Config.MaxHeaderBytes = 64 << 10
-	server.Listener.Close()
-	server.Listener = listener
-	server.Start()
-	t.Cleanup(server.Close)
-	server.URL = "http://localhost:" + port
-	e.nodes, e.ops = append(e.nodes, server), append(e.ops, op)
-	if e.op == nil {
-		e.op, e.db = op, db
-	}
+	return op, db, pages.Preferences(r)
 }
 
 // chooser plays the login step: it logs in whoever the test chose, as federation does.

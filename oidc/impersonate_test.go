@@ -1,6 +1,7 @@
 package oidc_test
 
 import (
+	"context"
 	"net/http"
 	"strings"
 	"testing"
@@ -29,6 +30,22 @@ func TestPublicLoopbackClientAlwaysAsksThePerson(t *testing.T) {
 		}
 		if a.location == nil || a.location.Query().Get("error") != want {
 			t.Errorf("%s: prompt=none: %v", id, a.location)
+		}
+	}
+}
+
+// "Don't ask again", said where only the client can listen, doesn't hold where any program can.
+func TestStandingConsentDoesNotReachLoopback(t *testing.T) {
+	e := newEnv(t, "sqlite:"+t.TempDir()+"/a.db", 1)
+	c, err := e.op.Clients().Get(context.Background(), "public")
+	must(t, err)
+	c.ID, c.Organisation, c.RedirectURIs = "both", "1199440000TRY002X9", []string{rpCallback, "http://127.0.0.1/cb"}
+	must(t, e.op.Clients().Put(context.Background(), c))
+	b := e.browser()
+	b.login(request("both"))
+	for uri, asks := range map[string]bool{rpCallback: false, "http://127.0.0.1:5001/cb": true} {
+		if a := b.get("/authorize?" + request("both", "redirect_uri", uri).Encode()); (a.location == nil) != asks {
+			t.Errorf("%s: %d %v", uri, a.status, a.location)
 		}
 	}
 }

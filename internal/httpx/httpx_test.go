@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"compress/gzip"
 	"context"
+	"crypto/tls"
 	"errors"
 	"io"
 	"log/slog"
@@ -179,6 +180,25 @@ func TestClientRefusesInnerAddressesWhenConnecting(t *testing.T) { // E01
 		if errors.Is(err, httpx.ErrAnswer) {
 			t.Errorf("%s: got an answer", target)
 		}
+	}
+}
+
+// E01: what is refused is the connection, at the moment of connecting. The twin is the same server, allowed.
+func TestE01TheGuardRefusesToConnect(t *testing.T) {
+	hits := 0
+	srv := httptest.NewTLSServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { hits++; _, _ = io.WriteString(w, "{}") }))
+	defer srv.Close()
+	anyone := &tls.Config{InsecureSkipVerify: true}
+	_, port, _ := net.SplitHostPort(srv.Listener.Addr().String())
+	closed := httpx.NewClient(httpx.ClientOptions{TLS: anyone})
+	open := httpx.NewClient(httpx.ClientOptions{TLS: anyone, Allow: func(netip.AddrPort) bool { return true }})
+	for _, host := range []string{"127.0.0.1", "localhost", "localhost.", "[::ffff:127.0.0.1]", "0.0.0.0"} {
+		if _, err := closed.Get(t.Context(), "https://"+host+":"+port); err == nil || hits != 0 {
+			t.Errorf("%s was reached: %v", host, err)
+		}
+	}
+	if _, err := open.Get(t.Context(), "https://127.0.0.1:"+port); err != nil || hits != 1 {
+		t.Errorf("twin: %v, %d", err, hits)
 	}
 }
 
