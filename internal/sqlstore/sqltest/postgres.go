@@ -1,6 +1,7 @@
 package sqltest
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"io"
@@ -15,6 +16,8 @@ import (
 	"sync/atomic"
 	"syscall"
 	"time"
+
+	"github.com/hufu-id/hufu/internal/sqlstore"
 )
 
 var (
@@ -77,11 +80,12 @@ func start(fsync string) (string, error) {
 	if err := cmd.Start(); err != nil {
 		return "", err
 	}
-	if err := reachable(port); err != nil {
+	dsn := fmt.Sprintf("postgres://hufu@127.0.0.1:%d/postgres?sslmode=disable", port)
+	if err := reachable(dsn); err != nil {
 		log, _ := os.ReadFile(filepath.Join(dir, "log"))
 		return "", fmt.Errorf("%w: %s", err, log)
 	}
-	return fmt.Sprintf("postgres://hufu@127.0.0.1:%d/postgres?sslmode=disable", port), nil
+	return dsn, nil
 }
 
 // binaries finds the newest installed server.
@@ -132,16 +136,18 @@ func freePort() (int, error) {
 	return l.Addr().(*net.TCPAddr).Port, nil
 }
 
-func reachable(port int) error {
-	addr := net.JoinHostPort("127.0.0.1", strconv.Itoa(port))
-	for deadline := time.Now().Add(20 * time.Second); time.Now().Before(deadline); time.Sleep(25 * time.Millisecond) {
-		c, err := net.DialTimeout("tcp", addr, time.Second)
+// reachable waits until the server answers a query: it opens its port while it still starts up.
+func reachable(dsn string) error {
+	ctx, stop := context.WithTimeout(context.Background(), time.Minute)
+	defer stop()
+	for {
+		db, err := sqlstore.Open(ctx, dsn)
 		if err == nil {
-			_ = c.Close()
-			// The port opens a moment before connections are accepted.
-			time.Sleep(300 * time.Millisecond)
-			return nil
+			return db.Close()
 		}
+		if ctx.Err() != nil {
+			return fmt.Errorf("PostgreSQL did not start: %w", err)
+		}
+		time.Sleep(25 * time.Millisecond)
 	}
-	return errors.New("the server did not open its port")
 }
