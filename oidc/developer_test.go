@@ -135,6 +135,21 @@ func TestARedirectMismatchIsMarkedForTheDeveloperOnly(t *testing.T) {
 	}
 }
 
+// A client is told to take a nonce at the start of every login: that is no fault, and must not hide those that are.
+func TestANonceThatIsAskedForIsNoFailure(t *testing.T) {
+	e := newEnv(t, "sqlite:"+t.TempDir()+"/a.db", 1)
+	must(t, trailstore.New(e.db).AppendTrail(context.Background(), []trail.Folded{
+		{Fold: "a", Entry: trail.Entry{ClientID: "app", Step: trail.Token, Code: "use_dpop_nonce", Count: 1, At: e.clock.Now(), Ties: []string{"x"}}},
+		{Fold: "b", Entry: trail.Entry{ClientID: "app", Step: trail.Token, OK: true, Count: 1, At: e.clock.Now(), Ties: []string{"x"}}}}))
+	b := e.browser()
+	if page := b.developer("app", e.secret).body; !strings.Contains(page, "2 steps, none refused") || !strings.Contains(page, `<h2 class="hm">`) {
+		t.Error("a group with nothing but a nonce to take counts as refused")
+	}
+	if page := b.get("/developer/clients/app?show=refused").body; !strings.Contains(page, "Nothing was refused.") {
+		t.Error("it is among the refused")
+	}
+}
+
 func TestErrorURILeadsToCauseAndFix(t *testing.T) {
 	e := newEnv(t, "sqlite:"+t.TempDir()+"/a.db", 1)
 	b := e.browser()
