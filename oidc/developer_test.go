@@ -150,6 +150,16 @@ func TestANonceThatIsAskedForIsNoFailure(t *testing.T) {
 	}
 }
 
+func TestAMismatchOnLoopbackIsNotTheFreePort(t *testing.T) {
+	for sent, want := range map[string]string{"http://127.0.0.1:5001/cb/": "http://127.0.0.1:5001/cb 24", "http://127.0.0.1:5001/other/": "http://127.0.0.1:5001/other 27",
+		"http://localhost:5001/cb": "http://127.0.0.1/cb 7", "https://127.0.0.1:5001/cb": "http://127.0.0.1/cb 4"} {
+		d := client.Client{RedirectURIs: []string{"http://127.0.0.1/cb", "http://127.0.0.1:7777/other"}}.Mismatch(sent).TrailDetail()
+		if got := d[trail.Registered] + " " + d[trail.DiffersAt]; got != want {
+			t.Errorf("%s: %s, want %s", sent, got, want)
+		}
+	}
+}
+
 func TestErrorURILeadsToCauseAndFix(t *testing.T) {
 	e := newEnv(t, "sqlite:"+t.TempDir()+"/a.db", 1)
 	b := e.browser()
