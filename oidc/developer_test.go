@@ -135,6 +135,31 @@ func TestARedirectMismatchIsMarkedForTheDeveloperOnly(t *testing.T) {
 	}
 }
 
+// A client is told to take a nonce at the start of every login: that is no fault, and must not hide those that are.
+func TestANonceThatIsAskedForIsNoFailure(t *testing.T) {
+	e := newEnv(t, "sqlite:"+t.TempDir()+"/a.db", 1)
+	must(t, trailstore.New(e.db).AppendTrail(context.Background(), []trail.Folded{
+		{Fold: "a", Entry: trail.Entry{ClientID: "app", Step: trail.Token, Code: "use_dpop_nonce", Count: 1, At: e.clock.Now(), Ties: []string{"x"}}},
+		{Fold: "b", Entry: trail.Entry{ClientID: "app", Step: trail.Token, OK: true, Count: 1, At: e.clock.Now(), Ties: []string{"x"}}}}))
+	b := e.browser()
+	if page := b.developer("app", e.secret).body; !strings.Contains(page, "2 steps, none refused") || !strings.Contains(page, `<h2 class="hm">`) {
+		t.Error("a group with nothing but a nonce to take counts as refused")
+	}
+	if page := b.get("/developer/clients/app?show=refused").body; !strings.Contains(page, "Nothing was refused.") {
+		t.Error("it is among the refused")
+	}
+}
+
+func TestAMismatchOnLoopbackIsNotTheFreePort(t *testing.T) {
+	for sent, want := range map[string]string{"http://127.0.0.1:5001/cb/": "http://127.0.0.1:5001/cb 24", "http://127.0.0.1:5001/other/": "http://127.0.0.1:5001/other 27",
+		"http://localhost:5001/cb": "http://127.0.0.1/cb 7", "https://127.0.0.1:5001/cb": "http://127.0.0.1/cb 4"} {
+		d := client.Client{RedirectURIs: []string{"http://127.0.0.1/cb", "http://127.0.0.1:7777/other"}}.Mismatch(sent).TrailDetail()
+		if got := d[trail.Registered] + " " + d[trail.DiffersAt]; got != want {
+			t.Errorf("%s: %s, want %s", sent, got, want)
+		}
+	}
+}
+
 func TestErrorURILeadsToCauseAndFix(t *testing.T) {
 	e := newEnv(t, "sqlite:"+t.TempDir()+"/a.db", 1)
 	b := e.browser()

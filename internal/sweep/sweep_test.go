@@ -64,6 +64,17 @@ func TestRunnerWithoutTheLeaseDoesNotRun(t *testing.T) {
 	}
 }
 
+func TestAJobForEveryNodeNeedsNoLease(t *testing.T) {
+	ran := make(chan struct{}, 1000)
+	r := sweep.New(lease(false), nil, sweep.Job{Name: "j", Every: time.Millisecond, Everywhere: true, Run: func(context.Context) error {
+		ran <- struct{}{}
+		return nil
+	}})
+	r.Start(t.Context())
+	<-ran
+	r.Stop()
+}
+
 func TestHoldGivesALeaseToOneNodeUntilItRunsOut(t *testing.T) {
 	sqltest.Each(t, func(t *testing.T, db *sqlstore.DB) {
 		now := time.Unix(1_800_000_000, 0)

@@ -165,6 +165,23 @@ type RedirectMismatch struct {
 	Registered []string
 }
 
+// Mismatch compares a refused redirect URI with what the client may use. On loopback a port is taken as sent: it is free, so that it is never
+// where the two differ.
+func (c Client) Mismatch(sent string) *RedirectMismatch {
+	m := &RedirectMismatch{Sent: sent}
+	host, rest, loopback := cutLoopback(sent)
+	for _, uri := range c.RedirectURIs {
+		if h, path, ok := cutLoopback(uri); ok && loopback && h == host {
+			uri = strings.TrimSuffix(sent, rest) + path
+		}
+		m.Registered = append(m.Registered, uri)
+	}
+	if c.Loopback {
+		m.Registered = append(m.Registered, c.ID)
+	}
+	return m
+}
+
 func (*RedirectMismatch) Error() string { return "redirect_uri not registered" }
 
 // TrailDetail says where the address leaves the nearest registered one.

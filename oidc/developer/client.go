@@ -121,10 +121,11 @@ func group(entries []trail.Entry) developerpages.Group {
 	})
 	g := developerpages.Group{At: entries[len(entries)-1].At}
 	for _, e := range entries {
-		if !e.OK {
+		s := step(e)
+		if !s.OK && !s.Expected {
 			g.Failed++
 		}
-		g.Steps = append(g.Steps, step(e))
+		g.Steps = append(g.Steps, s)
 	}
 	return g
 }
@@ -133,6 +134,7 @@ func group(entries []trail.Entry) developerpages.Group {
 func step(e trail.Entry) developerpages.Step {
 	s := developerpages.Step{Name: developerpages.StepName(string(e.Step)), OK: e.OK, At: e.At, Trace: e.Trace, Times: int(e.Count), First: e.First}
 	if !e.OK {
+		s.Expected = e.Code == string(oauth.UseDPoPNonce)
 		s.Refusal = developerpages.Refusal{Code: e.Code, Description: e.Description}
 		if entry, ok := oauth.Lookup(oauth.Code(e.Code), e.Description); ok {
 			s.Refusal = refusal(entry)

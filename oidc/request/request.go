@@ -222,7 +222,7 @@ func (p *Parser) target(c client.Client, v url.Values) (flow.Request, error) {
 }
 
 func (p *Parser) badRedirect(c client.Client, sent string) error {
-	err := &client.RedirectMismatch{Sent: sent, Registered: c.RedirectURIs}
+	err := c.Mismatch(sent)
 	return &PageError{Kind: web.ProblemRedirect, Client: c, Cause: err, Answer: oauth.Because(oauth.InvalidRequest, "redirect_uri is not registered for this client", err)}
 }
 

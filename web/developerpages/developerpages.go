@@ -126,7 +126,7 @@ func (g Group) Count() int { return len(g.Steps) }
 // Worst is the last step that was refused.
 func (g Group) Worst() (worst Step) {
 	for _, s := range g.Steps {
-		if !s.OK {
+		if !s.OK && !s.Expected {
 			worst = s
 		}
 	}
@@ -135,10 +135,12 @@ func (g Group) Worst() (worst Step) {
 
 // Step is one step with its outcome.
 type Step struct {
-	Name  web.Text
-	OK    bool
-	At    time.Time
-	Trace string
+	Name web.Text
+	OK   bool
+	// Expected is a refusal that belongs to the protocol: the next request does better.
+	Expected bool
+	At       time.Time
+	Trace    string
 	// Times is how often the same refusal came, First when it came first.
 	Times int
 	First time.Time
@@ -149,6 +151,17 @@ type Step struct {
 	// Differ marks where redirect_uri leaves the registered one; nil for other steps.
 	Differ *Differ
 	Facts  []Fact
+}
+
+// Class is the style of its name.
+func (s Step) Class() string {
+	switch {
+	case s.OK:
+		return "yes"
+	case s.Expected:
+		return "hm"
+	}
+	return "no"
 }
 
 // Clock is the time of day to the millisecond.
