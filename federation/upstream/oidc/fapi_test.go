@@ -142,6 +142,8 @@ func TestFAPI2AnswersOfThePAREndpoint(t *testing.T) {
 		"a number":         {func(a map[string]any) int { a["request_uri"] = 7; return 201 }, upstream.ErrAnswer},
 		"relative":         {func(a map[string]any) int { a["request_uri"] = "/x"; return 201 }, upstream.ErrAnswer},
 		"with a line feed": {func(a map[string]any) int { a["request_uri"] = "urn:x\ny"; return 201 }, upstream.ErrAnswer},
+		"with a space":     {func(a map[string]any) int { a["request_uri"] = "urn:x y"; return 201 }, upstream.ErrAnswer},
+		"not ASCII":        {func(a map[string]any) int { a["request_uri"] = "urn:\u2028x"; return 201 }, upstream.ErrAnswer},
 		"endless":          {func(a map[string]any) int { a["request_uri"] = "urn:" + strings.Repeat("x", 600); return 201 }, upstream.ErrAnswer},
 		"expired":          {func(a map[string]any) int { a["expires_in"] = 0; return 201 }, upstream.ErrAnswer},
 		"no life":          {func(a map[string]any) int { delete(a, "expires_in"); return 201 }, upstream.ErrAnswer},
