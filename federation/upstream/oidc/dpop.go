@@ -81,7 +81,7 @@ func (c *Connector) proof(key jose.SigningKey, method, address, nonce, accessTok
 		sum := sha256.Sum256([]byte(accessToken))
 		claims["ath"] = base64.RawURLEncoding.EncodeToString(sum[:])
 	}
-	return jose.SignJSON(key, jose.Header{Typ: "dpop+jwt", JWK: &public, NoKeyID: true}, claims)
+	return jose.SignJSON(key, jose.Header{Typ: "dpop+jwt", JWK: &public}, claims)
 }
 
 // holder holds the key that one login's tokens are bound to. It lives as long as Finish runs, in memory: nobody needs the access token

@@ -32,6 +32,11 @@ func TestFAPI2PushesBindsAndReadsUserinfo(t *testing.T) {
 			t.Errorf("pushed %s = %q", name, request.Get(name))
 		}
 	}
+	if n := r.discovery.Load(); n != 1 {
+		t.Errorf("%d discovery requests for one login", n)
+	}
+	b.discovery = func(d map[string]any) { d["userinfo_endpoint"] = r.issuer + "/userinfo?version=2" } // htu is without the query
+	r.now = r.now.Add(time.Minute)
 	r.mustLogin()
 	if len(b.keys) != 2 || b.keys[0] == b.keys[1] {
 		t.Errorf("one key for two logins: %v", b.keys)
@@ -100,6 +105,7 @@ func TestFAPI2DiscoveryMustOfferIt(t *testing.T) {
 		"no PAR":               {func(d map[string]any) { delete(d, "pushed_authorization_request_endpoint") }, false},
 		"I12 foreign PAR":      {func(d map[string]any) { d["pushed_authorization_request_endpoint"] = "https://other.example/par" }, false},
 		"I12 PAR in the clear": {func(d map[string]any) { d["pushed_authorization_request_endpoint"] = "gopher://x/par" }, false},
+		"I12 foreign userinfo": {func(d map[string]any) { d["userinfo_endpoint"] = "https://other.example/userinfo" }, false},
 		"no DPoP":              {func(d map[string]any) { delete(d, "dpop_signing_alg_values_supported") }, false},
 		"no ES256 for DPoP":    {func(d map[string]any) { d["dpop_signing_alg_values_supported"] = []string{"RS256"} }, false},
 		"no private_key_jwt":   {func(d map[string]any) { d["token_endpoint_auth_methods_supported"] = []string{"client_secret_basic"} }, false},
@@ -136,6 +142,8 @@ func TestFAPI2AnswersOfThePAREndpoint(t *testing.T) {
 		"a number":         {func(a map[string]any) int { a["request_uri"] = 7; return 201 }, upstream.ErrAnswer},
 		"relative":         {func(a map[string]any) int { a["request_uri"] = "/x"; return 201 }, upstream.ErrAnswer},
 		"with a line feed": {func(a map[string]any) int { a["request_uri"] = "urn:x\ny"; return 201 }, upstream.ErrAnswer},
+		"with a space":     {func(a map[string]any) int { a["request_uri"] = "urn:x y"; return 201 }, upstream.ErrAnswer},
+		"not ASCII":        {func(a map[string]any) int { a["request_uri"] = "urn:\u2028x"; return 201 }, upstream.ErrAnswer},
 		"endless":          {func(a map[string]any) int { a["request_uri"] = "urn:" + strings.Repeat("x", 600); return 201 }, upstream.ErrAnswer},
 		"expired":          {func(a map[string]any) int { a["expires_in"] = 0; return 201 }, upstream.ErrAnswer},
 		"no life":          {func(a map[string]any) int { delete(a, "expires_in"); return 201 }, upstream.ErrAnswer},
@@ -317,20 +325,20 @@ func TestSecretsByBasicAndByPost(t *testing.T) {
 
 // A missing iss is taken from an old province only, and not even there once it says that it sends one.
 func TestI01MissingIssWhereItIsAnnounced(t *testing.T) {
-	for _, announced := range []bool{false, true} {
-		r, b := newFAPIRig(t, func(c *oidc.Config) { c.Profile, c.AllowMissingIssParam = oidc.Core, true })
-		b.discovery = func(d map[string]any) { d["authorization_response_iss_parameter_supported"] = announced }
+	for name, x := range map[string]struct{ allowed, announced, good bool }{"twin": {true, false, true}, "announced": {true, true, false}, "not allowed": {false, false, false}} {
+		r, b := newFAPIRig(t, func(c *oidc.Config) { c.Profile, c.AllowMissingIssParam = oidc.Core, x.allowed })
+		b.discovery = func(d map[string]any) { d["authorization_response_iss_parameter_supported"] = x.announced }
 		a := r.attempt()
 		r.token = func(*http.Request) {}
 		r.rawToken = func(w http.ResponseWriter) {
 			reply(w, http.StatusBadRequest, map[string]string{"error": "invalid_grant"})
 		}
 		want := upstream.ErrSpent // it went on to the token endpoint
-		if announced {
+		if !x.good {
 			want = upstream.ErrAnswer
 		}
 		if _, err := r.connector.Finish(context.Background(), a, url.Values{"state": {a.State}, "code": {"c"}}); !errors.Is(err, want) {
-			t.Errorf("%v: %v", announced, err)
+			t.Errorf("%s: %v", name, err)
 		}
 	}
 }
