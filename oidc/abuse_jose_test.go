@@ -241,3 +241,30 @@ func httpServer(t *testing.T, h http.HandlerFunc) string {
 	t.Cleanup(s.Close)
 	return s.URL
 }
+
+// An access token says what its grant says: our own key under another subject or client, or under a grant that isn't there, makes no token.
+func TestN01TokensOfTheirGrant(t *testing.T) {
+	e := newEnv(t, "sqlite:"+t.TempDir()+"/a.db", 1)
+	m := newMatrix(t, e)
+	claims := claimsOf(t, m.tokens(false).text("access_token"))
+	for _, n := range []string{"iat", "exp", "auth_time"} {
+		if f, ok := claims[n].(float64); ok {
+			claims[n] = int64(f)
+		}
+	}
+	for name, change := range map[string][2]any{"twin": {"sub", claims["sub"]}, "another sub": {"sub", "x"}, "another client": {"client_id", "app"}, "no client": {"client_id", nil},
+		"another grant": {"gid", "x"}, "no grant": {"gid", nil}, "cnf of another kind": {"cnf", map[string]any{"kid": "x"}}, "cnf of two": {"cnf", map[string]any{"jkt": "x", "kid": "x"}}} {
+		forged := map[string]any{}
+		for k, v := range claims {
+			forged[k] = v
+		}
+		if forged[change[0].(string)] = change[1]; change[1] == nil {
+			delete(forged, change[0].(string))
+		}
+		token, err := jose.SignJSON(e.world.key, jose.Header{Typ: "at+jwt"}, forged)
+		must(t, err)
+		if status, _ := e.userinfo(token); (status == 200) != (name == "twin") {
+			t.Errorf("N01 %s: %d", name, status)
+		}
+	}
+}
