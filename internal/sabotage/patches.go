@@ -132,6 +132,15 @@ var clients = []patch{
 		`SET remaining = remaining - 1 WHERE hash = $1 AND expires_at > $2`, "oidc/registration", "TestF01QuotaHolds" + sqlite},
 	{"registration-initial-token", "oidc/registration/registration.go", `r.Header.Get("Authorization") == "" && h.cfg.Policy.Mode == Open {`, `r.Header.Get("Authorization") == "" {`, "oidc/registration", "TestF01" + sqlite},
 	{"registration-public", "oidc/registration/registration.go", `if c.Public != old.Public {`, `if false {`, "oidc/registration", "TestF02"},
+	{"registration-scope", "oidc/registration/metadata.go", `if !slices.Contains(p.Scopes, s) {`, `if s == "" {`, "oidc/registration", "TestForbidden"},
+	{"registration-grant-type", "oidc/registration/metadata.go", `if g != client.AuthorizationCode && g != client.RefreshToken {`, `if g == "" {`, "oidc/registration", "TestF02"},
+	{"registration-profile", "oidc/registration/metadata.go", `if !slices.Contains(p.profiles(), c.Profile) {`, `if false {`, "oidc/registration", "TestProfiles"},
+	{"registration-sector", "oidc/registration/metadata.go", `if !slices.Contains(listed, uri) {`, `if uri == "" {`, "oidc/registration", "TestSector"},
+	{"registration-statement", "oidc/registration/statement.go", `if issuer.Issuer != iss {`, `if iss == "" {`, "oidc/registration", "TestSoftwareStatement"},
+	{"keys-asked-for-often", "oidc/client/keys.go", `if needed && now.Sub(r.tried) >= keysPause {`, `if needed {`, "oidc/client", "TestD08"},
+	{"keys-that-are-gone", "oidc/client/keys.go", `r.keys, r.fetched = keys, now`, `r.keys, r.fetched = append(r.keys, keys...), now`, "oidc/client", "TestE04"},
+	{"keys-too-old", "oidc/client/keys.go", `if now.Sub(r.fetched) >= keysStale {`, `if r.fetched.IsZero() {`, "oidc/client", "TestKeysOutlive"},
+	{"certificate-of-another-ca", "oidc/client/authenticate.go", `if err := VerifyChain(chain, a.ClientCAs, a.Now()); err != nil {`, `if err := error(nil); err != nil {`, suite, "TestD11"},
 	{"registration-id", "oidc/registration/registration.go", `if m.ClientID != old.ID {`, `if false {`, "oidc/registration", "TestF0"},
 }
 
@@ -178,6 +187,8 @@ var accessTokens = []patch{
 	{"token-revoked", "oidc/grant/verify.go", `case !g.RevokedAt.IsZero():`, `case false:`, suite, "TestB06" + sqlite},
 	{"token-of-openid", "oidc/userinfo.go", `if err == nil && (t.PersonID == "" || !slices.Contains(t.Scopes, claim.OpenID)) {`, `if err == nil && t.PersonID == "" {`,
 		suite, "TestUserinfoNeedsOpenID"},
+	{"token-opaque-expired", "oidc/grant/opaque.go", `if !at.Before(t.ExpiresAt) {`, `if at.IsZero() {`, suite, "TestD12" + sqlite},
+	{"token-of-no-client", "oidc/grant/verify.go", `case g.Subject != t.Subject || g.ClientID != t.ClientID:`, `case false:`, suite, "TestN01TokensOfTheirGrant"},
 	{"token-in-query", "oidc/userinfo.go", `if _, inQuery := r.URL.Query()["access_token"]; inQuery {`, `if false {`, suite, "TestUserinfoByPost"},
 }
 
@@ -187,6 +198,10 @@ var around = []patch{
 	{"logout-fits", "oidc/logout/handler.go", `return req.subject != "" && req.subject == `, `return req.subject != "" || req.subject == `, suite, "TestH01H02Logout" + sqlite},
 	{"logout-csrf", "oidc/logout/handler.go", `form.Get("csrf")); err != nil {`, `form.Get("csrf")); err == nil && false {`, suite, "TestH01H02Logout" + sqlite},
 	{"logout-address", "oidc/logout/request.go", `if !c.AllowsPostLogoutRedirect(next) {`, `if next == "" {`, suite, "TestH01H02Logout" + sqlite},
+	{"logout-grants", "internal/sqlstore/oidcstore/logout.go", `WHERE session = $1 AND offline = 0 AND`, `WHERE session = $1 AND offline = 2 AND`, suite, "TestH05RefreshTokens" + sqlite},
+	{"logout-offline", "internal/sqlstore/oidcstore/logout.go", `WHERE session = $1 AND offline = 0 AND`, `WHERE session = $1 AND`, suite, "TestH05RefreshTokens" + sqlite},
+	{"logout-told-twice", "oidc/logout/deliver.go", `err = b.cfg.Store.Claim(ctx, d, now, now.Add(hold))`, `err = error(nil)`, suite, "TestTwoNodesDeliver" + sqlite},
+	{"logout-token-type", "oidc/logout/deliver.go", `const Type = "logout+jwt"`, `const Type = "JWT"`, suite, "TestH03" + sqlite},
 	{"form-cross-site", "internal/httpx/origin.go", `case "same-origin":`, `case "same-origin", "same-site":`, "internal/httpx", "TestCheckForm"},
 	{"form-type", "internal/httpx/form.go", `err != nil || ct != "application/x-www-form-urlencoded" {`, `err != nil || ct == "" {`, "internal/httpx", "TestForm"},
 	{"body-size", "internal/httpx/wrap.go", `r.Body = http.MaxBytesReader(rec, r.Body, limit)`, `r.Body = http.MaxBytesReader(rec, r.Body, limit<<9)`, "internal/httpx", "TestForm"},
