@@ -19,8 +19,8 @@ func refused(t *testing.T, name string, tok tokens, status int, code string) {
 	if tok.status != status || tok.Error != code || tok.Access != "" || tok.ID != "" || tok.header.Get("Cache-Control") != "no-store" {
 		t.Errorf("%s: %d %s (access token: %v), want %d %s", name, tok.status, tok.Error, tok.Access != "", status, code)
 	}
-	if status == http.StatusUnauthorized && tok.header.Get("WWW-Authenticate") == "" {
-		t.Errorf("%s: 401 without WWW-Authenticate", name)
+	if got := tok.header.Get("WWW-Authenticate"); status == http.StatusUnauthorized && (got != "") != tok.asked {
+		t.Errorf("%s: 401 with the challenge %q, and Authorization was sent: %v", name, got, tok.asked)
 	}
 }
 

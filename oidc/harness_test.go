@@ -452,6 +452,7 @@ func (e *env) code(v url.Values) string {
 
 // tokens is the answer of the token endpoint.
 type tokens struct {
+	asked   bool // with the Authorization header
 	status  int
 	header  http.Header
 	Error   string `json:"error"`
@@ -476,7 +477,7 @@ func (e *env) tokenAt(node int, form url.Values, header ...string) tokens {
 		return tokens{}
 	}
 	defer resp.Body.Close()
-	out := tokens{status: resp.StatusCode, header: resp.Header}
+	out := tokens{status: resp.StatusCode, header: resp.Header, asked: req.Header.Get("Authorization") != ""}
 	if err := json.NewDecoder(resp.Body).Decode(&out); err != nil && !errors.Is(err, io.EOF) {
 		e.t.Errorf("token endpoint answered no JSON: %v", err)
 	}

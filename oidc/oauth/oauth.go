@@ -88,7 +88,8 @@ func Write(w http.ResponseWriter, r *http.Request, log *slog.Logger, err error) 
 	if status == 0 {
 		status = http.StatusBadRequest
 	}
-	if e.Code == InvalidClient && status == http.StatusUnauthorized {
+	// Only who came with the header is asked for it (RFC 6749 section 5.2): libraries hide the error behind a challenge.
+	if e.Code == InvalidClient && status == http.StatusUnauthorized && r.Header.Get("Authorization") != "" {
 		w.Header().Set("WWW-Authenticate", `Basic realm="hufu"`)
 	}
 	w.Header().Set("Pragma", "no-cache") // RFC 6749 section 5.1
