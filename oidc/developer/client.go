@@ -151,7 +151,8 @@ func step(e trail.Entry) developerpages.Step {
 		if s.Differ != nil && (name == "redirect_uri" || name == trail.Registered || name == trail.DiffersAt) {
 			continue
 		}
-		s.Facts = append(s.Facts, developerpages.Fact{Name: name, Value: e.Detail[name], Hidden: e.Detail[name] == trail.Present})
+		s.Facts = append(s.Facts, developerpages.Fact{Name: name, Value: e.Detail[name], Hidden: e.Detail[name] == trail.Present,
+			Unknown: name == trail.Others})
 	}
 	return s
 }

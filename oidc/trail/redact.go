@@ -45,7 +45,7 @@ func redact(v url.Values) map[string]string {
 	for name, values := range v {
 		value := strings.Join(values, " ")
 		switch {
-		case name == "client_id":
+		case name == "client_id", name == "lang", name == "mode": // whose page it is; choices of our own pages
 		case slices.Contains(shown, name):
 			out[name] = clean(value)
 		case slices.Contains(addresses, name):

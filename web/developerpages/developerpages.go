@@ -170,10 +170,10 @@ func (s Step) Clock() string { return s.At.In(web.Beijing).Format("15:04:05.000"
 // Since is when the refusal came first.
 func (s Step) Since() web.Text { return stamp(s.First) }
 
-// Fact is one parameter of a request. Hidden ones were sent and are not kept.
+// Fact is one parameter of a request. Hidden ones were sent and are not kept; Unknown is the list of those that nobody knows.
 type Fact struct {
-	Name, Value string
-	Hidden      bool
+	Name, Value     string
+	Hidden, Unknown bool
 }
 
 // Differ is two addresses, cut where they differ.
