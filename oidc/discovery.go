@@ -54,7 +54,7 @@ func newDocuments(cfg Config) (documents, error) {
 		"userinfo_encryption_enc_values_supported": jwe.Encs(),
 		"acr_values_supported":                     request.Levels,
 		"claim_types_supported":                    []string{"normal"},
-		"claims_supported":                         append([]string{"sub", "iss", "aud", "exp", "iat", "auth_time", "acr", "amr", "sid", "nonce", "at_hash"}, claim.All()...),
+		"claims_supported":                         append([]string{"sub", "iss", "aud", "exp", "iat", "auth_time", "acr", "amr", "sid", "nonce", "at_hash", "phone_number_verified"}, claim.All()...),
 		"prompt_values_supported":                  []string{"none", "login", "consent", "select_account"},
 		"claims_parameter_supported":               true,
 		"request_parameter_supported":              true,

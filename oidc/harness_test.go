@@ -160,7 +160,7 @@ func newEnv(t testing.TB, dsn string, nodes int, options ...func(*env)) *env {
 	must(t, err)
 	e := &env{t: t, dsn: dsn, clock: &clock{t: time.Now().Truncate(time.Second)}, secret: "s3cret/with:odd+characters%"}
 	e.world = &world{key: key, persons: map[string]oidc.PersonClaims{
-		"p-li":   {Name: "李秀英", Gender: "female", Birthdate: "1958-03-12", PhoneNumber: "13812341234", ResidentID: "990101195803120025"},
+		"p-li":   {Name: "李秀英", Gender: "female", Birthdate: "1958-03-12", PhoneNumber: "13812341234", PhoneVerified: true, ResidentID: "990101195803120025"},
 		"p-wang": {Name: "王建国", Gender: "male"},
 	}, offers: map[string]string{"offer-1": "123456"}}
 	e.loginAs("p-li", "loa3")

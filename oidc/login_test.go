@@ -128,7 +128,7 @@ func TestOnlyAgreedClaimsAreDelivered(t *testing.T) {
 		t.Errorf("the remembered consent gives more than was agreed: %v", info)
 	}
 	page = b.get("/authorize?" + with(v, "prompt", "consent").Encode())
-	if info := got(b.agree(page, "share-phone_number", "1")); info["phone_number"] != "13812341234" {
+	if info := got(b.agree(page, "share-phone_number", "1")); info["phone_number"] != "13812341234" || info["phone_number_verified"] != true {
 		t.Errorf("ticked claim missing: %v", info)
 	}
 }

@@ -40,7 +40,7 @@ type hufuClient struct {
 }
 
 // scopes are what static clients may ask for.
-var scopes = []string{"openid", "profile", "phone"}
+var scopes = []string{"openid", "profile", "phone", "offline_access"}
 
 // register makes the clients of a plan: entries for our configuration with their files, and the suite's side of them in p.config.
 func (w *world) register(p plan) error {
@@ -83,7 +83,7 @@ func (w *world) entry(p plan, suffix, method string) hufuClient {
 		callback += "?dummy1=lorem&dummy2=ipsum" // the suite wants the query to come back
 	}
 	return hufuClient{ID: p.alias() + "-" + suffix, Name: name, Service: name, RedirectURIs: []string{callback}, AuthMethod: method,
-		GrantTypes: []string{"authorization_code"}, Scopes: scopes}
+		GrantTypes: []string{"authorization_code", "refresh_token"}, Scopes: scopes}
 }
 
 func (w *world) secretClient(p plan, suffix, method string) (*suite.ClientConfig, error) {
@@ -97,7 +97,12 @@ func (w *world) secretClient(p plan, suffix, method string) (*suite.ClientConfig
 // keyClient registers a client of the profile fapi2 with a key of its own.
 func (w *world) keyClient(p plan, e hufuClient) (*suite.ClientConfig, error) {
 	e.Profile, e.Signed, e.JWKSFile = "fapi2", p.clients == signedMessage, w.file(e.ID+".jwks")
-	key, err := jose.GenerateKey(jose.ES256)
+	// Some modules want an RSA key of the first client.
+	alg := jose.ES256
+	if e.AuthMethod == "private_key_jwt" && strings.HasSuffix(e.ID, "-1") {
+		alg = jose.PS256
+	}
+	key, err := jose.GenerateKey(alg)
 	if err != nil {
 		return nil, err
 	}
@@ -108,7 +113,7 @@ func (w *world) keyClient(p plan, e hufuClient) (*suite.ClientConfig, error) {
 		return nil, err
 	}
 	w.clients = append(w.clients, e)
-	return &suite.ClientConfig{ID: e.ID, Scope: strings.Join(scopes, " "), JWKS: json.RawMessage(fmt.Sprintf(`{"keys":[%s]}`, private)), DPoP: string(key.Alg)},
+	return &suite.ClientConfig{ID: e.ID, Scope: strings.Join(scopes, " "), JWKS: json.RawMessage(fmt.Sprintf(`{"keys":[%s]}`, private)), DPoP: string(jose.ES256)},
 		w.write(e.ID+".jwks", set)
 }
 

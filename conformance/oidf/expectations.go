@@ -92,9 +92,26 @@ var deviations = []deviation{
 	notOffered("oidcc-scope-address", "address"),
 	notOffered("oidcc-scope-all", "email, address"),
 	notOffered("oidcc-alternate-happy-flow", "email, address"),
+	unsigned("oidcc-idtoken-unsigned", "ID tokens"),
+	unsigned("oidcc-unsigned-request-object-supported-correctly-or-rejected-as-unsupported", "request objects"),
+	unsigned("oidcc-request-uri-unsigned-supported-correctly-or-rejected-as-unsupported", "request objects"),
+	unsigned("oidcc-ensure-request-object-with-redirect-uri", "request objects"),
+	{"dynamic", "oidcc-discovery-endpoint-verification", failed,
+		[]string{"OIDCCCheckDiscEndpointResponseTypesSupportedDynamic", "OIDCCCheckDiscEndpointGrantTypesSupportedDynamic"},
+		"the profile wants the implicit flow, which we leave out by decision (RFC 9700 2.1.2)"},
+	{"dynamic", "oidcc-request-uri-unsigned", failed, []string{"CheckDiscEndpointRequestUriParameterSupported", "oidcc-request-uri-unsigned"}, noFetching},
+	{"dynamic", "oidcc-request-uri-signed-rs256", failed,
+		[]string{"CheckDiscEndpointRequestUriParameterSupported", "CheckIfAuthorizationEndpointError"}, noFetching},
 	{"", "oidcc-client-test-idtoken-sig-none", skipped, []string{"oidcc-client-test-idtoken-sig-none"}, "we refuse ID tokens that nobody signed"},
 	noBank("happy-path"), noBank("happy-path-no-dpop-nonce"), noBank("valid-aud-as-array"), noBank("token-endpoint-response-without-expires_in"),
 	noBank("token-type-case-insensitivity"), noBank("rs-dpop-auth-scheme-case-insensitivity"),
+}
+
+const noFetching = "request objects are pushed, or come in the request: at a client's word we open no connection (request_uri of OpenID Connect Core 6.2)"
+
+// unsigned is a module that is skipped because discovery doesn't list "none".
+func unsigned(module, what string) deviation {
+	return deviation{"", module, skipped, []string{module}, "there are no unsigned " + what + " with us"}
 }
 
 // notOffered is a module that is skipped because discovery doesn't list a scope.

@@ -16,6 +16,7 @@ import (
 	"fmt"
 	"os"
 	"os/signal"
+	"path"
 	"slices"
 	"strings"
 	"syscall"
@@ -29,7 +30,7 @@ func main() {
 	flag.StringVar(&o.suite, "suite", "https://localhost:8443", "address of the running suite")
 	flag.StringVar(&o.ca, "ca", "", "PEM file with the certificate authority of the suite")
 	flag.StringVar(&o.plans, "plan", "", "plans to run, by our name or the suite's, separated by commas; default all")
-	flag.StringVar(&o.modules, "module", "", "modules to run, separated by commas; a name may end in *; default all")
+	flag.StringVar(&o.modules, "module", "", "modules to run, separated by commas; names may hold *; default all")
 	flag.DurationVar(&o.limit, "limit", 5*time.Minute, "time that one module may take")
 	flag.BoolVar(&o.write, "write", false, "write the results into "+readme)
 	flag.BoolVar(&o.verbose, "v", false, "print what the browser saw for every module")
@@ -87,8 +88,8 @@ func (o options) chosen() ([]plan, error) {
 // wants says whether a module is to be run.
 func (o options) wants(module string) bool {
 	return o.modules == "" || slices.ContainsFunc(names(o.modules), func(name string) bool {
-		start, prefix := strings.CutSuffix(name, "*")
-		return name == module || prefix && strings.HasPrefix(module, start)
+		matched, _ := path.Match(name, module) // a malformed pattern matches nothing
+		return matched
 	})
 }
 
@@ -105,13 +106,16 @@ func run(ctx context.Context, o options) (ok bool, err error) {
 	if err := s.Ready(ctx); err != nil {
 		return false, err
 	}
-	w, err := openWorld(ctx, s, chosen)
-	if err != nil {
-		return false, err
-	}
-	defer w.close()
+	var w *world
+	defer func() { w.close() }()
 	ok = true
-	for _, p := range chosen {
+	for i, p := range chosen {
+		if i == 0 || p.profile() != chosen[i-1].profile() {
+			w.close()
+			if w, err = openWorld(ctx, s, p.profile(), chosen); err != nil {
+				return false, err
+			}
+		}
 		r, err := w.runPlan(ctx, o, p)
 		if err != nil {
 			fmt.Printf("%s: %v\n", p.name, err)

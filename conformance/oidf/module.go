@@ -214,8 +214,12 @@ var dull = []string{"_id", "testId", "testOwner", "src", "time", "result", "msg"
 // complaints are the entries of a log that say what was not met.
 func complaints(log []suite.Entry) []complaint {
 	var out []complaint
+	block := ""
 	for _, e := range log {
 		result := e.Text("result")
+		if e["startBlock"] == true {
+			block = e.Text("msg")
+		}
 		// What ended the module is mostly a failure that stands before it.
 		if !slices.Contains([]string{"FAILURE", "WARNING", "SKIPPED"}, result) && (result != "INTERRUPTED" || len(out) > 0) {
 			continue
@@ -231,6 +235,9 @@ func complaints(log []suite.Entry) []complaint {
 		if len(facts) > 0 {
 			text += " {" + clip(strings.Join(facts, ", "), 700) + "}"
 		}
+		if block != "" {
+			text += " in: " + clip(block, 160)
+		}
 		out = append(out, complaint{e.Text("src"), text})
 	}
 	return out
@@ -244,12 +251,21 @@ func clip(s string, limit int) string {
 	return s
 }
 
-// rotateKeys makes a new key sign, as an operator would.
+// rotateKeys makes a new key sign, as an operator would, and waits until the server tells it: it looks at the keys now and then.
 func (w *world) rotateKeys(ctx context.Context) error {
+	before, err := w.get(ctx, "/jwks")
+	if err != nil {
+		return err
+	}
 	for range 2 {
 		if _, err := w.hufu(ctx, "keys", "rotate", idTokenPurpose, "--yes", "--force"); err != nil {
 			return err
 		}
 	}
-	return nil
+	for ; ctx.Err() == nil; time.Sleep(500 * time.Millisecond) {
+		if now, err := w.get(ctx, "/jwks"); err != nil || !bytes.Equal(now, before) {
+			return err
+		}
+	}
+	return ctx.Err()
 }

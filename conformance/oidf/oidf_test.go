@@ -83,7 +83,7 @@ func TestVisitorLogsInAndFinishes(t *testing.T) {
 	})
 	hufu := httptest.NewServer(ours)
 	defer hufu.Close()
-	w := &world{suite: &suite.Suite{Base: base, HTTP: theirs.Client()}, http: &http.Transport{}, person: apptest.Person{Slug: "p", Province: "1"}}
+	w := &world{suite: &suite.Suite{Base: base, HTTP: theirs.Client()}, http: &http.Transport{}, person: apptest.Person{Slug: "p", Province: "1"}, refuser: apptest.Person{Slug: "p", Province: "1"}}
 	for _, c := range []struct {
 		act   act
 		seen  string

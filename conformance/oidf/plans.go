@@ -74,6 +74,15 @@ var plans = []plan{
 // registers says whether the plan's clients register themselves.
 func (p plan) registers() bool { return p.clients == dynamic }
 
+// profile is the one security profile of the server for this plan; "" is all of them.
+func (p plan) profile() string {
+	switch p.clients {
+	case privateKeys, signedMessage, certificates:
+		return "fapi2"
+	}
+	return ""
+}
+
 // variantText is the variant in one line.
 func (p plan) variantText() string {
 	var out []string

@@ -11,6 +11,7 @@ import (
 	"net/http"
 	"net/url"
 	"strings"
+	"time"
 
 	"github.com/hufu-id/hufu/conformance/oidf/suite"
 	"github.com/hufu-id/hufu/federation"
@@ -57,7 +58,7 @@ func (w *world) joinSuite(p plan, c *suite.Config) error {
 	}
 	name := words{ZH: "试登录", EN: "Trying a login"}
 	w.clients = append(w.clients, hufuClient{ID: ourClient, Name: name, Service: name, RedirectURIs: []string{ourCallback}, AuthMethod: "none",
-		GrantTypes: []string{"authorization_code"}, Scopes: scopes})
+		GrantTypes: []string{"authorization_code"}, Scopes: []string{"openid", "profile"}})
 	return nil
 }
 
@@ -75,17 +76,23 @@ func (w *world) tellKeys(ctx context.Context, p plan) error {
 	if p.clients != relyingBank {
 		return nil
 	}
-	req, err := http.NewRequestWithContext(ctx, http.MethodGet, federation.KeysURL(w.origin, province.Code(p.province)), nil)
+	set, err := w.get(ctx, strings.TrimPrefix(federation.KeysURL(w.origin, province.Code(p.province)), w.origin))
+	w.configs[p.name].Client.JWKS = set
+	return err
+}
+
+// get reads a public document of the server.
+func (w *world) get(ctx context.Context, path string) ([]byte, error) {
+	req, err := http.NewRequestWithContext(ctx, http.MethodGet, w.origin+path, nil)
 	if err != nil {
-		return err
+		return nil, err
 	}
-	res, err := (&http.Client{Transport: w.http}).Do(req)
+	res, err := (&http.Client{Transport: w.http, Timeout: time.Minute}).Do(req)
 	if err != nil {
-		return err
+		return nil, err
 	}
 	defer res.Body.Close()
-	w.configs[p.name].Client.JWKS, err = io.ReadAll(res.Body)
-	return err
+	return io.ReadAll(res.Body)
 }
 
 // login is the address of a request that starts a login at the client of ours.

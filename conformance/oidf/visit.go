@@ -31,7 +31,8 @@ func (noTest) Fatalf(f string, args ...any) { panic(visitError(fmt.Sprintf(f, ar
 // visitor is the person and her browser during one module: one cookie jar.
 type visitor struct {
 	w       *world
-	at      string // the province where she has an account
+	person  apptest.Person
+	at      string // the province by which she logs in
 	browser *apptest.Browser
 	act     act
 	number  int      // of the visit, from 1
@@ -41,7 +42,11 @@ type visitor struct {
 }
 
 func (w *world) newVisitor(p plan, a act) *visitor {
-	v := &visitor{w: w, at: w.person.Province, act: a}
+	v := &visitor{w: w, person: w.person, act: a}
+	if a.deny {
+		v.person = w.refuser
+	}
+	v.at = v.person.Province
 	if p.province != "" {
 		v.at = p.province
 	}
@@ -100,7 +105,7 @@ func (v *visitor) open(to suite.Address) *apptest.Page {
 
 // Elements by which the person finds her way, and how we call the pages that have them.
 func (v *visitor) marks() [][2]string {
-	return [][2]string{{"province-" + v.at, "login"}, {"person-" + v.w.person.Slug, "province"}, {"consent-allow", "consent"},
+	return [][2]string{{"province-" + v.at, "login"}, {"person-" + v.person.Slug, "province"}, {"consent-allow", "consent"},
 		{"logout-confirm", "logout"}, {"logout-stray", "logout-stray"}, {"logged-out", "logged-out"}, {"client-logo", "client-logo"}, {"client-policy", "client-policy"},
 		{"client-tos", "client-tos"}, {"handback-go", "handback"}}
 }
@@ -144,8 +149,8 @@ func (v *visitor) step(ctx context.Context, p *apptest.Page) (*apptest.Page, err
 		return nil, nil
 	case p.Has("province-" + v.at):
 		return p.Click("province-" + v.at), nil
-	case p.Has("person-" + v.w.person.Slug):
-		return p.Click("person-" + v.w.person.Slug), nil
+	case p.Has("person-" + v.person.Slug):
+		return p.Click("person-" + v.person.Slug), nil
 	case p.Has("consent-deny") && v.act.deny:
 		return p.Click("consent-deny"), nil
 	case p.Has("consent-allow"):

@@ -30,6 +30,7 @@ import (
 // world is a national server that serves as in production, with the sample provinces behind it and the plans' clients registered.
 type world struct {
 	suite     *suite.Suite
+	profile   string
 	dir       string
 	binary    string
 	door           // the server's
@@ -38,6 +39,7 @@ type world struct {
 	provinces []*httptest.Server
 	entries   []map[string]any // the provinces in our configuration
 	person    apptest.Person
+	refuser   apptest.Person
 	clients   []hufuClient
 	configs   map[string]*suite.Config
 	server    *exec.Cmd
@@ -52,12 +54,17 @@ func newDoor() (door, error) {
 	return door{fmt.Sprintf("https://localhost:%d", port), fmt.Sprintf("127.0.0.1:%d", port)}, err
 }
 
-// somebody is who logs in: an account with the highest level.
-const somebody = "wang-jianguo"
+// somebody is who logs in: an account with the highest level. She agrees until revoked; who declines must be another, of the same province, because
+// she would not be asked again.
+const (
+	somebody = "wang-jianguo"
+	another  = "shen-yue"
+)
 
-// openWorld builds hufu and starts it with what the plans need.
-func openWorld(ctx context.Context, s *suite.Suite, chosen []plan) (w *world, err error) {
-	w = &world{suite: s, configs: map[string]*suite.Config{}}
+// openWorld builds hufu and starts it, limited to one profile or "" for all, with what the plans of that profile need.
+func openWorld(ctx context.Context, s *suite.Suite, profile string, chosen []plan) (w *world, err error) {
+	chosen = slices.DeleteFunc(slices.Clone(chosen), func(p plan) bool { return p.profile() != profile })
+	w = &world{suite: s, profile: profile, configs: map[string]*suite.Config{}}
 	defer func() {
 		if err != nil {
 			w.close()
@@ -111,8 +118,10 @@ func (w *world) write(name string, content []byte) error {
 // openProvinces starts the sample provinces with TLS: serve takes no other.
 func (w *world) openProvinces() error {
 	all := sample.NewWorld()
-	who, _ := all.Person(somebody)
-	w.person = apptest.Person{Slug: who.Slug, Name: who.Name, Province: who.Province}
+	for slug, to := range map[string]*apptest.Person{somebody: &w.person, another: &w.refuser} {
+		who, _ := all.Person(slug)
+		*to = apptest.Person{Slug: who.Slug, Name: who.Name, Province: who.Province}
+	}
 	certificate, err := w.authority.Server()
 	if err != nil {
 		return err
@@ -150,6 +159,9 @@ func (w *world) configure(chosen []plan) error {
 		"allow_networks": []string{"127.0.0.0/8", "::1/128"},
 		"provinces":      w.entries,
 		"clients":        w.clients,
+	}
+	if w.profile != "" {
+		settings["openid"] = map[string]string{"profile": w.profile}
 	}
 	if slices.ContainsFunc(chosen, plan.registers) {
 		settings["client_registration"] = map[string]any{"mode": "token", "scopes": scopes}
@@ -252,7 +264,11 @@ func (w *world) stop() error {
 	return err
 }
 
+// close ends everything; nil is nothing.
 func (w *world) close() {
+	if w == nil {
+		return
+	}
 	if err := w.stop(); err != nil {
 		fmt.Fprintf(os.Stderr, "oidf: hufu serve stopped badly: %v\n%s\n", err, w.serverLog(2000))
 	}

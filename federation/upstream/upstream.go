@@ -50,7 +50,9 @@ type Claims struct {
 	Birthdate   string `json:"birthdate,omitempty"` // YYYY-MM-DD
 	Gender      string `json:"gender,omitempty"`    // "female" or "male" as in OpenID Connect Core 5.1
 	PhoneNumber string `json:"phone_number,omitempty"`
-	ResidentID  string `json:"resident_id,omitempty"` // GB 11643, 18 characters, canonical
+	// PhoneVerified: the province says that it made sure that the number is hers.
+	PhoneVerified bool   `json:"phone_number_verified,omitempty"`
+	ResidentID    string `json:"resident_id,omitempty"` // GB 11643, 18 characters, canonical
 }
 
 // Assertion is what a province said about one person, fully checked: a Connector returns one only after every check of its

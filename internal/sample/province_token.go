@@ -132,7 +132,7 @@ func (p *Province) userinfo(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	claims := map[string]any{"sub": p.subject(g.Person), "name": g.Person.Name, "birthdate": g.Person.Birthdate, "gender": g.Person.Gender,
-		"phone_number": g.Person.Phone, "resident_id": g.Person.ResidentID}
+		"phone_number": g.Person.Phone, "phone_number_verified": true, "resident_id": g.Person.ResidentID}
 	if p.faults.get() == ForeignUserinfo {
 		claims["sub"] = "somebody-else"
 	}

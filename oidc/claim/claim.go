@@ -22,7 +22,9 @@ type Person struct {
 	Birthdate   string // ISO 8601, as OpenID Connect Core 5.1
 	Gender      string // "female", "male" or another word
 	PhoneNumber string // E.164 or national digits
-	ResidentID  string // GB 11643
+	// PhoneVerified: the province says that it verified the number. It is told together with the number.
+	PhoneVerified bool
+	ResidentID    string // GB 11643
 }
 
 // Persons reads what is known about a person.
@@ -110,12 +112,15 @@ func (p Person) Value(claim string) string {
 	return ""
 }
 
-// Values returns the agreed claims that have a value, for userinfo.
-func (p Person) Values(agreed []string) map[string]string {
-	out := map[string]string{}
+// Values returns the agreed claims that have a value, as they stand in an answer.
+func (p Person) Values(agreed []string) map[string]any {
+	out := map[string]any{}
 	for _, c := range agreed {
 		if v := p.Value(c); v != "" {
 			out[c] = v
+			if c == "phone_number" {
+				out["phone_number_verified"] = p.PhoneVerified
+			}
 		}
 	}
 	return out

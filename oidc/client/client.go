@@ -182,6 +182,11 @@ func HashSecret(secret string) string {
 // Has says whether the client may use a grant type.
 func (c Client) Has(grantType string) bool { return slices.Contains(c.GrantTypes, grantType) }
 
+// HearsOfLogouts says whether the client has to do with logouts, and so with sid. To any other it would only tell two logins of one person apart.
+func (c Client) HearsOfLogouts() bool {
+	return c.BackchannelLogoutURI != "" || len(c.PostLogoutRedirectURIs) > 0
+}
+
 // MayAsk says whether the client may ask for a scope.
 func (c Client) MayAsk(scope string) bool { return slices.Contains(c.Scopes, scope) }
 

@@ -137,3 +137,15 @@ func TestD09WeakKeysDoNotGetIn(t *testing.T) {
 		}
 	}
 }
+
+// A client that has nothing to do with logouts gets no sid: it would only let it tell two logins of one person apart.
+func TestWhoHearsOfLogouts(t *testing.T) {
+	for want, c := range map[bool]Client{false: {RedirectURIs: []string{"https://a.example/cb"}}, true: {PostLogoutRedirectURIs: []string{"https://a.example/"}}} {
+		if c.HearsOfLogouts() != want {
+			t.Errorf("%+v", c)
+		}
+	}
+	if !(Client{Logout: Logout{BackchannelLogoutURI: "https://a.example/out"}}).HearsOfLogouts() {
+		t.Error("a client with backchannel_logout_uri")
+	}
+}

@@ -170,17 +170,20 @@ func (e Expect) inTime(c jose.Claims) (time.Time, error) {
 	if nbf, err := c.Time("nbf"); err == nil && e.At.Add(window).Before(nbf) {
 		return time.Time{}, fmt.Errorf("%w: %w", ErrProof, jose.ErrNotYetValid)
 	}
+	off := e.At.Sub(iat).Abs()
+	if off > nonceWindow { // no nonce could help, so none is asked for
+		return time.Time{}, fmt.Errorf("%w: %w: iat is %v off", ErrProof, jose.ErrClaim, off)
+	}
 	fresh, err := e.nonce(c)
 	if err != nil {
 		return time.Time{}, err
 	}
-	off := e.At.Sub(iat).Abs()
 	switch {
-	case fresh && off <= nonceWindow:
+	case fresh:
 		return iat.Add(nonceWindow), nil
 	case off <= window:
 		return iat.Add(window), nil
-	case off <= nonceWindow && e.Nonces != nil:
+	case e.Nonces != nil:
 		// Clocks of phones go wrong by minutes. A nonce helps, so ask for it.
 		return time.Time{}, fmt.Errorf("%w: iat is %v off", ErrUseNonce, off)
 	}

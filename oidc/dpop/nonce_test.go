@@ -58,6 +58,7 @@ func TestProofWithNonce(t *testing.T) {
 		{"none, clock behind: try again with one", nil, ago, true, false, dpop.ErrUseNonce},
 		{"none, clock behind, none known", nil, ago, false, false, dpop.ErrProof},
 		{"none, clock an hour behind", nil, -time.Hour, true, false, dpop.ErrProof},
+		{"none, one needed, clock an hour behind: none would help", nil, -time.Hour, true, true, dpop.ErrProof},
 	}
 	for _, c := range cases {
 		t.Run(c.name, func(t *testing.T) {

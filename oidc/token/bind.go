@@ -50,7 +50,7 @@ func narrow(g grant.Grant, form url.Values) (grant.Grant, *oauth.Error) {
 }
 
 // idTokenValues are the claims of the person that the client asked to have in the ID token too (the claims parameter).
-func (h *Handler) idTokenValues(ctx context.Context, g grant.Grant) (map[string]string, error) {
+func (h *Handler) idTokenValues(ctx context.Context, g grant.Grant) (map[string]any, error) {
 	if len(g.IDTokenClaims) == 0 {
 		return nil, nil
 	}

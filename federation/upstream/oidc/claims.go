@@ -109,6 +109,7 @@ func (n ClaimNames) read(claims jose.Claims) upstream.Claims {
 	}
 	if p := text(n.PhoneNumber); phone.MatchString(p) {
 		out.PhoneNumber = p
+		out.PhoneVerified = claims["phone_number_verified"] == true
 	}
 	if id, err := gb.ParseResidentID(text(n.ResidentID)); err == nil {
 		out.ResidentID = string(id)

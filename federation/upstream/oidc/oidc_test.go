@@ -160,7 +160,7 @@ func TestFinishGivesACheckedAssertion(t *testing.T) {
 		t.Fatal(err)
 	}
 	if got.Province != "440000" || got.Subject == "" || got.Claims.Name != "李秀英" || got.Claims.ResidentID != "99440119490312002X" ||
-		got.Claims.PhoneNumber != "+8613800000101" || got.Claims.Gender != "female" || got.ACR != "L4" || got.Level != upstream.Level3 || got.AuthTime.IsZero() {
+		got.Claims.PhoneNumber != "+8613800000101" || !got.Claims.PhoneVerified || got.Claims.Gender != "female" || got.ACR != "L4" || got.Level != upstream.Level3 || got.AuthTime.IsZero() {
 		t.Errorf("%+v", got)
 	}
 }

@@ -125,7 +125,7 @@ type Mint struct {
 	// Opaque is the access token for a client that takes no JWT; "" makes a JWT.
 	Opaque string
 	// IDTokenValues are claims of the person for the ID token.
-	IDTokenValues map[string]string
+	IDTokenValues map[string]any
 	// IDTokenAlg signs the ID token; "" is ES256. Access tokens are always signed by ES256.
 	IDTokenAlg jose.Alg
 	// ClientPublic is set for public clients.

@@ -115,7 +115,7 @@ func (p persons) Claims(ctx context.Context, id string) (oidc.PersonClaims, erro
 	}
 	// The id number only when it is hers beyond doubt: another province may have asserted it for somebody else.
 	return oidc.PersonClaims{Name: who.Claims.Name, Birthdate: who.Claims.Birthdate, Gender: who.Claims.Gender,
-		PhoneNumber: who.Claims.PhoneNumber, ResidentID: who.ResidentID()}, nil
+		PhoneNumber: who.Claims.PhoneNumber, PhoneVerified: who.Claims.PhoneVerified, ResidentID: who.ResidentID()}, nil
 }
 
 func (p persons) Active(ctx context.Context, id string) (bool, error) {
