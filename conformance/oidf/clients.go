@@ -60,8 +60,6 @@ func (w *world) register(p plan) error {
 			return err
 		}
 		c.ClientPost, err = w.secretClient(p, "post", "client_secret_post")
-	case relying, relyingBank:
-		err = w.joinSuite(p, c)
 	case privateKeys, signedMessage, certificates:
 		c.Resource = &suite.ResourceConfig{URL: w.origin + "/userinfo", Method: http.MethodGet}
 		if p.clients == certificates {

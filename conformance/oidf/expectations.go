@@ -3,7 +3,6 @@
 package main
 
 import (
-	"fmt"
 	"slices"
 	"strings"
 )
@@ -12,10 +11,6 @@ import (
 type act struct {
 	deny bool // she declines on the consent page
 	look int  // on so many visits she only looks at the login page
-	// In a plan for relying parties: again is how often she logs in after the first time, in another browser; leaves stops her on her way to
-	// the province; unending is a module that waits for what we never do.
-	again            int
-	leaves, unending bool
 	// shows is a label of visitor.marks that the visit must show before a picture is handed in. "" is an error page of ours.
 	shows string
 }
@@ -38,38 +33,12 @@ var acts = map[string]act{
 	"oidcc-rp-initiated-logout-no-params":                                     {shows: "logged-out"},
 	"oidcc-rp-initiated-logout-only-state":                                    {shows: "logged-out"},
 	"oidcc-rp-initiated-logout-no-post-logout-redirect-uri":                   {shows: "logged-out"},
-	"oidcc-client-test-signing-key-rotation":                                  {again: 1},
-	"oidcc-client-test-discovery-openid-config":                               {leaves: true},
-	fapi2rp + "happy-path":                                                    {unending: true},
-	fapi2rp + "happy-path-no-dpop-nonce":                                      {unending: true},
-	fapi2rp + "valid-aud-as-array":                                            {unending: true},
-	fapi2rp + "token-endpoint-response-without-expires_in":                    {unending: true},
-	fapi2rp + "token-type-case-insensitivity":                                 {unending: true},
-	fapi2rp + "rs-dpop-auth-scheme-case-insensitivity":                        {unending: true},
 	fapi2 + "user-rejects-authentication":                                     {deny: true},
 	fapi2 + "par-ensure-reused-request-uri-prior-to-auth-completion-succeeds": {look: 1},
 }
 
-// Starts of module names.
-const (
-	fapi2   = "fapi2-security-profile-final-"
-	fapi2rp = "fapi2-security-profile-final-client-test-"
-)
-
-// mustRefuse are words in the names of modules in which a province does something that we must not take.
-var mustRefuse = []string{"invalid", "missing", "mismatch", "sig-none", "remove-authorization-response-iss"}
-
-// wrongEnd says when a login by way of the suite ended otherwise than it must: the suite doesn't see whether we let the person in.
-func wrongEnd(module string, a act, seen []string) error {
-	if len(seen) == 0 || a.leaves {
-		return nil
-	}
-	refused := strings.HasPrefix(seen[len(seen)-1], "problem:")
-	if must := slices.ContainsFunc(mustRefuse, func(word string) bool { return strings.Contains(module, word) }); must != refused {
-		return fmt.Errorf("the login must be refused: %t, and it was: %t", must, refused)
-	}
-	return nil
-}
+// fapi2 is how the names of the FAPI modules start.
+const fapi2 = "fapi2-security-profile-final-"
 
 // deviation says why a module ends otherwise than passed. A module that isn't here and doesn't pass is a fault of ours.
 type deviation struct {
@@ -102,9 +71,6 @@ var deviations = []deviation{
 	{"dynamic", "oidcc-request-uri-unsigned", failed, []string{"CheckDiscEndpointRequestUriParameterSupported", "oidcc-request-uri-unsigned"}, noFetching},
 	{"dynamic", "oidcc-request-uri-signed-rs256", failed,
 		[]string{"CheckDiscEndpointRequestUriParameterSupported", "CheckIfAuthorizationEndpointError"}, noFetching},
-	{"", "oidcc-client-test-idtoken-sig-none", skipped, []string{"oidcc-client-test-idtoken-sig-none"}, "we refuse ID tokens that nobody signed"},
-	noBank("happy-path"), noBank("happy-path-no-dpop-nonce"), noBank("valid-aud-as-array"), noBank("token-endpoint-response-without-expires_in"),
-	noBank("token-type-case-insensitivity"), noBank("rs-dpop-auth-scheme-case-insensitivity"),
 }
 
 const noFetching = "request objects are pushed, or come in the request: at a client's word we open no connection (request_uri of OpenID Connect Core 6.2)"
@@ -117,12 +83,6 @@ func unsigned(module, what string) deviation {
 // notOffered is a module that is skipped because discovery doesn't list a scope.
 func notOffered(module, scopes string) deviation {
 	return deviation{"", module, skipped, []string{module}, "provinces don't prove it, so the scope isn't offered: " + scopes}
-}
-
-// noBank is a module in which the suite takes our login, userinfo included, and then waits for a call to a bank's accounts.
-func noBank(module string) deviation {
-	return deviation{"rp-fapi2", fapi2rp + module, unended, nil,
-		"we are no client of a bank: the login with userinfo was right and without a complaint, but the module ends only with a call to the resource accounts"}
 }
 
 // reason finds why a module ended so, "" when nothing explains it.

@@ -18,7 +18,7 @@ import (
 	"github.com/hufu-id/hufu/conformance/oidf/suite"
 )
 
-// Results of a module, as the suite says; the last two are ours.
+// Results of a module, as the suite says; the last is ours.
 const (
 	passed  = "PASSED"
 	warning = "WARNING"
@@ -26,7 +26,6 @@ const (
 	skipped = "SKIPPED"
 	review  = "REVIEW"
 	timeout = "TIMEOUT"
-	unended = "UNENDED" // waits for what we never do; all went well so far
 )
 
 // moduleResult is how one module ended.
@@ -53,9 +52,6 @@ type planResult struct {
 // runPlan makes a plan in the suite and runs its modules one after another, whatever becomes of each.
 func (w *world) runPlan(ctx context.Context, o options, p plan) (planResult, error) {
 	out := planResult{plan: p}
-	if err := w.tellKeys(ctx, p); err != nil {
-		return out, err
-	}
 	made, err := w.suite.MakePlan(ctx, p.plan, p.variant, w.configs[p.name])
 	if err != nil {
 		return out, err
@@ -87,12 +83,6 @@ func (w *world) runPlan(ctx context.Context, o options, p plan) (planResult, err
 // runModule runs one module to its end or to its time limit.
 func (w *world) runModule(ctx context.Context, o options, p plan, planID, module string, variant map[string]string) moduleResult {
 	out := moduleResult{module: module, result: failed}
-	if p.province != "" {
-		if err := w.newProvider(ctx); err != nil {
-			out.complain(err.Error())
-			return out
-		}
-	}
 	limited, cancel := context.WithTimeout(ctx, o.limit)
 	defer cancel()
 	id, err := w.suite.MakeModule(limited, planID, module, variant)
@@ -100,12 +90,9 @@ func (w *world) runModule(ctx context.Context, o options, p plan, planID, module
 		out.complain("could not start: " + err.Error())
 		return out
 	}
-	v := w.newVisitor(p, acts[module])
-	info, err := w.drive(limited, p, id, module, v)
+	v := w.newVisitor(acts[module])
+	info, err := w.drive(limited, id, module, v)
 	out.version, out.seen = info.Version, v.all
-	if p.province != "" && err == nil {
-		err = wrongEnd(module, v.act, v.seen)
-	}
 	log, logErr := w.suite.Log(context.WithoutCancel(ctx), id)
 	switch {
 	case limited.Err() != nil:
@@ -113,8 +100,6 @@ func (w *world) runModule(ctx context.Context, o options, p plan, planID, module
 		out.complain("not finished in time; status " + info.Status + "; the browser is at " + v.last)
 	case err != nil || logErr != nil:
 		out.complain(fmt.Sprint(errors.Join(err, logErr)))
-	case v.act.unending:
-		out.result = unended
 	case info.Status == "FINISHED":
 		out.result = info.Result
 	}
@@ -130,7 +115,7 @@ func (r *moduleResult) complain(text string) {
 }
 
 // drive plays the person until the module has ended.
-func (w *world) drive(ctx context.Context, p plan, id, module string, v *visitor) (info suite.Info, err error) {
+func (w *world) drive(ctx context.Context, id, module string, v *visitor) (info suite.Info, err error) {
 	started := false
 	for ; ctx.Err() == nil; time.Sleep(150 * time.Millisecond) {
 		if info, err = w.suite.Info(ctx, id); err != nil {
@@ -151,19 +136,7 @@ func (w *world) drive(ctx context.Context, p plan, id, module string, v *visitor
 				}
 			}
 		case "WAITING":
-			if p.province != "" {
-				// Nobody asks for the visit: the person wants to log in.
-				if v.number <= v.act.again {
-					v.freshBrowser()
-					err = v.visit(ctx, w.login())
-				}
-				if v.act.unending && v.number > 0 {
-					return info, err
-				}
-			} else {
-				err = w.browse(ctx, id, v)
-			}
-			if err != nil {
+			if err := w.browse(ctx, id, v); err != nil {
 				return info, err
 			}
 		}

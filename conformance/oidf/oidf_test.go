@@ -96,7 +96,7 @@ func TestVisitorLogsInAndFinishes(t *testing.T) {
 		{act{look: 1, shows: "login"}, "login", "", true},
 	} {
 		sent = ""
-		v := w.newVisitor(plan{}, c.act)
+		v := w.newVisitor(c.act)
 		if err := v.visit(context.Background(), suite.Address{URL: hufu.URL + "/authorize"}); err != nil {
 			t.Fatal(err)
 		}

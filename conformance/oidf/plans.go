@@ -3,6 +3,7 @@
 package main
 
 import (
+	"crypto/rand"
 	"maps"
 	"slices"
 	"strings"
@@ -15,8 +16,6 @@ type plan struct {
 	variant map[string]string
 	modules int // how many the suite has in this version
 	clients clientKind
-	// province is the code under which the suite is a province of ours, in a plan that tests us as a relying party.
-	province string
 }
 
 // clientKind is how the plan's clients come to be registered.
@@ -29,8 +28,6 @@ const (
 	privateKeys              // two with private_key_jwt and DPoP, profile fapi2
 	signedMessage            // as privateKeys, and they sign their requests
 	certificates             // two with TLS client certificates, profile fapi2
-	relying                  // the suite is a province, and we its client, by client_secret_basic
-	relyingBank              // the same with private_key_jwt and DPoP, profile fapi2
 )
 
 // with joins variants.
@@ -43,32 +40,26 @@ func with(pairs ...string) map[string]string {
 }
 
 var plans = []plan{
-	{"config", "oidcc-config-certification-test-plan", nil, 1, noClients, ""},
+	{"config", "oidcc-config-certification-test-plan", nil, 1, noClients},
 	{"basic", "oidcc-basic-certification-test-plan",
-		with("server_metadata", "discovery", "client_registration", "dynamic_client"), 38, dynamic, ""},
+		with("server_metadata", "discovery", "client_registration", "dynamic_client"), 38, dynamic},
 	{"basic-static", "oidcc-basic-certification-test-plan",
-		with("server_metadata", "discovery", "client_registration", "static_client"), 35, secrets, ""},
+		with("server_metadata", "discovery", "client_registration", "static_client"), 35, secrets},
 	{"form-post-basic", "oidcc-formpost-basic-certification-test-plan",
-		with("server_metadata", "discovery", "client_registration", "dynamic_client"), 38, dynamic, ""},
-	{"dynamic", "oidcc-dynamic-certification-test-plan", with("response_type", "code"), 23, dynamic, ""},
+		with("server_metadata", "discovery", "client_registration", "dynamic_client"), 38, dynamic},
+	{"dynamic", "oidcc-dynamic-certification-test-plan", with("response_type", "code"), 23, dynamic},
 	{"rp-logout", "oidcc-rp-initiated-logout-certification-test-plan",
-		with("response_type", "code", "client_registration", "dynamic_client"), 11, dynamic, ""},
+		with("response_type", "code", "client_registration", "dynamic_client"), 11, dynamic},
 	{"backchannel-logout", "oidcc-backchannel-rp-initiated-logout-certification-test-plan",
-		with("response_type", "code", "client_registration", "dynamic_client"), 2, dynamic, ""},
-	{"third-party-login", "oidcc-3rdparty-init-login-certification-test-plan", with("response_type", "code"), 2, dynamic, ""},
+		with("response_type", "code", "client_registration", "dynamic_client"), 2, dynamic},
+	{"third-party-login", "oidcc-3rdparty-init-login-certification-test-plan", with("response_type", "code"), 2, dynamic},
 	{"fapi2-dpop", "fapi2-security-profile-final-test-plan", with("fapi_profile", "plain_fapi", "client_auth_type", "private_key_jwt",
-		"sender_constrain", "dpop", "openid", "openid_connect", "authorization_request_type", "simple"), 56, privateKeys, ""},
+		"sender_constrain", "dpop", "openid", "openid_connect", "authorization_request_type", "simple"), 56, privateKeys},
 	{"fapi2-mtls", "fapi2-security-profile-final-test-plan", with("fapi_profile", "plain_fapi", "client_auth_type", "mtls",
-		"sender_constrain", "mtls", "openid", "openid_connect", "authorization_request_type", "simple"), 37, certificates, ""},
+		"sender_constrain", "mtls", "openid", "openid_connect", "authorization_request_type", "simple"), 37, certificates},
 	{"fapi2-messages", "fapi2-message-signing-final-test-plan", with("fapi_profile", "plain_fapi", "client_auth_type", "private_key_jwt",
 		"sender_constrain", "dpop", "openid", "openid_connect", "authorization_request_type", "simple",
-		"fapi_request_method", "signed_non_repudiation", "fapi_response_mode", "jarm"), 70, signedMessage, ""},
-	{"rp-basic", "oidcc-client-basic-certification-test-plan",
-		with("client_registration", "static_client", "request_type", "plain_http_request"), 14, relying, "110000"},
-	{"rp-config", "oidcc-client-config-certification-test-plan", with("client_registration", "static_client", "request_type", "plain_http_request",
-		"response_mode", "default", "client_auth_type", "client_secret_basic"), 6, relying, "120000"},
-	{"rp-fapi2", "fapi2-security-profile-final-client-test-plan", with("fapi_profile", "plain_fapi", "client_auth_type", "private_key_jwt",
-		"sender_constrain", "dpop", "fapi_client_type", "oidc", "authorization_request_type", "simple"), 22, relyingBank, "130000"},
+		"fapi_request_method", "signed_non_repudiation", "fapi_response_mode", "jarm"), 70, signedMessage},
 }
 
 // registers says whether the plan's clients register themselves.
@@ -92,5 +83,8 @@ func (p plan) variantText() string {
 	return strings.Join(out, " ")
 }
 
-// alias is the plan's part of the suite's addresses, and the start of its clients' ids.
-func (p plan) alias() string { return "hufu-" + p.name }
+// alias is the plan's part of the suite's addresses, and the start of its clients' ids. Two modules under one alias would end each other.
+func (p plan) alias() string { return "hufu-" + p.name + "-" + thisRun }
+
+// thisRun tells this run from others at the same suite.
+var thisRun = strings.ToLower(rand.Text()[:6])

@@ -47,7 +47,7 @@ func (r planResult) count(results ...string) (n int) {
 
 func (r planResult) summary() string {
 	return fmt.Sprintf("%s: %d modules, %d passed, %d warned, %d failed, %d skipped, %d review", r.plan.name, len(r.modules),
-		r.count(passed), r.count(warning), r.count(failed, timeout, unended), r.count(skipped), r.count(review))
+		r.count(passed), r.count(warning), r.count(failed, timeout), r.count(skipped), r.count(review))
 }
 
 // explained says whether every module passed or has a reason not to.
@@ -63,7 +63,7 @@ func (r planResult) explained() bool {
 // rows are the plan's rows in the two tables.
 func (r planResult) rows(now time.Time) (plans, deviations []string) {
 	plans = []string{fmt.Sprintf("| `%s` | `%s` %s | %d | %d | %d | %d | %d | %d | %s | %s |", r.plan.name, r.plan.plan, r.plan.variantText(), len(r.modules),
-		r.count(passed), r.count(warning), r.count(failed, timeout, unended), r.count(skipped), r.count(review), r.version, now.UTC().Format(time.DateOnly))}
+		r.count(passed), r.count(warning), r.count(failed, timeout), r.count(skipped), r.count(review), r.version, now.UTC().Format(time.DateOnly))}
 	for _, m := range r.modules {
 		if m.result == passed {
 			continue

@@ -41,28 +41,15 @@ type visitor struct {
 	last    string   // the last page in words
 }
 
-func (w *world) newVisitor(p plan, a act) *visitor {
-	v := &visitor{w: w, person: w.person, act: a}
+func (w *world) newVisitor(a act) *visitor {
+	v := &visitor{w: w, person: w.person, act: a, browser: apptest.NewBrowser(noTest{})}
 	if a.deny {
 		v.person = w.refuser
 	}
 	v.at = v.person.Province
-	if p.province != "" {
-		v.at = p.province
-	}
-	v.freshBrowser()
-	return v
-}
-
-// freshBrowser gives her a browser that knows nothing.
-func (v *visitor) freshBrowser() {
-	v.browser = apptest.NewBrowser(noTest{})
-	v.browser.Use(v.w.http)
+	v.browser.Use(w.http)
 	v.browser.Header.Set("Accept-Language", "en")
-	v.browser.StopAt = []string{ourCallback}
-	if v.act.leaves {
-		v.browser.StopAt = append(v.browser.StopAt, v.w.suite.Base)
-	}
+	return v
 }
 
 // visit opens an address and does what a person would, until a page of the suite, or one on which she stops.
@@ -114,8 +101,6 @@ func (v *visitor) marks() [][2]string {
 func (v *visitor) look(p *apptest.Page) {
 	before := len(v.seen)
 	switch {
-	case p.Status == 0: // where the browser stops
-		v.seen = append(v.seen, "done")
 	case v.ofSuite(p):
 		v.seen = append(v.seen, "suite")
 	case p.Has("problem"):
@@ -141,8 +126,6 @@ func (v *visitor) ofSuite(p *apptest.Page) bool {
 // step is what the person does on a page; nil when she stops there.
 func (v *visitor) step(ctx context.Context, p *apptest.Page) (*apptest.Page, error) {
 	switch {
-	case p.Status == 0:
-		return nil, nil
 	case v.ofSuite(p):
 		return nil, v.finish(ctx, p)
 	case v.number <= v.act.look && p.Has("province-"+v.at):

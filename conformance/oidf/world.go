@@ -7,6 +7,7 @@ import (
 	"crypto/tls"
 	"encoding/json"
 	"fmt"
+	"io"
 	"net"
 	"net/http"
 	"net/http/httptest"
@@ -218,6 +219,20 @@ func (w *world) letRegister(ctx context.Context, chosen []plan) error {
 		}
 	}
 	return nil
+}
+
+// get reads a public document of the server.
+func (w *world) get(ctx context.Context, path string) ([]byte, error) {
+	req, err := http.NewRequestWithContext(ctx, http.MethodGet, w.origin+path, nil)
+	if err != nil {
+		return nil, err
+	}
+	res, err := (&http.Client{Transport: w.http, Timeout: time.Minute}).Do(req)
+	if err != nil {
+		return nil, err
+	}
+	defer res.Body.Close()
+	return io.ReadAll(res.Body)
 }
 
 func (w *world) serve(ctx context.Context) error {

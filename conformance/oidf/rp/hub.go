@@ -113,7 +113,7 @@ func (h *hub) redirectURI() string { return federation.CallbackURL(h.origin, reg
 func (h *hub) join(p plan, issuer, resource string) (*visit, error) {
 	v := &visit{hub: h, resource: resource, log: &bytes.Buffer{}}
 	way := func(certs ...tls.Certificate) oidc.HTTP {
-		return out{v, httpx.NewClient(httpx.ClientOptions{TLS: &tls.Config{RootCAs: h.suite.roots, Certificates: certs}, Timeout: 20 * time.Second,
+		return out{v, httpx.NewClient(httpx.ClientOptions{TLS: &tls.Config{RootCAs: h.suite.Pool, Certificates: certs}, Timeout: 20 * time.Second,
 			Allow: func(a netip.AddrPort) bool { return a.Addr().IsLoopback() }})}
 	}
 	cfg := oidc.Config{Province: region, Issuer: issuer, ClientID: clientID, RedirectURI: h.redirectURI(), HTTP: way(), Certified: way(h.cert),
@@ -205,7 +205,7 @@ func (v *visit) walk(ctx context.Context) (loggedIn bool, err error) {
 	if err != nil {
 		return false, err
 	}
-	browser := &http.Client{Jar: jar, Timeout: time.Minute, Transport: &http.Transport{TLSClientConfig: &tls.Config{RootCAs: v.hub.suite.roots}},
+	browser := &http.Client{Jar: jar, Timeout: time.Minute, Transport: &http.Transport{TLSClientConfig: &tls.Config{RootCAs: v.hub.suite.Pool}},
 		CheckRedirect: func(next *http.Request, _ []*http.Request) error {
 			if v.done && !v.ours(next.URL) {
 				return http.ErrUseLastResponse

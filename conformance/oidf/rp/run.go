@@ -8,6 +8,8 @@ import (
 	"fmt"
 	"strings"
 	"time"
+
+	api "github.com/hufu-id/hufu/conformance/oidf/suite"
 )
 
 // runner runs plans one after the other.
@@ -19,7 +21,7 @@ type runner struct {
 
 // outcome is what became of a module.
 type outcome struct {
-	info
+	api.Info
 	name     string
 	ended    string   // the login: "logged in", "refused" or "stopped"
 	problems []string // why it isn't right
@@ -39,16 +41,16 @@ func (r runner) runPlan(ctx context.Context, p plan) (tally, error) {
 	if err != nil {
 		return t, err
 	}
-	made, err := r.suite.makePlan(ctx, p.plan, p.variant, settings)
+	made, err := r.suite.MakePlan(ctx, p.plan, p.variant, settings)
 	if err != nil {
 		return t, err
 	}
-	fmt.Printf("%s: %s/plan-detail.html?plan=%s\n", p.name, r.suite.base, made.ID)
+	fmt.Printf("%s: %s/plan-detail.html?plan=%s\n", p.name, r.suite.Base, made.ID)
 	for _, m := range made.Modules {
-		if !strings.Contains(m.Name, r.module) {
+		if !strings.Contains(m.Module, r.module) {
 			continue
 		}
-		o, err := r.runModule(ctx, p, made.ID, m.Name, m.Variant)
+		o, err := r.runModule(ctx, p, made.ID, m.Module, m.Variant)
 		if err != nil {
 			o.problems = append(o.problems, err.Error())
 		}
@@ -56,7 +58,7 @@ func (r runner) runPlan(ctx context.Context, p plan) (tally, error) {
 		if len(o.problems) > 0 {
 			mark, t.wrong = "WRONG", t.wrong+1
 		}
-		fmt.Printf("  %s %-8s %-10s %s\n", mark, o.Result, o.ended, m.Name)
+		fmt.Printf("  %s %-8s %-10s %s\n", mark, o.Result, o.ended, m.Module)
 		r.print(o.problems...)
 		t.outcomes = append(t.outcomes, o)
 	}
@@ -69,19 +71,19 @@ func (r runner) runModule(ctx context.Context, p plan, planID, name string, v va
 	defer cancel()
 	want := p.modules[name]
 	o.name, o.why = name, want.why
-	id, err := r.suite.makeModule(ctx, planID, name, v)
+	id, err := r.suite.MakeModule(ctx, planID, name, v)
 	if err != nil {
 		return o, err
 	}
-	if o.info, err = r.suite.wait(ctx, id, func(i info) bool { return i.Status == "WAITING" || i.over() }); err != nil {
+	if o.Info, err = r.suite.Wait(ctx, id, func(i api.Info) bool { return i.Status == "WAITING" || i.Over() }); err != nil {
 		return o, err
 	}
-	if !o.over() {
+	if !o.Over() {
 		if o.ended, err = r.logIn(ctx, p, id, want); err != nil {
 			o.problems = append(o.problems, err.Error())
 		}
 	}
-	if o.info, err = r.suite.wait(ctx, id, info.over); err != nil {
+	if o.Info, err = r.suite.Wait(ctx, id, api.Info.Over); err != nil {
 		return o, err
 	}
 	if want.result == "" {
@@ -92,7 +94,7 @@ func (r runner) runModule(ctx context.Context, p plan, planID, name string, v va
 		if err != nil {
 			return o, err
 		}
-		o.problems = append(o.problems, fmt.Sprintf("%s %s, see %s/log-detail.html?log=%s", o.Status, o.Result, r.suite.base, id))
+		o.problems = append(o.problems, fmt.Sprintf("%s %s, see %s/log-detail.html?log=%s", o.Status, o.Result, r.suite.Base, id))
 		o.problems = append(o.problems, found...)
 	}
 	return o, nil
@@ -100,7 +102,7 @@ func (r runner) runModule(ctx context.Context, p plan, planID, name string, v va
 
 // logIn logs in at a module as often as it wants, and says how it ended.
 func (r runner) logIn(ctx context.Context, p plan, id string, want module) (ended string, err error) {
-	exposed, err := r.suite.exposed(ctx, id)
+	exposed, err := r.suite.Exposed(ctx, id)
 	if err != nil {
 		return "", err
 	}

@@ -17,24 +17,22 @@ type Config struct {
 	Resource    *ResourceConfig `json:"resource,omitempty"`
 }
 
-// ServerConfig is where the provider is, or how the suite plays one.
+// ServerConfig is where the provider is, and what the suite asks of it.
 type ServerConfig struct {
-	DiscoveryURL string          `json:"discoveryUrl,omitempty"`
-	LoginHint    string          `json:"login_hint,omitempty"`
-	ACRValues    string          `json:"acr_values,omitempty"`
-	JWKS         json.RawMessage `json:"jwks,omitempty"` // private, in plans that test relying parties
+	DiscoveryURL string `json:"discoveryUrl,omitempty"`
+	LoginHint    string `json:"login_hint,omitempty"`
+	ACRValues    string `json:"acr_values,omitempty"`
 }
 
-// ClientConfig is a client that the suite plays, or that it serves.
+// ClientConfig is a client that the suite plays.
 type ClientConfig struct {
-	ID       string          `json:"client_id,omitempty"`
-	Name     string          `json:"client_name,omitempty"`
-	Secret   string          `json:"client_secret,omitempty"`
-	Token    string          `json:"initial_access_token,omitempty"`
-	Scope    string          `json:"scope,omitempty"`
-	JWKS     json.RawMessage `json:"jwks,omitempty"`
-	DPoP     string          `json:"dpop_signing_alg,omitempty"`
-	Redirect string          `json:"redirect_uri,omitempty"` // in plans that test relying parties
+	ID     string          `json:"client_id,omitempty"`
+	Name   string          `json:"client_name,omitempty"`
+	Secret string          `json:"client_secret,omitempty"`
+	Token  string          `json:"initial_access_token,omitempty"`
+	Scope  string          `json:"scope,omitempty"`
+	JWKS   json.RawMessage `json:"jwks,omitempty"`
+	DPoP   string          `json:"dpop_signing_alg,omitempty"`
 }
 
 // CertConfig is a TLS client certificate, PEM.

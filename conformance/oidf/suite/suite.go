@@ -140,6 +140,32 @@ func (s *Suite) Info(ctx context.Context, id string) (i Info, err error) {
 	return i, err
 }
 
+// Over says whether the instance has ended.
+func (i Info) Over() bool { return i.Status == "FINISHED" || i.Status == "INTERRUPTED" }
+
+// Wait asks until an instance is in a state that fits.
+func (s *Suite) Wait(ctx context.Context, id string, fits func(Info) bool) (i Info, err error) {
+	for {
+		if i, err = s.Info(ctx, id); err != nil || fits(i) {
+			return i, err
+		}
+		select {
+		case <-ctx.Done():
+			return i, fmt.Errorf("%w: still %s", ctx.Err(), i.Status)
+		case <-time.After(100 * time.Millisecond):
+		}
+	}
+}
+
+// Exposed are the values that an instance shows to whoever runs it, such as the issuer that it plays.
+func (s *Suite) Exposed(ctx context.Context, id string) (map[string]string, error) {
+	var answer struct {
+		Exposed map[string]string `json:"exposed"`
+	}
+	err := s.call(ctx, http.MethodGet, "runner/"+id, nil, nil, &answer)
+	return answer.Exposed, err
+}
+
 // Address is one that the browser shall visit.
 type Address struct {
 	URL    string `json:"url"`
