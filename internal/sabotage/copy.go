@@ -122,8 +122,8 @@ func (c *repoCopy) run(ctx context.Context, binary string, p patch) (red bool, e
 	switch {
 	case ctx.Err() != nil:
 		return false, fmt.Errorf("the tests took more than %s", limit)
-	case err == nil && !strings.Contains(text, "--- PASS"):
-		return false, errors.New("no such test")
+	case err == nil && strings.Count(text, "--- PASS") <= strings.Count(p.run, "/"):
+		return false, errors.New("no such test") // each level of a filter has one that passed
 	case err == nil:
 		return false, nil
 	case !strings.Contains(text, "--- FAIL"):
