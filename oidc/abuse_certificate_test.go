@@ -51,7 +51,7 @@ func (n *tlsNode) certificate(name string, issuer *tls.Certificate, change ...fu
 	n.t.Helper()
 	key, err := jose.GenerateKey(jose.ES256)
 	must(n.t, err)
-	signer := key.Key.(crypto.Signer)
+	signer := key.Key
 	now := n.clock.Now()
 	tmpl := &x509.Certificate{SerialNumber: big.NewInt(now.UnixNano()), Subject: pkix.Name{CommonName: name}, NotBefore: now.Add(-time.Hour), NotAfter: now.Add(time.Hour),
 		KeyUsage: x509.KeyUsageDigitalSignature, ExtKeyUsage: []x509.ExtKeyUsage{x509.ExtKeyUsageClientAuth}, BasicConstraintsValid: true}

@@ -220,7 +220,8 @@ func TestD13TokensMustBeBound(t *testing.T) {
 			v = f.pushed(v)
 		}
 		code := e.browser().login(v).location.Query().Get("code")
-		if r := f.send(http.MethodPost, "/token", f.authenticated(redeem(code))); r.status != 400 || r.body["access_token"] != nil {
+		wrong := map[bool]string{true: "invalid_dpop_proof", false: "invalid_request"}[c.DPoPBound]
+		if r := f.send(http.MethodPost, "/token", f.authenticated(redeem(code))); r.status != 400 || r.body["error"] != wrong || r.body["access_token"] != nil {
 			t.Errorf("D13 %s: a token that isn't bound: %d %v", name, r.status, r.body)
 		}
 		r := f.redeem(code)

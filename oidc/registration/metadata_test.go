@@ -307,6 +307,8 @@ func TestProfilesOfThePolicy(t *testing.T) {
 	status, out := e.post(good, "")
 	e.refused("a secret in fapi2", status, out, 400, "invalid_client_metadata")
 	e.create(good.with("profile", "core"), "")
+	status, out = e.post(keys.with("profile", "national"), "")
+	e.refused("F02 a profile that the policy doesn't name", status, out, 400, "invalid_client_metadata")
 }
 
 func FuzzParse(f *testing.F) {
