@@ -1,5 +1,6 @@
 # Thin: every target is one command that can be typed by hand. Only Go is needed; see CONTRIBUTING.md.
 .PHONY: dev demo test quick bench lint fuzz kill sabotage
+.PHONY: dev demo test quick bench bench-oidc lint fuzz kill
 FUZZTIME ?= 30s
 
 dev: ## the whole federation on this machine
@@ -16,6 +17,9 @@ quick: ## without the foreign clients and the browser
 
 bench: ## the figures of the README
 	go run ./conformance/bench
+
+bench-oidc: ## CPU per operation of the OpenID Provider, beside a floor; needs PostgreSQL
+	go run ./conformance/bench -only oidc
 
 lint: ## the named set of staticcheck.conf
 	go vet ./...

@@ -40,7 +40,7 @@ type FlowInfo struct {
 	RequiredACR  string // "loa1".."loa4" or ""
 	ClientOrigin string // "" for a flow of our own pages
 	About        web.About
-	Fresh        bool   // the person must prove herself again (prompt=login, max_age)
+	Fresh        bool // the person must prove herself again (prompt=login, max_age)
 }
 
 // Login is a person who has just proved herself at a province.

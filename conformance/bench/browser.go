@@ -129,27 +129,44 @@ func (w *browser) code(ctx context.Context, clientID, scope, verifier string) (s
 
 // redeem trades a code for an access token. secret is "" for a public client.
 func (w *browser) redeem(ctx context.Context, clientID, secret, code, verifier string) (string, error) {
-	form := url.Values{"grant_type": {"authorization_code"}, "code": {code}, "redirect_uri": {redirectURI}, "code_verifier": {verifier}}
+	form := redemption(code, verifier)
 	if secret == "" {
 		form.Set("client_id", clientID)
 	}
 	return w.b.token(ctx, clientID, secret, form)
 }
 
-// token asks the token endpoint.
+func redemption(code, verifier string) url.Values {
+	return url.Values{"grant_type": {"authorization_code"}, "code": {code}, "redirect_uri": {redirectURI}, "code_verifier": {verifier}}
+}
+
+// token asks the token endpoint for an access token.
 func (b *bench) token(ctx context.Context, clientID, secret string, form url.Values) (string, error) {
-	var answer struct {
-		AccessToken string `json:"access_token"`
-	}
-	err := b.call(ctx, http.MethodPost, "/token", "application/x-www-form-urlencoded", form.Encode(), func(r *http.Request) {
+	t, err := b.tokens(ctx, clientID, secret, form)
+	return t.Access, err
+}
+
+// tokens are an answer of the token endpoint.
+type tokens struct {
+	Access  string `json:"access_token"`
+	Refresh string `json:"refresh_token"`
+	ID      string `json:"id_token"`
+}
+
+func (b *bench) tokens(ctx context.Context, clientID, secret string, form url.Values) (t tokens, err error) {
+	err = b.call(ctx, http.MethodPost, "/token", formType, form.Encode(), func(r *http.Request) {
 		if secret != "" {
 			r.SetBasicAuth(clientID, secret)
 		}
-	}, &answer)
-	if err == nil && answer.AccessToken == "" {
+	}, &t)
+	if err == nil && t.Access == "" {
 		err = errors.New("no access token")
 	}
-	return answer.AccessToken, err
+	return t, err
+}
+
+func (b *bench) basic(clientID string) func(*http.Request) {
+	return func(r *http.Request) { r.SetBasicAuth(clientID, b.secret) }
 }
 
 // call sends one request to the national server and decodes its JSON answer.

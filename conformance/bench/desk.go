@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"github.com/hufu-id/hufu/conformance/bench/cost"
+	"github.com/hufu-id/hufu/conformance/bench/report"
 	"github.com/hufu-id/hufu/internal/bundlecopy"
 	"github.com/hufu-id/hufu/internal/httpx"
 	"github.com/hufu-id/hufu/internal/sample/wallet"
@@ -58,8 +59,8 @@ func (b *bench) openDesk(ctx context.Context, db *sqlstore.DB) (*desk.Counter, e
 }
 
 // counterCheck measures that counter on SQLite: form, verdict, claim of the challenge, record, audit event, page.
-func (b *bench) counterCheck(ctx context.Context) (Row, error) {
-	row := Row{Name: "counter check", Operations: checks, Verifies: 2}
+func (b *bench) counterCheck(ctx context.Context) (report.Row, error) {
+	row := report.Row{Name: "counter check", Operations: checks, Verifies: 2}
 	say("%s", row.Name)
 	db, err := sqlstore.Open(ctx, "sqlite:"+b.file("counter.db"))
 	if err != nil {

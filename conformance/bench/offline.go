@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/hufu-id/hufu/conformance/bench/cost"
+	"github.com/hufu-id/hufu/conformance/bench/report"
 	"github.com/hufu-id/hufu/internal/sample/wallet"
 	"github.com/hufu-id/hufu/signing/bundle"
 	"github.com/hufu-id/hufu/signing/sdjwt"
@@ -16,7 +17,7 @@ import (
 
 // offline measures the pure verifier on a credential and a trust bundle of the server that was just measured. Chain and status
 // list are remembered, as on a counter that checks one licence after the other.
-func (b *bench) offline(ctx context.Context) ([]Row, error) {
+func (b *bench) offline(ctx context.Context) ([]report.Row, error) {
 	root, err := b.fetch(ctx, "/bundle/root.json")
 	if err != nil {
 		return nil, err
@@ -41,14 +42,14 @@ func (b *bench) offline(ctx context.Context) ([]Row, error) {
 	}
 	v := verify.New(contents, verify.Policy{})
 	claims := len(parsed.Disclosed())
-	var rows []Row
+	var rows []report.Row
 	for _, c := range []struct {
-		row  Row
+		row  report.Row
 		text string
 		c    verify.Challenge
 	}{
-		{Row{Name: fmt.Sprintf("offline verify, %d disclosures", claims), Verifies: 1, GoalRatio: 2}, b.credential, verify.Challenge{HolderAny: true}},
-		{Row{Name: "offline verify with key binding", Verifies: 2, GoalRatio: 2}, bound, verify.Challenge{Nonce: nonce, Audience: audience}},
+		{report.Row{Name: fmt.Sprintf("offline verify, %d disclosures", claims), Verifies: 1, GoalRatio: 2}, b.credential, verify.Challenge{HolderAny: true}},
+		{report.Row{Name: "offline verify with key binding", Verifies: 2, GoalRatio: 2}, bound, verify.Challenge{Nonce: nonce, Audience: audience}},
 	} {
 		say("%s", c.row.Name)
 		c.row.Operations = cost.Rounds

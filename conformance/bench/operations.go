@@ -8,7 +8,6 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
-	"net/url"
 	"os"
 	"slices"
 	"sync"
@@ -16,6 +15,7 @@ import (
 	"time"
 
 	"github.com/hufu-id/hufu/conformance/bench/cost"
+	"github.com/hufu-id/hufu/conformance/bench/report"
 	"github.com/hufu-id/hufu/internal/jose"
 	"github.com/hufu-id/hufu/internal/sample"
 	"github.com/hufu-id/hufu/internal/sample/wallet"
@@ -68,7 +68,7 @@ type counts struct {
 }
 
 func (b *bench) count(ctx context.Context) (c counts, err error) {
-	if c.server, err = cost.Of(b.server.Process.Pid); err != nil {
+	if c.server, err = cost.Of(b.measured); err != nil {
 		return c, err
 	}
 	if c.database, err = cost.OfTree(b.postmaster); err != nil {
@@ -84,7 +84,7 @@ func (b *bench) count(ctx context.Context) (c counts, err error) {
 }
 
 // idle measures the work that nobody asked for.
-func (b *bench) idle(ctx context.Context, report *Report) error {
+func (b *bench) idle(ctx context.Context, found *report.Report) error {
 	say("idling")
 	time.Sleep(3 * time.Second)
 	before, err := b.count(ctx)
@@ -97,14 +97,14 @@ func (b *bench) idle(ctx context.Context, report *Report) error {
 		return err
 	}
 	seconds := after.at.Sub(before.at).Seconds()
-	report.IdleServerUS, report.IdleDBUS = (after.server-before.server)/seconds, (after.database-before.database)/seconds
-	report.IdleWrites = float64(after.writes-before.writes) / seconds
-	report.ServeRSSMiB, err = cost.RSS(b.server.Process.Pid)
+	found.IdleServerUS, found.IdleDBUS = (after.server-before.server)/seconds, (after.database-before.database)/seconds
+	found.IdleWrites = float64(after.writes-before.writes) / seconds
+	found.ServeRSSMiB, err = cost.RSS(b.server.Process.Pid)
 	return err
 }
 
 // load runs one operation n times from c clients at once. Operation i is told its number.
-func (b *bench) load(ctx context.Context, row Row, n, c int, op func(ctx context.Context, i int) error) (Row, error) {
+func (b *bench) load(ctx context.Context, row report.Row, n, c int, op func(ctx context.Context, i int) error) (report.Row, error) {
 	say("%s", row.Name)
 	before, err := b.count(ctx)
 	if err != nil {
@@ -147,11 +147,11 @@ func (b *bench) load(ctx context.Context, row Row, n, c int, op func(ctx context
 }
 
 // operations measures what goes over HTTP.
-func (b *bench) operations(ctx context.Context, n, c int) ([]Row, error) {
-	var rows []Row
-	add := func(row Row, n int, op func(ctx context.Context, i int) error) error {
+func (b *bench) operations(ctx context.Context, n, c int) ([]report.Row, error) {
+	var rows []report.Row
+	add := func(row report.Row, n int, op func(ctx context.Context, i int) error) error {
 		// A tenth goes before, unmeasured: connections, plans and caches are those of a server that runs.
-		if _, err := b.load(ctx, Row{Name: row.Name + ", warming up"}, max(c, n/10), c, op); err != nil {
+		if _, err := b.load(ctx, report.Row{Name: row.Name + ", warming up"}, max(c, n/10), c, op); err != nil {
 			return err
 		}
 		row, err := b.load(ctx, row, n, c, op)
@@ -159,40 +159,37 @@ func (b *bench) operations(ctx context.Context, n, c int) ([]Row, error) {
 		return err
 	}
 	// Ours towards the province, the province's to us; access and ID token; the access token at userinfo.
-	if err := add(Row{Name: "login, returning person", Signs: 3, Verifies: 2, GoalUS: 2000}, n, b.login); err != nil {
+	if err := add(report.Row{Name: "login, returning person", Signs: 3, Verifies: 2, GoalUS: 2000}, n, b.login); err != nil {
 		return nil, err
 	}
-	if err := add(Row{Name: "login, single sign-on", Signs: 2, Verifies: 1}, n, b.singleSignOn()); err != nil {
+	if err := add(report.Row{Name: "login, single sign-on", Signs: 2, Verifies: 1}, n, b.singleSignOn()); err != nil {
 		return nil, err
 	}
 	credential, err := b.credentials(ctx, n+max(c, n/10))
 	if err != nil {
 		return nil, err
 	}
-	if err := add(Row{Name: "credential request", Signs: 1, Verifies: 2, GoalUS: 650}, n, credential); err != nil {
+	if err := add(report.Row{Name: "credential request", Signs: 1, Verifies: 2, GoalUS: 650}, n, credential); err != nil {
 		return nil, err
 	}
 	seal, err := b.sealing(ctx)
 	if err != nil {
 		return nil, err
 	}
-	if err := add(Row{Name: "seal a digest", Signs: 1, Verifies: 1}, n, seal); err != nil { // the seal's; the access token
+	if err := add(report.Row{Name: "seal a digest", Signs: 1, Verifies: 1}, n, seal); err != nil { // the seal's; the access token
 		return nil, err
 	}
 	show, err := b.showing(ctx)
 	if err != nil {
 		return nil, err
 	}
-	if err := add(Row{Name: "show from the wallet, 3 requests", Signs: 1}, n, show); err != nil {
+	if err := add(report.Row{Name: "show from the wallet, 3 requests", Signs: 1}, n, show); err != nil {
 		return nil, err
 	}
-	if err := add(Row{Name: "client_credentials token", Signs: 1, GoalUS: 140}, 2*n, func(ctx context.Context, _ int) error {
-		_, err := b.token(ctx, machineID, b.secret, url.Values{"grant_type": {"client_credentials"}, "scope": {"register"}})
-		return err
-	}); err != nil {
+	if err := add(report.Row{Name: "client_credentials token", Signs: 1, GoalUS: 140}, 2*n, b.clientCredentials); err != nil {
 		return nil, err
 	}
-	err = add(Row{Name: "discovery", GoalUS: 40}, 5*n, func(ctx context.Context, _ int) error {
+	err = add(report.Row{Name: "discovery", GoalUS: 40}, 5*n, func(ctx context.Context, _ int) error {
 		return b.call(ctx, http.MethodGet, "/.well-known/openid-configuration", "", "", nil, nil)
 	})
 	return rows, err

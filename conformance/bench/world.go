@@ -9,11 +9,9 @@ import (
 	"crypto/x509"
 	"encoding/hex"
 	"encoding/json"
-	"encoding/pem"
 	"errors"
 	"fmt"
 	"io"
-	"math/big"
 	"net"
 	"net/http"
 	"net/http/httptest"
@@ -21,12 +19,11 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
-	"strconv"
 	"sync"
-	"syscall"
 	"time"
 
 	"github.com/hufu-id/hufu/conformance/bench/cost"
+	"github.com/hufu-id/hufu/conformance/bench/process"
 	"github.com/hufu-id/hufu/federation"
 	"github.com/hufu-id/hufu/federation/province"
 	"github.com/hufu-id/hufu/internal/apptest"
@@ -65,8 +62,12 @@ type bench struct {
 	base       string       // the cluster's URL
 	postmaster int
 	server     *exec.Cmd
-	http       *counter
-	browsers   []*browser
+	measured   int // the process whose CPU time is counted: the server's, or the floor's
+	floor      *exec.Cmd
+	// floorOrigin is where the floor listens.
+	floorOrigin string
+	http        *counter
+	browsers    []*browser
 
 	mu         sync.Mutex
 	credential string // one that was issued, for verifying offline
@@ -85,14 +86,13 @@ func newBench(ctx context.Context) (b *bench, err error) {
 		return b, err
 	}
 	b.binary = filepath.Join(b.dir, "hufu")
-	build := exec.CommandContext(ctx, "go", "build", "-ldflags=-s -w", "-o", b.binary, "github.com/hufu-id/hufu/cmd/hufu")
-	if out, err := build.CombinedOutput(); err != nil {
-		return b, fmt.Errorf("go build ./cmd/hufu: %w\n%s", err, out)
+	if err := process.Build(ctx, b.binary, "cmd/hufu"); err != nil {
+		return b, err
 	}
 	if err := b.openDatabase(ctx); err != nil {
 		return b, err
 	}
-	port, err := freePort()
+	port, err := process.FreePort()
 	if err != nil {
 		return b, err
 	}
@@ -151,7 +151,7 @@ func (b *bench) openProvince() error {
 		b.people = append(b.people, sample.Person{Slug: fmt.Sprintf("p%d", i), Name: fmt.Sprintf("李秀英%c", '一'+rune(i)), English: "Li", ResidentID: string(id),
 			Province: provinceCode, Provinces: []string{provinceCode}, Level: 3, Birthdate: id.Birthdate(), Gender: "female", Phone: fmt.Sprintf("+8613800001%03d", i)})
 	}
-	certificate, ca, err := selfSigned()
+	certificate, ca, err := process.Certificate()
 	if err != nil {
 		return err
 	}
@@ -196,7 +196,12 @@ func (b *bench) configure() error {
 		{"id": rpID, "name": text, "service": text, "redirect_uris": []string{redirectURI}, "auth_method": "client_secret_basic", "secret_file": b.file("secret"),
 			"grant_types": []string{"authorization_code"}, "scopes": []string{"openid", "profile"}},
 		{"id": machineID, "name": text, "service": text, "organisation": sample.MarketRegulationCode, "auth_method": "client_secret_basic", "secret_file": b.file("secret"),
-			"grant_types": []string{"client_credentials"}, "scopes": []string{"register"}},
+			"grant_types": []string{"client_credentials"}, "scopes": []string{"register"}, "resources": []string{api}},
+		{"id": opaqueID, "name": text, "service": text, "organisation": sample.MarketRegulationCode, "auth_method": "client_secret_basic", "secret_file": b.file("secret"),
+			"grant_types": []string{"client_credentials"}, "scopes": []string{"register"}, "resources": []string{api}, "opaque_access_tokens": true},
+		{"id": apiID, "name": text, "service": text, "auth_method": "client_secret_basic", "secret_file": b.file("secret"), "serves": []string{api}},
+		{"id": refreshID, "name": text, "service": text, "redirect_uris": []string{redirectURI}, "auth_method": "client_secret_basic", "secret_file": b.file("secret"),
+			"grant_types": []string{"authorization_code", "refresh_token"}, "scopes": []string{"openid", "profile"}},
 		{"id": walletID, "name": text, "service": text, "redirect_uris": []string{redirectURI}, "auth_method": "none",
 			"grant_types": []string{"authorization_code"}, "scopes": []string{"openid", licenceType}},
 		{"id": registerID, "name": text, "service": text, "organisation": sample.TrafficPoliceCode, "auth_method": "private_key_jwt", "jwks_file": b.file("register.jwks"),
@@ -245,7 +250,7 @@ func (b *bench) serve(ctx context.Context) (readyMS float64, err error) {
 		return 0, err
 	}
 	for range 2 {
-		if err := stop(b.server); err != nil {
+		if err := process.Stop(b.server); err != nil {
 			return 0, err
 		}
 		log, err := os.Create(b.file("serve.log"))
@@ -265,6 +270,7 @@ func (b *bench) serve(ctx context.Context) (readyMS float64, err error) {
 		if err := b.ready(ctx); err != nil {
 			return 0, err
 		}
+		b.measured = b.server.Process.Pid
 		readyMS = float64(time.Since(begin).Microseconds()) / 1000
 	}
 	return readyMS, nil
@@ -308,21 +314,14 @@ func (b *bench) measureDev(ctx context.Context) (readyMS, mib float64, err error
 	} else {
 		err = fmt.Errorf("hufu dev did not get ready: %w: %s%s", err, line, &said)
 	}
-	return readyMS, mib, errors.Join(err, stop(cmd))
-}
-
-func stop(cmd *exec.Cmd) error {
-	if cmd == nil || cmd.Process == nil {
-		return nil
-	}
-	if err := cmd.Process.Signal(syscall.SIGTERM); err != nil && !errors.Is(err, os.ErrProcessDone) {
-		return err
-	}
-	return cmd.Wait()
+	return readyMS, mib, errors.Join(err, process.Stop(cmd))
 }
 
 func (b *bench) close() {
-	if err := stop(b.server); err != nil {
+	if b.floor != nil {
+		_ = process.Stop(b.floor) // it knows no way to stop but the signal
+	}
+	if err := process.Stop(b.server); err != nil {
 		say("hufu serve stopped badly: %v", err)
 	}
 	if b.province != nil {
@@ -348,28 +347,4 @@ func (b *bench) dropDatabase() {
 	if err == nil {
 		_, _ = admin.Exec(ctx, "DROP DATABASE IF EXISTS "+u.Path[1:]+" WITH (FORCE)")
 	}
-}
-
-func freePort() (string, error) {
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		return "", err
-	}
-	defer l.Close()
-	return strconv.Itoa(l.Addr().(*net.TCPAddr).Port), nil
-}
-
-// selfSigned returns a certificate for localhost that is its own authority.
-func selfSigned() (tls.Certificate, []byte, error) {
-	key, err := jose.GenerateKey(jose.ES256)
-	if err != nil {
-		return tls.Certificate{}, nil, err
-	}
-	template := &x509.Certificate{SerialNumber: big.NewInt(1), DNSNames: []string{"localhost"}, NotBefore: time.Now().Add(-time.Hour), NotAfter: time.Now().Add(24 * time.Hour),
-		IsCA: true, BasicConstraintsValid: true, KeyUsage: x509.KeyUsageDigitalSignature | x509.KeyUsageCertSign, ExtKeyUsage: []x509.ExtKeyUsage{x509.ExtKeyUsageServerAuth}}
-	der, err := x509.CreateCertificate(rand.Reader, template, template, key.Key.Public(), key.Key)
-	if err != nil {
-		return tls.Certificate{}, nil, err
-	}
-	return tls.Certificate{Certificate: [][]byte{der}, PrivateKey: key.Key}, pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: der}), nil
 }

@@ -1,0 +1,85 @@
+// Package process builds, starts and stops the programs that bench measures, and gives them what they need to listen.
+package process
+
+import (
+	"bufio"
+	"context"
+	"crypto/rand"
+	"crypto/tls"
+	"crypto/x509"
+	"encoding/pem"
+	"errors"
+	"fmt"
+	"math/big"
+	"net"
+	"os"
+	"os/exec"
+	"strconv"
+	"strings"
+	"syscall"
+	"time"
+
+	"github.com/hufu-id/hufu/internal/apptest"
+	"github.com/hufu-id/hufu/internal/jose"
+)
+
+// Build builds a command of this module, stripped, as a file.
+func Build(ctx context.Context, file, folder string) error {
+	cmd := exec.CommandContext(ctx, "go", "build", "-ldflags=-s -w", "-o", file, "github.com/hufu-id/hufu/"+folder)
+	if out, err := cmd.CombinedOutput(); err != nil {
+		return fmt.Errorf("go build ./%s: %w\n%s", folder, err, out)
+	}
+	return nil
+}
+
+// Start starts a program and returns the first line that it prints.
+func Start(ctx context.Context, file string, args ...string) (cmd *exec.Cmd, line string, err error) {
+	cmd = exec.CommandContext(ctx, file, args...)
+	cmd.Stderr = os.Stderr
+	apptest.DieWithParent(cmd)
+	stdout, err := cmd.StdoutPipe()
+	if err != nil {
+		return nil, "", err
+	}
+	if err := cmd.Start(); err != nil {
+		return nil, "", err
+	}
+	line, err = bufio.NewReader(stdout).ReadString('\n')
+	return cmd, strings.TrimSpace(line), err
+}
+
+// Stop ends a process, if it runs, as an operator does, and waits for its end.
+func Stop(cmd *exec.Cmd) error {
+	if cmd == nil || cmd.Process == nil {
+		return nil
+	}
+	if err := cmd.Process.Signal(syscall.SIGTERM); err != nil && !errors.Is(err, os.ErrProcessDone) {
+		return err
+	}
+	return cmd.Wait()
+}
+
+// FreePort is a port of this machine that nobody listens on yet.
+func FreePort() (string, error) {
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		return "", err
+	}
+	defer l.Close()
+	return strconv.Itoa(l.Addr().(*net.TCPAddr).Port), nil
+}
+
+// Certificate returns a certificate for localhost that is its own authority.
+func Certificate() (tls.Certificate, []byte, error) {
+	key, err := jose.GenerateKey(jose.ES256)
+	if err != nil {
+		return tls.Certificate{}, nil, err
+	}
+	template := &x509.Certificate{SerialNumber: big.NewInt(1), DNSNames: []string{"localhost"}, NotBefore: time.Now().Add(-time.Hour), NotAfter: time.Now().Add(24 * time.Hour),
+		IsCA: true, BasicConstraintsValid: true, KeyUsage: x509.KeyUsageDigitalSignature | x509.KeyUsageCertSign, ExtKeyUsage: []x509.ExtKeyUsage{x509.ExtKeyUsageServerAuth}}
+	der, err := x509.CreateCertificate(rand.Reader, template, template, key.Key.Public(), key.Key)
+	if err != nil {
+		return tls.Certificate{}, nil, err
+	}
+	return tls.Certificate{Certificate: [][]byte{der}, PrivateKey: key.Key}, pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: der}), nil
+}
