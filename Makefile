@@ -1,6 +1,5 @@
 # Thin: every target is one command that can be typed by hand. Only Go is needed; see CONTRIBUTING.md.
-.PHONY: dev demo test quick bench lint fuzz kill sabotage
-.PHONY: dev demo test quick bench bench-oidc lint fuzz kill
+.PHONY: dev demo test quick bench bench-oidc lint fuzz kill sabotage
 FUZZTIME ?= 30s
 
 dev: ## the whole federation on this machine
