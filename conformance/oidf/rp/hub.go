@@ -49,6 +49,7 @@ const (
 // connector, as after a restart; database and keys stay.
 type hub struct {
 	suite  *suite
+	alias  string // of this run at the suite: a second run with the same would interrupt it
 	origin string
 	key    jose.SigningKey
 	cert   tls.Certificate // self-signed, for the plans with client certificates
@@ -61,7 +62,7 @@ type hub struct {
 }
 
 func openHub(ctx context.Context, s *suite) (h *hub, err error) {
-	h = &hub{suite: s, sealer: httpx.NewSealer(bytes.Repeat([]byte("k"), 32))}
+	h = &hub{suite: s, alias: "hufu-rp-" + strings.ToLower(rand.Text()), sealer: httpx.NewSealer(bytes.Repeat([]byte("k"), 32))}
 	if h.dir, err = os.MkdirTemp("", "hufu-rp-"); err != nil {
 		return nil, err
 	}

@@ -137,5 +137,5 @@ func (p plan) settings(h *hub) (any, error) {
 	if p.alg != "" {
 		client["id_token_signed_response_alg"], client["userinfo_signed_response_alg"] = p.alg, p.alg
 	}
-	return map[string]any{"alias": "hufu-rp", "description": "Hufu's connector to a province", "waitTimeoutSeconds": 2, "client": client}, nil
+	return map[string]any{"alias": h.alias, "description": "Hufu's connector to a province", "waitTimeoutSeconds": 2, "client": client}, nil
 }
