@@ -63,6 +63,9 @@ func (p *player) do(request json.RawMessage) any {
 	if callback == "" {
 		callback, _, _ = strings.Cut(query(p.t, e.Open, "redirect_uri"), "?")
 	}
+	if callback == "" { // every address would begin with it
+		p.t.Fatalf("where does %s end?", request)
+	}
 	p.browser.StopAt = []string{callback}
 	page, pages := p.browser.Get(e.Open), 0
 	if e.Person != "" {

@@ -154,7 +154,7 @@ async function byCode(name) {
   equal(`${name}: flow`, begun.authorizationFlow, AuthorizationFlow.Oauth2Redirect)
   const url = new URL(begun.authorizationRequestUrl)
   url.searchParams.set('state', 'wallet-state') // the library drops its own option of that name
-  const { callback } = await ask({ open: url.href, person: 'li-xiuying', consent: true })
+  const { callback } = await ask({ open: url.href, callback: config.redirect_uri, person: 'li-xiuying', consent: true })
   const answer = client.parseAndVerifyAuthorizationResponseRedirectUrl({ url: callback, authorizationServerMetadata: issuerMetadata.authorizationServers[0] })
   equal(`${name}: state`, answer.state, 'wallet-state')
   equal(`${name}: iss`, answer.iss, config.issuer)
