@@ -28,6 +28,15 @@ const (
 	EdDSA Alg = "EdDSA" // Ed25519 only
 )
 
+// UnmarshalText reads the name of an algorithm in a registration or configuration, whichever of its names it is. Whether it is one of ours is
+// for the reader to check.
+func (a *Alg) UnmarshalText(text []byte) error {
+	if *a = Alg(text); *a == "Ed25519" {
+		*a = EdDSA
+	}
+	return nil
+}
+
 // algNamed reads the name of an algorithm. RFC 9864 calls EdDSA with a key on Ed25519 by the curve, and libraries send one name or the other.
 func algNamed(name string) Alg {
 	if name == "Ed25519" {

@@ -274,3 +274,10 @@ func TestT03SigningKeyIsNeverShown(t *testing.T) {
 		}
 	}
 }
+
+func TestAlgorithmsAreReadByEitherName(t *testing.T) {
+	var got struct{ A, B, C Alg }
+	if err := json.Unmarshal([]byte(`{"A":"Ed25519","B":"EdDSA","C":"none"}`), &got); err != nil || got.A != EdDSA || got.B != EdDSA || got.C != "none" {
+		t.Errorf("%v %v", got, err)
+	}
+}
