@@ -31,9 +31,7 @@ const (
 // UnmarshalText reads the name of an algorithm in a registration or configuration, whichever of its names it is. Whether it is one of ours is
 // for the reader to check.
 func (a *Alg) UnmarshalText(text []byte) error {
-	if *a = Alg(text); *a == "Ed25519" {
-		*a = EdDSA
-	}
+	*a = algNamed(string(text))
 	return nil
 }
 
