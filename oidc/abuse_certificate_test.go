@@ -194,3 +194,32 @@ func TestD13CertificateBoundTokens(t *testing.T) {
 		}
 	})
 }
+
+// TestAliasesAnswerAsTheIssuerDoes: a client without a certificate, bound by DPoP, goes to either origin, and what it gets names the issuer. A proof
+// for one origin is good at both, which are one server; one for another endpoint is good at none.
+func TestAliasesAnswerAsTheIssuerDoes(t *testing.T) {
+	e := newEnv(t, "sqlite:"+t.TempDir()+"/a.db", 1)
+	n := newTLSNode(e)
+	f := newFAPI(e, "bank")
+	f.warm()
+	for name, c := range map[string]struct {
+		htu  string
+		want int
+	}{"twin: the alias": {n.server.URL + "/token", 200}, "twin: the issuer": {e.issuer + "/token", 200}, "D13 another endpoint": {n.server.URL + "/par", 400}} {
+		code := e.browser().login(f.pushed(request("bank"))).location.Query().Get("code")
+		got := n.with(nil, http.MethodPost, "/token", f.authenticated(redeem(code)), "DPoP", f.proof("POST", c.htu, ""))
+		if got.status != c.want {
+			t.Errorf("%s: %d %v", name, got.status, got.body)
+		}
+		if c.want != 200 {
+			continue
+		}
+		if iss := claimsOf(t, got.body["id_token"].(string))["iss"]; iss != e.issuer {
+			t.Errorf("%s: iss %v", name, iss)
+		}
+		access := got.body["access_token"].(string)
+		if r := n.with(nil, http.MethodGet, "/userinfo", nil, "Authorization", "DPoP "+access, "DPoP", f.proof("GET", n.server.URL+"/userinfo", access)); r.status != 200 {
+			t.Errorf("%s: userinfo %d %v", name, r.status, r.body)
+		}
+	}
+}

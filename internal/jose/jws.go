@@ -23,14 +23,14 @@ const (
 type Policy struct {
 	// Typ lists the accepted "typ" headers, compared exactly; "" accepts a token without one. A token made for another
 	// purpose is refused by its type (RFC 8725 section 3.11). An empty list accepts nothing.
-	Typ []string
+	Typ        []string
+	TypAnyCase bool // "typ" in any case, as media types are (RFC 7515 section 4.1.9)
 	// Algs lists the accepted algorithms. An empty list accepts none.
 	Algs []Alg
 	// Crit lists the "crit" extensions that the caller handles itself. "b64" can't be among them: unencoded payloads are
 	// not read here; see ParseDetached.
-	Crit []string
-	// MaxBytes limits the length of the compact token; 0 means DefaultMaxBytes.
-	MaxBytes int
+	Crit     []string
+	MaxBytes int // of the compact token; 0 means DefaultMaxBytes
 }
 
 // ParsedHeader is the protected header of a token. Nothing in it can be trusted before the signature is checked, and
@@ -138,7 +138,8 @@ func parseHeader(encoded string, p Policy, critical func(raw map[string]any) err
 		return h, fmt.Errorf("%w: %q", ErrAlgorithm, short(alg))
 	}
 	// A present but empty typ isn't the absence that "" stands for.
-	if !slices.Contains(p.Typ, h.Typ) || hasTyp && h.Typ == "" {
+	fits := func(t string) bool { return t == h.Typ || p.TypAnyCase && strings.EqualFold(t, h.Typ) }
+	if !slices.ContainsFunc(p.Typ, fits) || hasTyp && h.Typ == "" {
 		return h, fmt.Errorf("%w: %q", ErrType, short(h.Typ))
 	}
 	if len(h.KeyID) > maxKeyID {

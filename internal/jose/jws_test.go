@@ -62,6 +62,21 @@ func TestRoundTripAndJWX(t *testing.T) {
 	}
 }
 
+// TestTypInAnyCase: only where the policy says so, and no other type with it.
+func TestTypInAnyCase(t *testing.T) {
+	k, pub := newKey(t, ES256)
+	for _, c := range []struct {
+		typ     string
+		anyCase bool
+		want    error
+	}{{"JWT", false, nil}, {"jWt", false, ErrType}, {"jWt", true, nil}, {"JWT", true, nil}, {"at+jwt", true, ErrType}, {"", true, ErrType}} {
+		token := forge(t, k, `{"alg":"ES256","typ":"`+c.typ+`"}`, `{}`)
+		if _, err := Verify(token, Policy{Typ: []string{"JWT", ""}, TypAnyCase: c.anyCase, Algs: []Alg{ES256}}, pub.renamed("")); !errors.Is(err, c.want) {
+			t.Errorf("%q, any case %t: %v, want %v", c.typ, c.anyCase, err, c.want)
+		}
+	}
+}
+
 // TestHeaderIsStrict: each bad header has the good one beside it, signed by the same key.
 func TestHeaderIsStrict(t *testing.T) {
 	k, pub := newKey(t, ES256)

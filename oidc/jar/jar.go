@@ -45,7 +45,7 @@ func (d Reader) Read(ctx context.Context, c client.Client, object string) (url.V
 	if c.RequestObjectAlg != "" {
 		algs = []jose.Alg{c.RequestObjectAlg}
 	}
-	unverified, err := jose.ParseUnverified(object, jose.Policy{Typ: []string{"oauth-authz-req+jwt", "JWT", ""}, Algs: algs, MaxBytes: maxBytes})
+	unverified, err := jose.ParseUnverified(object, jose.Policy{Typ: []string{"oauth-authz-req+jwt", "JWT", ""}, TypAnyCase: true, Algs: algs, MaxBytes: maxBytes})
 	if err != nil {
 		return fail(err)
 	}

@@ -64,6 +64,20 @@ func TestClaimsBecomeParametersByTheirType(t *testing.T) {
 	}
 }
 
+// TestTypOfAnyCase: the type of a request object is a media type (RFC 9101 section 10.8), and clients write it as they like.
+func TestTypOfAnyCase(t *testing.T) {
+	d, c, key := reader(t)
+	for typ, want := range map[string]error{"oauth-authz-req+jwt": nil, "OautH-auThZ-REQ+jWt": nil, "at+jwt": ErrObject} {
+		object, err := jose.SignJSON(key, jose.Header{Typ: typ}, map[string]any{"iss": "app", "aud": issuer, "exp": now.Add(time.Minute).Unix(), "client_id": "app"})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if _, _, err := d.Read(context.Background(), c, object); !errors.Is(err, want) {
+			t.Errorf("%s: %v, want %v", typ, err, want)
+		}
+	}
+}
+
 func TestA10WindowBelongsToTheProfile(t *testing.T) {
 	d, c, key := reader(t)
 	for _, profile := range []string{"core", "fapi2"} {
