@@ -200,7 +200,7 @@ var around = []patch{
 	{"logout-address", "oidc/logout/request.go", `if !c.AllowsPostLogoutRedirect(next) {`, `if next == "" {`, suite, "TestH01H02Logout" + sqlite},
 	{"logout-grants", "internal/sqlstore/oidcstore/logout.go", `WHERE session = $1 AND offline = 0 AND`, `WHERE session = $1 AND offline = 2 AND`, suite, "TestH05RefreshTokens" + sqlite},
 	{"logout-offline", "internal/sqlstore/oidcstore/logout.go", `WHERE session = $1 AND offline = 0 AND`, `WHERE session = $1 AND`, suite, "TestH05RefreshTokens" + sqlite},
-	{"logout-told-twice", "oidc/logout/deliver.go", `err = b.cfg.Store.Claim(ctx, d, now, now.Add(hold))`, `err = error(nil)`, suite, "TestTwoNodesDeliver" + sqlite},
+	{"logout-told-twice", "internal/sqlstore/oidcstore/logout.go", `WHERE id = $1 AND attempts = $2 AND state = 0 AND next_at <= $3`, `WHERE id = $1 AND $2 >= 0 AND state = 0 AND $3 > 0`, suite, "TestTwoNodesDeliver" + sqlite},
 	{"logout-token-type", "oidc/logout/deliver.go", `const Type = "logout+jwt"`, `const Type = "JWT"`, suite, "TestH03" + sqlite},
 	{"trail-values", "oidc/trail/redact.go", `out[name] = Present`, `out[name] = clean(value)`, suite, "TestU01NothingSecret"},
 	{"trail-names", "oidc/trail/redact.go", `others = append(others, "?")`, `others = append(others, name)`, suite, "TestU01NothingSecret"},
