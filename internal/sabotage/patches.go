@@ -121,7 +121,7 @@ var clients = []patch{
 	{"assertion-array-profile", "oidc/client/authenticate.go", `!single && !policy.AudienceArray {`, `false && single {`, suite, "TestD03AudiencesByProfile"},
 	{"assertion-lives-long", "oidc/client/authenticate.go", `maxAssertionLife = time.Hour`, `maxAssertionLife = 100 * time.Hour`, suite, "TestD01D03D04D05"},
 	{"assertion-issuer", "oidc/client/authenticate.go", `		Issuer: c.ID, At: a.Now(),`, `		At: a.Now(),`, suite, "TestD01D03D04D05"},
-	{"assertion-replayed", "oidc/client/authenticate.go", `return once(ctx, AssertionKind, `, `return nil; return once(ctx, AssertionKind, `, suite, "TestD02" + sqlite},
+	{"assertion-replayed", "oidc/client/authenticate.go", `err := once(ctx, AssertionKind, `, `return nil; err := once(ctx, AssertionKind, `, suite, "TestD02" + sqlite},
 	{"client-disabled", "oidc/client/registry.go", `if e.client.Disabled || !r.serves(e.client) {`, `if !r.serves(e.client) {`, suite, "TestClientCredentialsAndDisabled" + sqlite},
 	{"client-of-another-profile", "oidc/client/registry.go", `if e.client.Disabled || !r.serves(e.client) {`, `if e.client.Disabled {`, suite, "TestServerOfOneProfile"},
 	{"certificate-none", "oidc/client/authenticate.go", `if err := a.certificate(r, c); err != nil {`, `if err := error(nil); err != nil {`, suite, "TestD11"},
