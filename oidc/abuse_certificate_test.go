@@ -223,3 +223,37 @@ func TestAliasesAnswerAsTheIssuerDoes(t *testing.T) {
 		}
 	}
 }
+
+// A proof is good once, on all nodes together.
+func TestD13ProofsAreUsedOnceOnTwoNodes(t *testing.T) {
+	each(t, 2, func(t *testing.T, e *env) {
+		m := newMatrix(t, e)
+		access := m.tokens(true).text("access_token")
+		use := func(node int, proof string) reply {
+			return m.sendTo(node, "/userinfo", url.Values{}, "Authorization", "DPoP "+access, "DPoP", proof)
+		}
+		for range 5 {
+			proof := m.proof("POST", e.issuer+"/userinfo", access)
+			wins := race(20, func(i int) bool {
+				r := use(i%2, proof)
+				if r.status != 200 && (r.status != 401 || r.body["error"] != "invalid_dpop_proof") {
+					t.Errorf("D13 a loser got %d %v", r.status, r.body)
+				}
+				return r.status == 200
+			})
+			if wins != 1 {
+				t.Errorf("D13 one proof was good %d times", wins)
+			}
+		}
+		// At the token endpoint a replay costs nothing but the request.
+		proof, code := m.proof("POST", e.issuer+"/token", ""), m.code()
+		for node, want := range []int{200, 400} {
+			if r := m.sendTo(node, "/token", m.authenticated(redeem(m.code())), "DPoP", proof); r.status != want || want == 400 && r.body["error"] != "invalid_dpop_proof" {
+				t.Errorf("D13 at node %d: %d %v", node, r.status, r.body)
+			}
+		}
+		if r := m.sendTo(1, "/token", m.authenticated(redeem(code)), "DPoP", m.proof("POST", e.issuer+"/token", "")); r.status != 200 {
+			t.Errorf("twin: %d %v", r.status, r.body)
+		}
+	})
+}

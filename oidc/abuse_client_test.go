@@ -294,4 +294,15 @@ func TestUserinfoNeedsOpenID(t *testing.T) {
 			t.Errorf("P08 %s: %d %v", name, status, info)
 		}
 	}
+	// Narrowed by a refresh (RFC 6749 section 6), the token is still for us, and says nothing of the person.
+	e.renewing()
+	refresh := e.start("renew").Refresh
+	for scope, want := range map[string]int{"openid profile": 200, "profile": 403} {
+		tok := e.renew("renew", refresh, "scope", scope)
+		granted(t, scope, tok)
+		if status, info := e.userinfo(tok.Access); status != want || want != 200 && info["sub"] != nil {
+			t.Errorf("P08 %s: %d %v", scope, status, info)
+		}
+		refresh = tok.Refresh
+	}
 }

@@ -126,14 +126,20 @@ func TestB12CodesOfAKey(t *testing.T) {
 
 // lines is a log that many may write.
 type lines struct {
-	mu sync.Mutex
-	bytes.Buffer
+	mu  sync.Mutex
+	all bytes.Buffer
 }
 
 func (l *lines) Write(b []byte) (int, error) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	return l.Buffer.Write(b)
+	return l.all.Write(b)
+}
+
+func (l *lines) String() string {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.all.String()
 }
 
 // A code is in one address, the client's. None of our pages has it in its own, which a third party could read in Referer, and no log has it, whether the

@@ -1,6 +1,7 @@
 package oidc_test
 
 import (
+	"context"
 	"net/http"
 	"net/url"
 	"strings"
@@ -82,4 +83,34 @@ func TestRefreshTokensOfAKey(t *testing.T) {
 		refused(t, "C02 retry with another key", renew(1, thief, first.Refresh), 400, "invalid_grant")
 		refused(t, "C02 the family after it", renew(0, owner, second.Refresh), 400, "invalid_grant")
 	})
+}
+
+// forgetful can't use up an id while it is told so.
+type forgetful struct {
+	oidc.Store
+	on *atomic.Bool
+}
+
+func (s forgetful) ClaimOnce(ctx context.Context, kind, id string, expires time.Time) error {
+	if s.on.Load() {
+		return errBroken
+	}
+	return s.Store.ClaimOnce(ctx, kind, id, expires)
+}
+
+// Where an assertion can't be used up, nothing is given; and it is our fault, not the client's proof.
+func TestD02AssertionsWithoutTheDatabase(t *testing.T) {
+	var on atomic.Bool
+	e := newEnv(t, sqltest.DSN(t, sqlstore.SQLite), 1, func(e *env) { e.store = func(s oidc.Store) oidc.Store { return forgetful{s, &on} } })
+	m := newMatrix(t, e)
+	cc := url.Values{"grant_type": {client.ClientCredentials}, "scope": {"register"}}
+	for _, fails := range []bool{true, false} {
+		on.Store(fails)
+		for path, form := range map[string]url.Values{"/token": cc, "/par": request("m"), "/introspect": {"token": {"x"}}, "/revoke": {"token": {"x"}}} {
+			r := m.send(http.MethodPost, path, m.authenticated(form))
+			if fails && (r.status < 500 || r.body["error"] != "server_error") || !fails && r.status >= 300 {
+				t.Errorf("D02 %s, no database %v: %d %v", path, fails, r.status, r.body)
+			}
+		}
+	}
 }

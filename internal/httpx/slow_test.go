@@ -29,7 +29,7 @@ func TestW01SlowPeersAreCutOff(t *testing.T) {
 		if *limit <= 0 || *limit > time.Minute || name == "header" && *limit > 10*time.Second {
 			t.Errorf("W01 %s: a limit of %s", name, *limit)
 		}
-		*limit = 400 * time.Millisecond
+		*limit = 2 * time.Second
 	}
 	l, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
@@ -49,7 +49,7 @@ func TestW01SlowPeersAreCutOff(t *testing.T) {
 		_ = c.SetDeadline(time.Now().Add(20 * time.Second))
 		_, _ = io.WriteString(c, text)
 		if !read {
-			time.Sleep(2 * time.Second) // the server gives up before
+			time.Sleep(5 * time.Second) // the server gives up before
 		}
 		if n, err := io.Copy(io.Discard, c); err == nil && n < int64(len(large)) || isReset(err) {
 			closed <- ""

@@ -12,7 +12,7 @@ import (
 )
 
 // limit is how long one run of tests may take. A test that hangs without the check has noticed nothing.
-const limit = 5 * time.Minute
+const limit = 2 * time.Minute
 
 // repoCopy is a copy of the repository in which checks go missing.
 type repoCopy struct {

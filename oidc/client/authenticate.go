@@ -61,12 +61,16 @@ var ErrReplayed = errors.New("client: used before")
 type ClaimOnce func(ctx context.Context, kind, id string, expires time.Time) error
 
 // UseUp uses up the assertion, in the transaction of ctx; nothing to do for other methods. The id belongs to the client: two clients may
-// choose the same one.
+// choose the same one. ErrAuthentication when it was used before, or a fault.
 func (a Authenticated) UseUp(ctx context.Context, once ClaimOnce) error {
 	if a.assertion == "" {
 		return nil
 	}
-	return once(ctx, AssertionKind, a.client.ID+"\x00"+a.assertion, a.expires)
+	err := once(ctx, AssertionKind, a.client.ID+"\x00"+a.assertion, a.expires)
+	if errors.Is(err, ErrReplayed) {
+		return fmt.Errorf("%w: %w", ErrAuthentication, err)
+	}
+	return err
 }
 
 // Authenticator checks client authentication at endpoints that clients call directly.

@@ -144,7 +144,7 @@ func (h *Handler) push(r *http.Request) (string, error) {
 	uri := ""
 	err = h.Store.InTx(r.Context(), func(ctx context.Context) error {
 		if err := who.UseUp(ctx, h.Store.ClaimOnce); err != nil {
-			return client.Refusal(errors.Join(client.ErrAuthentication, err))
+			return client.Refusal(err)
 		}
 		if err := shown.UseUp(ctx, h.Store.ClaimOnce); err != nil {
 			return err

@@ -17,7 +17,6 @@ import (
 	"crypto/rand"
 	"encoding/base64"
 	"encoding/json"
-	"errors"
 	"fmt"
 	"log/slog"
 	"net/http"
@@ -150,7 +149,7 @@ func (h *Handler) serve(r *http.Request) (*response, error) {
 	err = h.cfg.Store.InTx(ctx, func(ctx context.Context) (err error) {
 		g, refused = grant.Grant{}, nil
 		if err := req.who.UseUp(ctx, h.cfg.Store.ClaimOnce); err != nil {
-			return err
+			return client.Refusal(err)
 		}
 		if err := req.shown.UseUp(ctx, h.cfg.Store.ClaimOnce); err != nil {
 			return err
@@ -159,8 +158,6 @@ func (h *Handler) serve(r *http.Request) (*response, error) {
 		return err
 	})
 	switch {
-	case errors.Is(err, client.ErrReplayed):
-		return nil, client.Refusal(fmt.Errorf("%w: %w", client.ErrAuthentication, err))
 	case err != nil:
 		return nil, err
 	case refused != nil:

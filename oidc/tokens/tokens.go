@@ -65,11 +65,7 @@ func (h *Handler) asked(r *http.Request) (client.Authenticated, url.Values, erro
 
 // useUp uses up the assertion of the request.
 func (h *Handler) useUp(ctx context.Context, who client.Authenticated) error {
-	err := who.UseUp(ctx, h.Store.ClaimOnce)
-	if errors.Is(err, client.ErrReplayed) {
-		err = client.Refusal(errors.Join(client.ErrAuthentication, err))
-	}
-	return err
+	return client.Refusal(who.UseUp(ctx, h.Store.ClaimOnce))
 }
 
 // Introspect answers RFC 7662 section 2, as a JWT for those that want one (RFC 9701).
