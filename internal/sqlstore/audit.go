@@ -38,7 +38,7 @@ func (a AuditChain) Unchained(ctx context.Context, limit int) (audit.Head, []aud
 	return head, events, rows.Err()
 }
 
-func scanEvent(rows *sql.Rows, more ...any) (audit.Event, error) {
+func scanEvent(rows Rows, more ...any) (audit.Event, error) {
 	var ev audit.Event
 	var at int64
 	var kind, detail string
