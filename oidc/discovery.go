@@ -8,6 +8,7 @@ import (
 	"maps"
 	"net/http"
 	"slices"
+	"sync/atomic"
 
 	"github.com/hufu-id/hufu/internal/jose"
 	"github.com/hufu-id/hufu/internal/jose/jwe"
@@ -144,6 +145,29 @@ func (p *Provider) jwks(w http.ResponseWriter, r *http.Request) {
 		oauth.Write(w, r, p.cfg.Log, fmt.Errorf("oidc: verification keys: %w", err))
 		return
 	}
+	d, err := p.keySet.of(keys)
+	if err != nil {
+		oauth.Write(w, r, p.cfg.Log, err)
+		return
+	}
+	d.serve(w, r)
+}
+
+// keySet is the document of the last keys asked for: they change a few times a year. The zero value is ready; safe for concurrent use.
+type keySet struct{ last atomic.Pointer[keysDocument] }
+
+type keysDocument struct {
+	document
+	keys []jose.JWK
+}
+
+func (s *keySet) of(keys []jose.JWK) (document, error) {
+	same := func(a, b jose.JWK) bool {
+		return a.KeyID() == b.KeyID() && a.Thumbprint() == b.Thumbprint() && a.Alg() == b.Alg()
+	}
+	if last := s.last.Load(); last != nil && slices.EqualFunc(last.keys, keys, same) {
+		return last.document, nil
+	}
 	set := struct {
 		Keys []jose.JWK `json:"keys"`
 	}{make([]jose.JWK, 0, len(keys))}
@@ -151,11 +175,10 @@ func (p *Provider) jwks(w http.ResponseWriter, r *http.Request) {
 		set.Keys = append(set.Keys, k.WithUse("sig"))
 	}
 	d, err := newDocument(set)
-	if err != nil {
-		oauth.Write(w, r, p.cfg.Log, err)
-		return
+	if err == nil {
+		s.last.Store(&keysDocument{d, slices.Clone(keys)})
 	}
-	d.serve(w, r)
+	return d, err
 }
 
 // serve answers with a document that may be cached for five minutes: keys are published longer than that before they are used.

@@ -179,6 +179,7 @@ type Provider struct {
 	logout     *logout.Handler
 	told       *logout.Backchannel
 	documents  documents
+	keySet     keySet
 	trail      *trail.Recorder
 	developer  *developer.Handler
 }

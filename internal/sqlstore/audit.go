@@ -6,6 +6,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"strings"
 
 	"github.com/hufu-id/hufu/internal/audit"
 )
@@ -38,7 +39,7 @@ func (a AuditChain) Unchained(ctx context.Context, limit int) (audit.Head, []aud
 	return head, events, rows.Err()
 }
 
-func scanEvent(rows *sql.Rows, more ...any) (audit.Event, error) {
+func scanEvent(rows Rows, more ...any) (audit.Event, error) {
 	var ev audit.Event
 	var at int64
 	var kind, detail string
@@ -80,14 +81,48 @@ func (a AuditChain) Append(ctx context.Context, links []audit.Link, head audit.H
 			head.Seq, head.At, head.Chain, head.Signature); err != nil {
 			return err
 		}
-		for _, l := range links {
-			if err := a.DB.Claim(ctx, `UPDATE audit_events SET seq = $1, chain = $2 WHERE id = $3 AND seq IS NULL`,
-				l.Seq, l.Chain, l.ID); err != nil {
+		for len(links) > 0 {
+			n := 1
+			if len(links) >= chainTogether {
+				n = chainTogether
+			}
+			if err := a.chain(ctx, links[:n]); err != nil {
 				return err
 			}
+			links = links[n:]
 		}
 		return nil
 	})
+}
+
+// chainTogether is how many links one statement writes. Whoever is fewer goes alone: each length is a statement that the database must plan.
+const chainTogether = 32
+
+var chainQueries = map[int]string{1: chainQuery(1), chainTogether: chainQuery(chainTogether)}
+
+func chainQuery(n int) string {
+	var rows strings.Builder
+	for i := range n {
+		if i > 0 {
+			rows.WriteByte(',')
+		}
+		fmt.Fprintf(&rows, "(CAST($%d AS BIGINT), CAST($%d AS TEXT), CAST($%d AS TEXT))", 3*i+1, 3*i+2, 3*i+3)
+	}
+	return `WITH links (seq, chain, id) AS (VALUES ` + rows.String() + `)
+		UPDATE audit_events SET seq = links.seq, chain = links.chain FROM links WHERE audit_events.id = links.id AND audit_events.seq IS NULL`
+}
+
+// chain gives events their places. ErrLost when one of them has one.
+func (a AuditChain) chain(ctx context.Context, links []audit.Link) error {
+	args := make([]any, 0, 3*len(links))
+	for _, l := range links {
+		args = append(args, l.Seq, l.Chain, l.ID)
+	}
+	n, err := a.DB.Exec(ctx, chainQueries[len(links)], args...)
+	if err == nil && n != int64(len(links)) {
+		err = ErrLost
+	}
+	return err
 }
 
 // Links implements audit.Store.

@@ -60,3 +60,45 @@ func TestAuditEventsAreOfTheirTransaction(t *testing.T) {
 		}
 	})
 }
+
+// Places are given to many events by one statement, and to all of a batch or to none.
+func TestEventsGetTheirPlacesTogether(t *testing.T) {
+	sqltest.Each(t, func(t *testing.T, db *sqlstore.DB) {
+		chain := sqlstore.AuditChain{DB: db}
+		for i := range 70 {
+			if err := db.Audit(t.Context(), audit.Event{Kind: "test.event", Actor: fmt.Sprint(i)}); err != nil {
+				t.Fatal(err)
+			}
+		}
+		_, events, err := chain.Unchained(t.Context(), 1000)
+		if err != nil || len(events) != 70 {
+			t.Fatal(len(events), err)
+		}
+		var links []audit.Link
+		for i, ev := range events {
+			links = append(links, audit.Link{Event: ev, Seq: int64(i + 1), Chain: fmt.Sprint("chain ", i)})
+		}
+		doubled := append(links[:69:69], links[0])
+		if err := chain.Append(t.Context(), doubled, audit.Head{Seq: 70, Chain: "x", Signature: "y"}); err == nil {
+			t.Error("one event got two places")
+		}
+		if placed, err := chain.Links(t.Context(), 0, 1000); err != nil || len(placed) != 0 {
+			t.Fatalf("%d events have places after a batch that failed (%v)", len(placed), err)
+		}
+		if err := chain.Append(t.Context(), links, audit.Head{Seq: 70, Chain: "x", Signature: "y"}); err != nil {
+			t.Fatal(err)
+		}
+		placed, err := chain.Links(t.Context(), 0, 1000)
+		if err != nil || len(placed) != 70 {
+			t.Fatal(len(placed), err)
+		}
+		for i, l := range placed {
+			if l.Seq != int64(i+1) || l.ID != links[i].ID || l.Chain != links[i].Chain {
+				t.Errorf("place %d: %v", i, l)
+			}
+		}
+		if err := chain.Append(t.Context(), links[:33], audit.Head{Seq: 103, Chain: "x", Signature: "y"}); !errors.Is(err, sqlstore.ErrLost) {
+			t.Errorf("events that have places got others: %v", err)
+		}
+	})
+}

@@ -3,7 +3,6 @@ package sqlstore
 import (
 	"context"
 	"crypto/sha256"
-	"database/sql"
 	"encoding/base64"
 	"encoding/json"
 	"errors"
@@ -17,25 +16,44 @@ import (
 
 type txKey struct{}
 
-// transaction is what travels in the context.
-type transaction struct {
-	*sql.Tx
-	// events wait for the end of the transaction, to be written by one statement: a login has four.
-	events []audit.Event
+// Row is an answer of at most one row. Scan must be called; a missing row is sql.ErrNoRows.
+type Row interface{ Scan(dest ...any) error }
+
+// Rows is an answer of many rows, to be closed.
+type Rows interface {
+	Row
+	Columns() ([]string, error)
+	Next() bool
+	Err() error
+	Close() error
 }
 
-// querier is what *sql.DB and *sql.Tx share.
+// querier is what a database and a transaction share.
 type querier interface {
-	ExecContext(ctx context.Context, query string, args ...any) (sql.Result, error)
-	QueryContext(ctx context.Context, query string, args ...any) (*sql.Rows, error)
-	QueryRowContext(ctx context.Context, query string, args ...any) *sql.Row
+	exec(ctx context.Context, query string, args ...any) (int64, error)
+	query(ctx context.Context, query string, args ...any) (Rows, error)
+	queryRow(ctx context.Context, query string, args ...any) Row
+}
+
+// tx is a transaction. commit and rollback end it, whatever they return.
+type tx interface {
+	querier
+	commit(ctx context.Context) error
+	rollback(ctx context.Context) error
+}
+
+// transaction is what travels in the context.
+type transaction struct {
+	tx
+	// events wait for the end of the transaction, to be written by one statement: a login has four.
+	events []audit.Event
 }
 
 func (db *DB) q(ctx context.Context) querier {
 	if tx, ok := ctx.Value(txKey{}).(*transaction); ok {
 		return tx
 	}
-	return db.sql
+	return db.engineDB
 }
 
 // InTx runs fn in a transaction, which fn's context carries. Inside another InTx it joins that one: then an error of fn must be
@@ -62,29 +80,29 @@ func (db *DB) InTx(ctx context.Context, fn func(ctx context.Context) error) erro
 }
 
 func (db *DB) once(ctx context.Context, fn func(ctx context.Context) error) (err error) {
-	tx, err := db.sql.BeginTx(ctx, nil)
+	tx, err := db.begin(ctx)
 	if err != nil {
 		return fmt.Errorf("sqlstore: beginning: %w", err)
 	}
 	defer func() {
 		if p := recover(); p != nil {
-			_ = tx.Rollback()
+			_ = tx.rollback(ctx)
 			panic(p)
 		}
 	}()
-	state := &transaction{Tx: tx}
-	ctx = context.WithValue(ctx, txKey{}, state)
-	err = fn(ctx)
+	state := &transaction{tx: tx}
+	inner := context.WithValue(ctx, txKey{}, state)
+	err = fn(inner)
 	if err == nil {
-		err = db.writeEvents(ctx, state.events)
+		err = db.writeEvents(inner, state.events)
 	}
 	if err != nil {
-		if rb := tx.Rollback(); rb != nil && !errors.Is(rb, sql.ErrTxDone) {
+		if rb := tx.rollback(ctx); rb != nil {
 			return errors.Join(err, fmt.Errorf("sqlstore: rolling back: %w", rb))
 		}
 		return err
 	}
-	if err := tx.Commit(); err != nil {
+	if err := tx.commit(ctx); err != nil {
 		return fmt.Errorf("sqlstore: committing: %w", err)
 	}
 	return nil
@@ -92,21 +110,30 @@ func (db *DB) once(ctx context.Context, fn func(ctx context.Context) error) (err
 
 // Exec runs a statement and returns how many rows it changed.
 func (db *DB) Exec(ctx context.Context, query string, args ...any) (int64, error) {
-	res, err := db.q(ctx).ExecContext(ctx, query, args...)
-	if err != nil {
-		return 0, err
+	return db.q(ctx).exec(ctx, query, args...)
+}
+
+// Later runs a statement about which there is nothing to decide. In a transaction it may run as late as at its commit, which fails if it fails:
+// nothing else tells of its error.
+func (db *DB) Later(ctx context.Context, query string, args ...any) error {
+	if tx, ok := ctx.Value(txKey{}).(*transaction); ok {
+		if pg, ok := tx.tx.(*pgTx); ok {
+			pg.later(query, args...)
+			return nil
+		}
 	}
-	return res.RowsAffected()
+	_, err := db.Exec(ctx, query, args...)
+	return err
 }
 
 // Query runs a query of many rows.
-func (db *DB) Query(ctx context.Context, query string, args ...any) (*sql.Rows, error) {
-	return db.q(ctx).QueryContext(ctx, query, args...)
+func (db *DB) Query(ctx context.Context, query string, args ...any) (Rows, error) {
+	return db.q(ctx).query(ctx, query, args...)
 }
 
 // QueryRow runs a query of one row. A missing row is sql.ErrNoRows, at Scan.
-func (db *DB) QueryRow(ctx context.Context, query string, args ...any) *sql.Row {
-	return db.q(ctx).QueryRowContext(ctx, query, args...)
+func (db *DB) QueryRow(ctx context.Context, query string, args ...any) Row {
+	return db.q(ctx).queryRow(ctx, query, args...)
 }
 
 // Claim runs one conditional statement (UPDATE ... WHERE unused, DELETE ..., INSERT ... ON CONFLICT DO NOTHING) whose row count is
@@ -189,7 +216,7 @@ func (db *DB) writeEvents(ctx context.Context, events []audit.Event) error {
 		fmt.Fprintf(&q, "($%d, $%d, $%d, $%d, $%d, $%d, $%d, $%d)", n+1, n+2, n+3, n+4, n+5, n+6, n+7, n+8)
 		args = append(args, ev.ID, Micros(ev.At), string(ev.Kind), ev.Actor, ev.Subject, ev.Client, ev.TraceID, string(detail))
 	}
-	if _, err := db.Exec(ctx, q.String(), args...); err != nil {
+	if err := db.Later(ctx, q.String(), args...); err != nil {
 		return fmt.Errorf("sqlstore: writing audit event: %w", err)
 	}
 	return nil

@@ -2,6 +2,7 @@ package grant
 
 import (
 	"context"
+	"crypto/sha256"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -34,6 +35,8 @@ type Verifier struct {
 	Clients *client.Registry
 	Opaque  OpaqueTokens
 	Now     func() time.Time
+
+	seen seen
 }
 
 // Validate checks a token for one audience. ErrToken, or a fault.
@@ -95,6 +98,10 @@ func (v *Verifier) read(ctx context.Context, token string) (AccessToken, error) 
 	if err != nil {
 		return AccessToken{}, fmt.Errorf("grant: verification keys: %w", err)
 	}
+	name := sha256.Sum256([]byte(token))
+	if t, ok := v.seen.get(name, keys, v.Now()); ok {
+		return t, nil
+	}
 	verified, err := jose.Verify(token, jose.Policy{Typ: []string{Type}, Algs: []jose.Alg{jose.ES256}}, keys...)
 	if err != nil {
 		return fail(err)
@@ -108,6 +115,7 @@ func (v *Verifier) read(ctx context.Context, token string) (AccessToken, error) 
 	if err != nil {
 		return fail(err)
 	}
+	v.seen.put(name, t, verified.Key().Thumbprint())
 	return t, nil
 }
 

@@ -52,7 +52,7 @@ func (s *Store) LinkOf(ctx context.Context, personID string) (l identity.Link, o
 	return l, identity.Owner{PersonID: owner.String, Province: province.String, Level: upstream.Level(level.Int64)}, disabled, err
 }
 
-func scanLink(row *sql.Row, more ...any) (l identity.Link, disabled bool, err error) {
+func scanLink(row sqlstore.Row, more ...any) (l identity.Link, disabled bool, err error) {
 	var level, created, updated int64
 	var disabledAt sql.NullInt64
 	err = row.Scan(append([]any{&l.Province, &l.Subject, &l.PersonID, &l.Claims, &l.Digest, &l.Document, &l.ACR, &level, &created, &updated, &disabledAt}, more...)...)

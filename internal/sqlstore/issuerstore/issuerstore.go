@@ -69,7 +69,7 @@ func (s *Store) OfferByState(ctx context.Context, stateHash string) (issuer.Offe
 	return scanOffer(s.db.QueryRow(ctx, selectOffer+`WHERE state_hash = $1`, stateHash))
 }
 
-func scanOffer(row *sql.Row) (issuer.Offer, error) {
+func scanOffer(row sqlstore.Row) (issuer.Offer, error) {
 	var o issuer.Offer
 	var code, state sql.NullString
 	var created, expires, redeemed int64

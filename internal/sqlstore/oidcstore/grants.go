@@ -49,7 +49,7 @@ func (s *Store) PutGrant(ctx context.Context, g grant.Grant, ev audit.Event) err
 	}
 	code := sql.NullString{String: g.CodeSignature, Valid: g.CodeSignature != ""}
 	return s.db.InTx(ctx, func(ctx context.Context) error {
-		_, err := s.db.Exec(ctx, `INSERT INTO oidc_grants (id, type, client_id, person_id, subject, terms, code, code_state, code_expires,
+		err := s.db.Later(ctx, `INSERT INTO oidc_grants (id, type, client_id, person_id, subject, terms, code, code_state, code_expires,
 			created_at, expires_at, revoked_at, session, offline) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, 0, $12, $13)`,
 			g.ID, g.Type, g.ClientID, g.PersonID, g.Subject, string(b), code, int(g.CodeState), sqlstore.Micros(g.CodeExpires),
 			sqlstore.Micros(g.CreatedAt), sqlstore.Micros(g.ExpiresAt), g.Session, flag(g.Offline))
@@ -73,7 +73,7 @@ func (s *Store) GrantByCode(ctx context.Context, signature string) (grant.Grant,
 	return scanGrant(s.db.QueryRow(ctx, grantColumns+`code = $1`, signature))
 }
 
-func scanGrant(row *sql.Row) (grant.Grant, error) {
+func scanGrant(row sqlstore.Row) (grant.Grant, error) {
 	var g grant.Grant
 	var text string
 	var code sql.NullString

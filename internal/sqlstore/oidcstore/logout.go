@@ -2,7 +2,6 @@ package oidcstore
 
 import (
 	"context"
-	"database/sql"
 	"errors"
 	"fmt"
 	"time"
@@ -57,7 +56,7 @@ func (s *Store) Deliveries(ctx context.Context, clientID string, limit int) ([]l
 		clientID, limit))
 }
 
-func deliveries(rows *sql.Rows, err error) ([]logout.Delivery, error) {
+func deliveries(rows sqlstore.Rows, err error) ([]logout.Delivery, error) {
 	if err != nil {
 		return nil, err
 	}

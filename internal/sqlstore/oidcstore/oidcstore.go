@@ -59,7 +59,7 @@ func (s *Store) PutConsent(ctx context.Context, c authorize.Consent, ev audit.Ev
 		return err
 	}
 	return s.db.InTx(ctx, func(ctx context.Context) error {
-		_, err := s.db.Exec(ctx, `INSERT INTO oidc_consents (person_id, client_id, asked, agreed, standing, at) VALUES ($1, $2, $3, $4, $5, $6)
+		err := s.db.Later(ctx, `INSERT INTO oidc_consents (person_id, client_id, asked, agreed, standing, at) VALUES ($1, $2, $3, $4, $5, $6)
 			ON CONFLICT (person_id, client_id) DO UPDATE SET asked = excluded.asked, agreed = excluded.agreed,
 			standing = excluded.standing, at = excluded.at`,
 			c.PersonID, c.ClientID, string(asked), string(agreed), flag(c.Standing), sqlstore.Micros(c.At))

@@ -21,14 +21,14 @@ func (s *Store) PutSession(ctx context.Context, n session.Session, replaces stri
 	}
 	return s.db.InTx(ctx, func(ctx context.Context) error {
 		if replaces != "" {
-			if _, err := s.db.Exec(ctx, `DELETE FROM oidc_sessions WHERE key = $1`, replaces); err != nil {
+			if err := s.db.Later(ctx, `DELETE FROM oidc_sessions WHERE key = $1`, replaces); err != nil {
 				return err
 			}
-			if _, err := s.db.Exec(ctx, `UPDATE oidc_session_clients SET expires_at = $2 WHERE sid = $1`, n.SID, sqlstore.Micros(n.ExpiresAt)); err != nil {
+			if err := s.db.Later(ctx, `UPDATE oidc_session_clients SET expires_at = $2 WHERE sid = $1`, n.SID, sqlstore.Micros(n.ExpiresAt)); err != nil {
 				return err
 			}
 		}
-		_, err := s.db.Exec(ctx, `INSERT INTO oidc_sessions (key, person_id, province, acr, amr, auth_time, created_at, used_at, expires_at, sid)
+		err := s.db.Later(ctx, `INSERT INTO oidc_sessions (key, person_id, province, acr, amr, auth_time, created_at, used_at, expires_at, sid)
 			VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10)`, n.Key, n.PersonID, n.Province, n.ACR, string(amr), sqlstore.Micros(n.AuthTime),
 			sqlstore.Micros(n.CreatedAt), sqlstore.Micros(n.UsedAt), sqlstore.Micros(n.ExpiresAt), n.SID)
 		if err != nil {
@@ -70,9 +70,8 @@ func (s *Store) UseSession(ctx context.Context, key string, usedAt time.Time) er
 
 // PutMember remembers a client of a session.
 func (s *Store) PutMember(ctx context.Context, sid string, m session.Member, expires time.Time) error {
-	_, err := s.db.Exec(ctx, `INSERT INTO oidc_session_clients (sid, client_id, subject, expires_at) VALUES ($1, $2, $3, $4)
+	return s.db.Later(ctx, `INSERT INTO oidc_session_clients (sid, client_id, subject, expires_at) VALUES ($1, $2, $3, $4)
 		ON CONFLICT (sid, client_id) DO NOTHING`, sid, m.ClientID, m.Subject, sqlstore.Micros(expires))
-	return err
 }
 
 // EndSession deletes a session; the event is written only by who ended it.
