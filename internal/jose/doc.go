@@ -1,16 +1,13 @@
 // Package jose is Hufu's only door to JSON Web Keys, Signatures and Tokens (RFC 7515, 7517, 7518, 7519, 7638, 8037).
 //
-// It is stricter than the specifications require, because every leniency here is somebody's attack: compact
-// serialization only, strict base64url, no duplicate JSON members, algorithms and types named by the caller, "crit"
-// refused (but for the signatures of sealed files, see [ParseDetached]), curve bound to algorithm, points on their curve,
-// RSA keys between 2048 and 4096 bits, required claims of the right JSON type. Signatures are made and checked with the
-// standard library directly; lestrrat-go/jwx turns JSON Web Keys into keys and back, behind our own checks, and encrypts in
-// package jwe. No other package may import it.
+// It is stricter than the specifications require, because every leniency here is somebody's attack: compact serialization only, strict base64url, no
+// duplicate JSON members, algorithms and types named by the caller, "crit" refused (but for the signatures of sealed files, see [ParseDetached]), curve
+// bound to algorithm, points on their curve, RSA keys between 2048 and 4096 bits, required claims of the right JSON type. Signatures are made and checked
+// with the standard library directly; lestrrat-go/jwx turns JSON Web Keys into keys and back, behind our own checks, and encrypts in package jwe. No other
+// package may import it.
 //
-// The package is pure: it does no I/O, reads no clock and keeps no state. All its functions are safe for concurrent use.
-//
-// Three types mark how far a token has come: a string as it arrived, an [Unverified] whose structure was checked, and a
-// [Verified] that only a signature check can make.
+// The package is pure: no I/O, no clock, no state; safe for concurrent use. Three types mark how far a token has come: a string as it arrived, an
+// [Unverified] whose structure was checked, and a [Verified] that only a signature check can make.
 package jose
 
 import (
@@ -20,8 +17,7 @@ import (
 	"github.com/hufu-id/hufu/internal/strictjson"
 )
 
-// Errors of this package. They are wrapped with detail; test with errors.Is. None of them carries a token, a key or a
-// claim value, so they may be logged.
+// Errors of this package. They are wrapped with detail; test with errors.Is. None of them carries a token, a key or a claim value, so they may be logged.
 var (
 	// ErrMalformed: the bytes are not what they claim to be (base64, JSON, number of parts, type of a member).
 	ErrMalformed = strictjson.ErrMalformed
@@ -67,8 +63,7 @@ var (
 	ErrAudience = fmt.Errorf("%w: wrong audience", ErrClaim)
 )
 
-// recovered turns a panic of a parser underneath into ErrMalformed, so that no input can stop a server. (jwx v2 has
-// panicked on crafted input before.) Use as: defer recovered(&err).
+// recovered turns a panic of a parser underneath into ErrMalformed, so that no input can stop a server: jwx v2 has panicked before. Use: defer recovered(&err).
 func recovered(err *error) {
 	if r := recover(); r != nil {
 		*err = fmt.Errorf("%w: parser failure", ErrMalformed)
