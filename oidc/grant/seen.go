@@ -10,7 +10,7 @@ import (
 )
 
 // seenMax bounds what is remembered. Only tokens that we signed get there, so a stranger can't fill it.
-const seenMax = 5_000
+const seenMax = 2_000
 
 // seen remembers what the JWTs say whose signature was checked, by the SHA-256 of the whole token: an API asks about one token many times, and a
 // check costs two hundred times what a hash does. It answers for the signature and the claims alone, and only until the token expires and while
