@@ -120,6 +120,7 @@ func (m *matrix) kinds() []kind {
 			form := with(m.authenticated(nil), "token", m.tokens(false).text("access_token"))
 			return m.b.post("/introspect", form, "Accept", "application/token-introspection+jwt").body
 		}},
+		{"JWT like access_token", func() string { return m.signed("JWT", "access_token") }},
 		{"nothing", func() string { return "" }}, {"junk", func() string { return "junk" }},
 	}
 	for _, typ := range []string{"logout+jwt", "dc+sd-jwt", "kb+jwt", "openid4vci-proof+jwt", "statuslist+jwt", "oauth-client-attestation+jwt", "oauth-client-attestation-pop+jwt",
