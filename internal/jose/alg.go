@@ -28,8 +28,7 @@ const (
 	EdDSA Alg = "EdDSA" // Ed25519 only
 )
 
-// UnmarshalText reads the name of an algorithm in a registration or configuration, whichever of its names it is. Whether it is one of ours is
-// for the reader to check.
+// UnmarshalText reads an algorithm in a registration or configuration, by either name. Whether it is one of ours is for the reader to check.
 func (a *Alg) UnmarshalText(text []byte) error {
 	*a = algNamed(string(text))
 	return nil

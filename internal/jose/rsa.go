@@ -8,8 +8,7 @@ import (
 	"github.com/hufu-id/hufu/internal/jose/roca"
 )
 
-// checkRSA refuses RSA keys that are too short, too long (their cost is an attack), have a weak exponent, or come from
-// the broken generator of CVE-2017-15361 (ROCA).
+// checkRSA refuses RSA keys that are too short, too long (their cost is an attack), of a weak exponent, or of the broken generator of CVE-2017-15361 (ROCA).
 func checkRSA(p *rsa.PublicKey) error {
 	if p.N == nil || p.N.Sign() <= 0 || p.N.Bit(0) == 0 {
 		return fmt.Errorf("%w: RSA modulus", ErrInvalidKey)
