@@ -187,6 +187,8 @@ var accessTokens = []patch{
 	{"token-revoked", "oidc/grant/verify.go", `case !g.RevokedAt.IsZero():`, `case false:`, suite, "TestB06" + sqlite},
 	{"token-of-openid", "oidc/userinfo.go", `if err == nil && (t.PersonID == "" || !slices.Contains(t.Scopes, claim.OpenID)) {`, `if err == nil && (t.PersonID == "" || slices.Contains(t.Scopes, claim.OpenID+"x")) {`,
 		suite, "TestUserinfoNeedsOpenID"},
+	{"token-seen-expired", "oidc/grant/seen.go", `now.Before(c.token.ExpiresAt) && `, ``, suite, "TestN01OtherTokens" + sqlite},
+	{"token-seen-key-gone", "oidc/grant/seen.go", ` && slices.ContainsFunc(keys, published)`, ` && (published != nil || slices.ContainsFunc(keys, published))`, "oidc/grant", "TestATokenSeenBefore"},
 	{"token-opaque-expired", "oidc/grant/opaque.go", `if !at.Before(t.ExpiresAt) {`, `if at.IsZero() {`, suite, "TestD12" + sqlite},
 	{"token-of-no-client", "oidc/grant/verify.go", `case g.Subject != t.Subject || g.ClientID != t.ClientID:`, `case false:`, suite, "TestN01TokensOfTheirGrant"},
 	{"token-in-query", "oidc/userinfo.go", `if _, inQuery := r.URL.Query()["access_token"]; inQuery {`, `if false {`, suite, "TestUserinfoByPost"},
