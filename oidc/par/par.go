@@ -143,8 +143,10 @@ func (h *Handler) push(r *http.Request) (string, error) {
 	req.JKT = max(req.JKT, shown.JKT)
 	uri := ""
 	err = h.Store.InTx(r.Context(), func(ctx context.Context) error {
-		if err := who.UseUp(ctx, h.Store.ClaimOnce); err != nil {
+		if err := who.UseUp(ctx, h.Store.ClaimOnce); errors.Is(err, client.ErrReplayed) {
 			return client.Refusal(errors.Join(client.ErrAuthentication, err))
+		} else if err != nil {
+			return err // a fault of ours must not tell the client that its key is wrong
 		}
 		if err := shown.UseUp(ctx, h.Store.ClaimOnce); err != nil {
 			return err
