@@ -220,7 +220,7 @@ func (h *Handler) fail(w http.ResponseWriter, r *http.Request, err error) {
 	case errors.As(err, &page):
 		log.InfoContext(r.Context(), "authorization request refused", "error", err)
 		h.problem(w, r, page.Kind, page.Client, page.Answer)
-	case errors.Is(err, pushed.ErrUnknown), errors.Is(err, client.ErrReplayed):
+	case usedBefore(err):
 		log.InfoContext(r.Context(), "authorization request used before", "error", err)
 		h.problem(w, r, web.ProblemRequestURI, client.Client{}, oauth.Because(oauth.InvalidRequestURI, "request_uri is unknown, expired, used or another client's", err))
 	case errors.Is(err, flow.ErrNone):
@@ -265,6 +265,11 @@ func (h *Handler) useUp(ctx context.Context, req flow.Request, at time.Time) err
 		return nil
 	}
 	return h.cfg.Store.ClaimOnce(ctx, jar.Kind, req.Object.ID, req.Object.Expires)
+}
+
+// usedBefore says that useUp came too late. It wrote nothing then, so that the transaction can go on.
+func usedBefore(err error) bool {
+	return errors.Is(err, pushed.ErrUnknown) || errors.Is(err, client.ErrReplayed)
 }
 
 // checkForm is the CSRF rule for the forms of a flow.

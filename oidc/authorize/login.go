@@ -85,6 +85,13 @@ func (h *Handler) LoggedIn(ctx context.Context, r *http.Request, flowID string, 
 		}, nil
 	}
 	answer, err := h.issue(ctx, c, state, d)
+	if usedBefore(err) {
+		// Another tab had the code. The person did log in, and her province did nothing wrong: the login stays, the request is over.
+		return func(w http.ResponseWriter) {
+			made.SetCookie(w)
+			h.fail(w, r, err)
+		}, nil
+	}
 	if err != nil {
 		return nil, err
 	}

@@ -8,6 +8,7 @@ package request
 import (
 	"context"
 	"errors"
+	"fmt"
 	"net/http"
 	"net/url"
 	"strings"
@@ -195,6 +196,9 @@ func (p *Parser) resolve(ctx context.Context, c client.Client, v url.Values) (va
 		return v, object, oauth.New(oauth.RequestURINotSupported, "only a request_uri of the pushed authorization request endpoint is supported")
 	case v.Has("request"):
 		inner, once, err := p.Objects.Read(ctx, c, v.Get("request"))
+		if err == nil {
+			err = checkObject(inner)
+		}
 		if errors.Is(err, jar.ErrObject) {
 			return v, object, oauth.Because(oauth.InvalidRequestObject, "the request object is not valid: its signature, issuer, audience or times", err)
 		}
@@ -203,6 +207,14 @@ func (p *Parser) resolve(ctx context.Context, c client.Client, v url.Values) (va
 		return v, object, oauth.New(oauth.InvalidRequest, "this client must send a signed request object")
 	}
 	return v, object, nil
+}
+
+// checkObject holds what is in a request object to what is outside one: a signature makes no text of control characters.
+func checkObject(inner url.Values) error {
+	if err := checkValues(inner); err != nil {
+		return fmt.Errorf("%w: %w", jar.ErrObject, err)
+	}
+	return nil
 }
 
 // target verifies where answers go.
