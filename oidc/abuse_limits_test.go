@@ -210,7 +210,7 @@ func TestW08PushedRequestsAreBounded(t *testing.T) {
 		}
 		must(t, e.db.InTx(ctx, func(ctx context.Context) error {
 			for i := range pushed.PublicLimit - 2 {
-				_, err := e.db.Exec(ctx, `INSERT INTO oidc_pushed (id, client_id, parameters, expires_at, keep_until, used) SELECT $1, client_id, parameters, expires_at, keep_until, used
+				_, err := e.db.Exec(ctx, `INSERT INTO oidc_pushed (id, client_id, parameters, expires_at) SELECT $1, client_id, parameters, expires_at
 					FROM oidc_pushed WHERE id NOT LIKE 'copy%'`, fmt.Sprintf("copy%d", i))
 				if err != nil {
 					return err

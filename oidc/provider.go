@@ -197,6 +197,11 @@ func (p *Provider) Sweep(ctx context.Context, limit int) (int64, error) {
 	if err != nil {
 		return n, err
 	}
+	// At once: anybody can push in the name of a public client.
+	pushed, err := p.cfg.Store.DeletePushed(ctx, p.cfg.Now(), limit)
+	if n += pushed; err != nil {
+		return n, err
+	}
 	clients, err := p.register.Sweep(ctx, limit)
 	if err != nil {
 		return n + clients, err

@@ -40,7 +40,7 @@ var frontDoor = []patch{
 	{"par-other-client", "oidc/par/par.go", `if kept.ClientID != c.ID || !p.Now().Before(kept.ExpiresAt) {`, `if !p.Now().Before(kept.ExpiresAt) {`,
 		suite, "TestA13A14" + sqlite},
 	{"par-expired", "oidc/par/par.go", `if kept.ClientID != c.ID || !p.Now().Before(kept.ExpiresAt) {`, `if kept.ClientID != c.ID {`, suite, "TestA13A14" + sqlite},
-	{"par-used", "internal/sqlstore/oidcstore/pushed.go", `SET used = 1 WHERE id = $1 AND used = 0 AND keep_until > $2`, `SET used = 1 WHERE id = $1 AND keep_until > $2`,
+	{"par-used", "internal/sqlstore/oidcstore/pushed.go", `return fmt.Errorf("%w: %w", pushed.ErrUnknown, err)`, `return nil`,
 		suite, "TestA14OnePushedRequest" + sqlite},
 	{"par-beside", "oidc/request/request.go", `req, err := p.open(ctx, c, uri)`, `req, err := p.open(ctx, c, uri); req.Nonce += v.Get("nonce")`, suite, "TestA13" + sqlite},
 	{"par-anonymous", "oidc/par/par.go", `if err == nil && who.Anonymous() {`, `if false {`, suite, "TestA13A14" + sqlite},

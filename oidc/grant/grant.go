@@ -58,7 +58,9 @@ type Grant struct {
 	Details   []json.RawMessage
 	// Session names the login session (session.Session.SID) whose end ends this grant, unless it is Offline.
 	Session string
-	Offline bool // scope offline_access
+	// SessionEnds is when that login session ends at the latest; zero for grants without one.
+	SessionEnds time.Time
+	Offline     bool // scope offline_access
 	// IssuerState is the issuer_state of an OpenID4VCI authorization request, given on to the credential issuer.
 	IssuerState string
 

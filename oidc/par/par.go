@@ -62,8 +62,7 @@ func (p *Pushed) keep(ctx context.Context, c client.Client, req flow.Request) (s
 		limit = pushed.PublicLimit
 	}
 	trail.Tie(ctx, "pushed", id(reference))
-	err = p.Store.PutPushed(ctx, pushed.Request{ID: id(reference), ClientID: c.ID, Parameters: sealed, ExpiresAt: now.Add(pushed.Life),
-		KeepUntil: now.Add(pushed.KeepLife)}, limit)
+	err = p.Store.PutPushed(ctx, pushed.Request{ID: id(reference), ClientID: c.ID, Parameters: sealed, ExpiresAt: now.Add(pushed.Life)}, limit)
 	return pushed.Prefix + reference, err
 }
 

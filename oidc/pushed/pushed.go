@@ -13,11 +13,15 @@ import (
 // Prefix of request_uri values (RFC 9126 section 2.2).
 const Prefix = "urn:ietf:params:oauth:request_uri:"
 
-// Life is how long the browser may take to come with the reference. KeepLife is how long the flow that it begins may take to its code.
+// Life is how long the browser may take to come with the reference. FlowLife is longer than the flow that it then begins, which carries the request
+// itself: so long it is remembered that a code was given.
 const (
 	Life     = 90 * time.Second
-	KeepLife = time.Hour
+	FlowLife = time.Hour
 )
+
+// Kind is the kind under which the ids of pushed requests are used up.
+const Kind = "oidc.pushed"
 
 // PublicLimit is how many requests of one public client may be open: anybody can push in its name, and must not fill the table.
 const PublicLimit = 1000
@@ -35,7 +39,6 @@ type Request struct {
 	// Parameters are the checked request as JSON, sealed by the caller.
 	Parameters string
 	ExpiresAt  time.Time
-	KeepUntil  time.Time
 }
 
 // Store keeps pushed requests. Every method joins the transaction in ctx. Safe for concurrent use by several nodes.
@@ -44,6 +47,9 @@ type Store interface {
 	PutPushed(ctx context.Context, p Request, limit int) error
 	// Pushed reads one that gave no code yet, expired ones too. ErrUnknown.
 	Pushed(ctx context.Context, id string) (Request, error)
-	// UsePushed uses it up by one conditional statement. Of any number of callers exactly one gets nil, the others ErrUnknown.
+	// UsePushed uses it up by one conditional statement, also when the row has gone since. Of any number of callers exactly one gets nil, the
+	// others ErrUnknown.
 	UsePushed(ctx context.Context, id string, at time.Time) error
+	// DeletePushed forgets up to limit requests that ended before now.
+	DeletePushed(ctx context.Context, now time.Time, limit int) (int64, error)
 }

@@ -6,7 +6,7 @@
 //	DELETE /connect/register/{client_id}   end it and whatever was issued to it
 //
 // What a client asks for becomes a whole registration (build) that is checked as a whole, the same way on every change: nothing of the old one
-// is believed but its id, its secret and who vouched for it.
+// is believed but its id, its secret, who vouched for it, and what only an operator can set.
 package registration
 
 import (
@@ -290,6 +290,9 @@ func (h *Handler) replace(r *http.Request, old client.Client, version int64) (an
 	c := client.Client{ID: old.ID, Registration: old.Registration, SecretHash: old.SecretHash,
 		PreviousSecretHash: old.PreviousSecretHash, PreviousSecretEnds: old.PreviousSecretEnds}
 	c.StatementIssuer = ""
+	// What only an operator can set stays: a client must not shake off the level that was demanded of its logins.
+	c.Organisation, c.Service, c.OptionalClaims, c.RequiredACR = old.Organisation, old.Service, old.OptionalClaims, old.RequiredACR
+	c.Serves, c.Resources = old.Serves, old.Resources
 	c, secret, token, err := h.build(r.Context(), c, m)
 	if err != nil {
 		return answer{}, err

@@ -17,7 +17,7 @@ import (
 
 // Lives of refresh tokens, from the redemption of the code. Use never extends them.
 const (
-	SessionLife = 8 * time.Hour       // without offline_access: as long as a login session can be
+	SessionLife = 8 * time.Hour       // without offline_access: as long as a login session can be, and no longer than this one
 	OfflineLife = 90 * 24 * time.Hour // with it
 )
 
@@ -33,14 +33,30 @@ func redemption(g grant.Grant, req request) grant.Redemption {
 	if g.PersonID == "" || !c.Has(client.RefreshToken) {
 		return r
 	}
-	r.RefreshExpires = req.at.Add(SessionLife)
-	if g.Offline {
-		r.RefreshExpires = req.at.Add(OfflineLife)
+	r.RefreshExpires = refreshEnd(g, req.at)
+	if r.RefreshExpires.IsZero() {
+		return r
 	}
 	if c.Public {
 		r.RefreshKey = req.keyName()
 	}
 	return r
+}
+
+// refreshEnd is when the refresh tokens of a grant end; zero when its session is over already. A code of the session's last minute must not
+// carry it on for another day.
+func refreshEnd(g grant.Grant, at time.Time) time.Time {
+	if g.Offline {
+		return at.Add(OfflineLife)
+	}
+	end := at.Add(SessionLife)
+	if !g.SessionEnds.IsZero() && g.SessionEnds.Before(end) {
+		end = g.SessionEnds
+	}
+	if !at.Before(end) {
+		return time.Time{}
+	}
+	return end
 }
 
 // keyName names what the tokens of the request are bound to, "" for nothing.

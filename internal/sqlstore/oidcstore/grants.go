@@ -28,6 +28,7 @@ type terms struct {
 	AuthTime      int64             `json:"auth_time,omitempty"` // Unix microseconds
 	Province      string            `json:"province,omitempty"`
 	SessionID     string            `json:"sid,omitempty"`
+	SessionEnds   int64             `json:"session_ends,omitempty"` // Unix microseconds
 	Nonce         string            `json:"nonce,omitempty"`
 	IssuerState   string            `json:"issuer_state,omitempty"`
 	RedirectURI   string            `json:"redirect_uri,omitempty"`
@@ -42,6 +43,9 @@ func (s *Store) PutGrant(ctx context.Context, g grant.Grant, ev audit.Event) err
 		RedirectURI: g.RedirectURI, Challenge: g.Challenge, JKT: g.JKT}
 	if !g.AuthTime.IsZero() {
 		t.AuthTime = sqlstore.Micros(g.AuthTime)
+	}
+	if !g.SessionEnds.IsZero() {
+		t.SessionEnds = sqlstore.Micros(g.SessionEnds)
 	}
 	b, err := json.Marshal(t)
 	if err != nil {
@@ -94,7 +98,7 @@ func scanGrant(row sqlstore.Row) (grant.Grant, error) {
 	g.OfferID, g.Scopes, g.Audience, g.Claims, g.ACR, g.AMR = t.OfferID, t.Scopes, t.Audience, t.Claims, t.ACR, t.AMR
 	g.IDTokenClaims, g.Resources, g.Details, g.JKT = t.IDTokenClaims, t.Resources, t.Details, t.JKT
 	g.SessionID, g.Nonce, g.IssuerState, g.RedirectURI, g.Challenge = t.SessionID, t.Nonce, t.IssuerState, t.RedirectURI, t.Challenge
-	g.AuthTime, g.Province = sqlstore.FromMicros(t.AuthTime), t.Province
+	g.AuthTime, g.SessionEnds, g.Province = sqlstore.FromMicros(t.AuthTime), sqlstore.FromMicros(t.SessionEnds), t.Province
 	g.CodeSignature, g.CodeState, g.Offline = code.String, grant.CodeState(state), offline != 0
 	g.CodeExpires, g.CreatedAt = sqlstore.FromMicros(codeExpires), sqlstore.FromMicros(created)
 	g.ExpiresAt, g.RevokedAt = sqlstore.FromMicros(expires), sqlstore.FromMicros(revoked)
@@ -162,7 +166,6 @@ func (s *Store) DeleteExpired(ctx context.Context, before time.Time, limit int) 
 	}{
 		{`DELETE FROM oidc_grants WHERE id IN
 			(SELECT id FROM oidc_grants WHERE expires_at < $1 AND code_expires < $1 AND refresh_expires < $1 ORDER BY expires_at LIMIT $2)`, us},
-		{`DELETE FROM oidc_pushed WHERE id IN (SELECT id FROM oidc_pushed WHERE keep_until < $1 ORDER BY keep_until LIMIT $2)`, us},
 		{`DELETE FROM oidc_sessions WHERE key IN (SELECT key FROM oidc_sessions WHERE expires_at < $1 ORDER BY expires_at LIMIT $2)`, us},
 		{`DELETE FROM oidc_session_clients WHERE (sid, client_id) IN
 			(SELECT sid, client_id FROM oidc_session_clients WHERE expires_at < $1 ORDER BY expires_at LIMIT $2)`, us},

@@ -13,9 +13,9 @@ import (
 
 // PutPushed writes a pushed request. The count decides in the same statement; a few more than the limit may slip in at one moment, no more.
 func (s *Store) PutPushed(ctx context.Context, p pushed.Request, limit int) error {
-	err := s.db.Claim(ctx, `INSERT INTO oidc_pushed (id, client_id, parameters, expires_at, keep_until, used) SELECT $1, $2, $3, $4, $5, 0
-		WHERE $6 = 0 OR (SELECT COUNT(*) FROM oidc_pushed WHERE client_id = $2 AND used = 0 AND expires_at > $7) < $6`,
-		p.ID, p.ClientID, p.Parameters, sqlstore.Micros(p.ExpiresAt), sqlstore.Micros(p.KeepUntil), limit, sqlstore.Micros(s.now()))
+	err := s.db.Claim(ctx, `INSERT INTO oidc_pushed (id, client_id, parameters, expires_at) SELECT $1, $2, $3, $4
+		WHERE $5 = 0 OR (SELECT COUNT(*) FROM oidc_pushed WHERE client_id = $2 AND expires_at > $6) < $5`,
+		p.ID, p.ClientID, p.Parameters, sqlstore.Micros(p.ExpiresAt), limit, sqlstore.Micros(s.now()))
 	if errors.Is(err, sqlstore.ErrLost) {
 		return fmt.Errorf("%w: %w", pushed.ErrTooMany, err)
 	}
@@ -25,21 +25,31 @@ func (s *Store) PutPushed(ctx context.Context, p pushed.Request, limit int) erro
 // Pushed reads a pushed request that gave no code yet.
 func (s *Store) Pushed(ctx context.Context, id string) (pushed.Request, error) {
 	p := pushed.Request{ID: id}
-	var expires, keep int64
-	err := s.db.QueryRow(ctx, `SELECT client_id, parameters, expires_at, keep_until FROM oidc_pushed WHERE id = $1 AND used = 0`, id).
-		Scan(&p.ClientID, &p.Parameters, &expires, &keep)
+	var expires int64
+	err := s.db.QueryRow(ctx, `SELECT client_id, parameters, expires_at FROM oidc_pushed WHERE id = $1`, id).Scan(&p.ClientID, &p.Parameters, &expires)
 	if errors.Is(err, sql.ErrNoRows) {
 		return pushed.Request{}, pushed.ErrUnknown
 	}
-	p.ExpiresAt, p.KeepUntil = sqlstore.FromMicros(expires), sqlstore.FromMicros(keep)
+	p.ExpiresAt = sqlstore.FromMicros(expires)
 	return p, err
 }
 
-// UsePushed uses up a pushed request: of any number of callers exactly one gets nil.
+// UsePushed uses up a pushed request: of any number of callers exactly one gets nil. The claim decides, not the row: by then the row may be gone.
 func (s *Store) UsePushed(ctx context.Context, id string, at time.Time) error {
-	err := s.db.Claim(ctx, `UPDATE oidc_pushed SET used = 1 WHERE id = $1 AND used = 0 AND keep_until > $2`, id, sqlstore.Micros(at))
-	if errors.Is(err, sqlstore.ErrLost) {
-		return fmt.Errorf("%w: %w", pushed.ErrUnknown, err)
-	}
-	return err
+	return s.db.InTx(ctx, func(ctx context.Context) error {
+		err := s.db.ClaimOnce(ctx, pushed.Kind, id, at.Add(pushed.Life+pushed.FlowLife))
+		if errors.Is(err, sqlstore.ErrLost) {
+			return fmt.Errorf("%w: %w", pushed.ErrUnknown, err)
+		}
+		if err != nil {
+			return err
+		}
+		return s.db.Later(ctx, `DELETE FROM oidc_pushed WHERE id = $1`, id)
+	})
+}
+
+// DeletePushed forgets pushed requests that nobody came for in time.
+func (s *Store) DeletePushed(ctx context.Context, now time.Time, limit int) (int64, error) {
+	return s.db.Exec(ctx, `DELETE FROM oidc_pushed WHERE id IN
+		(SELECT id FROM oidc_pushed WHERE expires_at < $1 ORDER BY expires_at LIMIT $2)`, sqlstore.Micros(now), limit)
 }
