@@ -323,3 +323,30 @@ func TestC06UseDoesNotExtendTheEnd(t *testing.T) {
 		refused(t, "C06 ninety days", e.renew("renew", offline.Refresh), 400, "invalid_grant")
 	})
 }
+
+// What an operator takes from a client is not renewed: not by a grant that was made before.
+func TestC04ScopesThatWereTakenAreNotRenewed(t *testing.T) {
+	e := newEnv(t, "sqlite:"+t.TempDir()+"/a.db", 1)
+	e.renewing()
+	first := e.start("renew")
+	second := e.renew("renew", first.Refresh)
+	if second.status != http.StatusOK || second.Scope != "openid profile" {
+		t.Fatalf("twin: %d %s %q", second.status, second.Error, second.Scope)
+	}
+	c, err := e.op.Clients().Get(context.Background(), "renew")
+	must(t, err)
+	c.Scopes = []string{"openid"}
+	must(t, e.op.Clients().Put(context.Background(), c))
+	third := e.renew("renew", second.Refresh)
+	if third.status != http.StatusOK || third.Scope != "openid" {
+		t.Errorf("C04 a scope less: %d %s %q", third.status, third.Error, third.Scope)
+	}
+	if status, info := e.userinfo(third.Access); status != http.StatusOK || info["name"] != nil {
+		t.Errorf("C04 userinfo: %d %v", status, info)
+	}
+	c.Scopes = []string{"phone"}
+	must(t, e.op.Clients().Put(context.Background(), c))
+	if tok := e.renew("renew", third.Refresh); tok.Error != "invalid_grant" {
+		t.Errorf("C04 no scope left: %d %s", tok.status, tok.Error)
+	}
+}

@@ -117,9 +117,14 @@ func (h *Handler) refresh(ctx context.Context, req request) (bound, error) {
 	if lapsed != "" {
 		return h.onlyRefuse(refreshRefused(oauth.Reason(lapsed))), nil
 	}
-	p := presented{grant: g, generation: generation, scopes: g.Scopes}
+	// What was taken from the client since is not renewed.
+	may := slices.DeleteFunc(slices.Clone(g.Scopes), func(s string) bool { return !req.who.Client().MayAsk(s) })
+	if len(may) == 0 && len(g.Scopes) > 0 {
+		return h.onlyRefuse(refreshRefused("the client may ask for none of its scopes any more")), nil
+	}
+	p := presented{grant: g, generation: generation, scopes: may}
 	if req.form.Has("scope") {
-		if p.scopes = narrowed(g.Scopes, req.form.Get("scope")); len(p.scopes) == 0 {
+		if p.scopes = narrowed(may, req.form.Get("scope")); len(p.scopes) == 0 {
 			return bound{}, oauth.New(oauth.InvalidScope, "scope must name some of what was granted, and nothing else")
 		}
 	}
