@@ -73,7 +73,7 @@ var deviations = []deviation{
 		[]string{"CheckDiscEndpointRequestUriParameterSupported", "CheckIfAuthorizationEndpointError"}, noFetching},
 }
 
-const noFetching = "request objects are pushed, or come in the request: at a client's word we open no connection (request_uri of OpenID Connect Core 6.2)"
+const noFetching = "request objects are pushed, or come in the request: nothing is fetched for an authorization request (request_uri of OpenID Connect Core 6.2)"
 
 // unsigned is a module that is skipped because discovery doesn't list "none".
 func unsigned(module, what string) deviation {
