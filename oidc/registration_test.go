@@ -2,10 +2,12 @@ package oidc_test
 
 import (
 	"encoding/json"
+	"io"
 	"net/http"
 	"net/http/httptest"
 	"net/url"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -143,5 +145,46 @@ func TestRegisteredClientWithKeysByURL(t *testing.T) {
 	must(t, err)
 	if c.Sector() != "client:"+id || c.AuthMethod != client.PrivateKeyJWT {
 		t.Errorf("%+v", c)
+	}
+}
+
+// A client that wants its ID tokens encrypted must not lose a code because its keys could not be read for a moment.
+func TestCodeSurvivesKeysThatAreDown(t *testing.T) {
+	e := newEnv(t, "sqlite:"+t.TempDir()+"/a.db", 1)
+	key, err := jose.GenerateKey(jose.ES256)
+	must(t, err)
+	public, err := key.Public()
+	must(t, err)
+	text, err := public.MarshalJSON()
+	must(t, err)
+	// The same point, published for encryption.
+	set := `{"keys":[` + strings.Replace(strings.Replace(string(text), `"alg":"ES256"`, `"alg":"ECDH-ES"`, 1), `{`, `{"use":"enc",`, 1) + `]}`
+	var up atomic.Bool
+	keys := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+		if !up.Load() {
+			http.Error(w, "down", http.StatusServiceUnavailable)
+			return
+		}
+		_, _ = io.WriteString(w, set)
+	}))
+	defer keys.Close()
+	c, err := e.op.Clients().Get(t.Context(), "app")
+	must(t, err)
+	c.ID, c.JWKSURI, c.IDTokenEncryptedAlg, c.IDTokenEncryptedEnc = "sealed", keys.URL, "ECDH-ES", "A256GCM"
+	must(t, e.op.Clients().Put(t.Context(), c))
+	code := e.code(request("sealed"))
+	if tok := e.token(redeem(code), "Authorization", basic("sealed", e.secret)); tok.Error != "invalid_client" || tok.status != http.StatusBadRequest {
+		t.Errorf("keys down: %d %s", tok.status, tok.Error)
+	}
+	up.Store(true)
+	e.clock.add(50 * time.Second)
+	later := e.code(request("sealed"))
+	if tok := e.token(redeem(later), "Authorization", basic("sealed", e.secret)); tok.Error != "invalid_client" {
+		t.Errorf("the source asks once a minute: %d %s", tok.status, tok.Error)
+	}
+	e.clock.add(11 * time.Second)
+	tok := e.token(redeem(later), "Authorization", basic("sealed", e.secret))
+	if tok.status != http.StatusOK || strings.Count(tok.ID, ".") != 4 {
+		t.Errorf("twin, keys up: %d %s %q", tok.status, tok.Error, tok.ID)
 	}
 }

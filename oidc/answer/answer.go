@@ -76,16 +76,34 @@ func (s Sealer) encrypt(ctx context.Context, c client.Client, alg, enc, token st
 	if alg == "" {
 		return token, nil
 	}
-	keys, err := s.Keys.Keys(ctx, c, "")
-	if err != nil && !errors.Is(err, client.ErrKeys) {
-		return "", err
-	}
-	key, err := jwe.KeyOf(keys, alg)
+	key, err := s.recipient(ctx, c, alg)
 	if err != nil {
-		return "", oauth.Because(oauth.InvalidClient, "none of the client's keys fits the encryption that it registered", err)
+		return "", err
 	}
 	if enc == "" {
 		enc = jwe.A128CBCHS256 // the default of OpenID Connect Registration
 	}
 	return jwe.Encrypt(key, enc, jwe.Header{Cty: "JWT"}, []byte(token))
+}
+
+// Ready says whether ID tokens can be encrypted for the client: before its code is used up, so that a jwks_uri that is down costs it nothing.
+func (s Sealer) Ready(ctx context.Context, c client.Client) error {
+	if c.IDTokenEncryptedAlg == "" {
+		return nil
+	}
+	_, err := s.recipient(ctx, c, c.IDTokenEncryptedAlg)
+	return err
+}
+
+// recipient finds the client's key for an algorithm.
+func (s Sealer) recipient(ctx context.Context, c client.Client, alg string) (jose.JWK, error) {
+	keys, err := s.Keys.Keys(ctx, c, "")
+	if err != nil && !errors.Is(err, client.ErrKeys) {
+		return jose.JWK{}, err
+	}
+	key, err := jwe.KeyOf(keys, alg)
+	if err != nil {
+		return jose.JWK{}, oauth.Because(oauth.InvalidClient, "none of the client's keys fits the encryption that it registered", err)
+	}
+	return key, nil
 }

@@ -211,6 +211,9 @@ func (h *Handler) bind(ctx context.Context, req request) (bound, error) {
 	default:
 		return bound{}, oauth.New(oauth.UnsupportedGrantType, "this grant_type is not supported")
 	}
+	if err := h.cfg.Answers.Ready(ctx, c); err != nil {
+		return bound{}, err
+	}
 	// Only the pre-authorized code stands for itself; everything else is a client's.
 	if req.who.Anonymous() && grantType != client.PreAuthorizedCode {
 		return bound{}, client.Refusal(fmt.Errorf("%w: none sent", client.ErrAuthentication))
