@@ -150,7 +150,10 @@ const rpCallback = "https://rp.example/cb"
 // each runs a test on both engines.
 func each(t *testing.T, nodes int, run func(t *testing.T, e *env)) {
 	for _, engine := range []sqlstore.Engine{sqlstore.SQLite, sqlstore.PostgreSQL} {
-		t.Run(string(engine), func(t *testing.T) { run(t, newEnv(t, sqltest.DSN(t, engine), nodes)) })
+		t.Run(string(engine), func(t *testing.T) {
+			t.Parallel() // both wait for the disk more than they compute
+			run(t, newEnv(t, sqltest.DSN(t, engine), nodes))
+		})
 	}
 }
 
