@@ -14,6 +14,7 @@ import (
 	"github.com/hufu-id/hufu/internal/jose/jwe"
 	"github.com/hufu-id/hufu/oidc/claim"
 	"github.com/hufu-id/hufu/oidc/client"
+	"github.com/hufu-id/hufu/oidc/credential"
 	"github.com/hufu-id/hufu/oidc/dpop"
 	"github.com/hufu-id/hufu/oidc/oauth"
 	"github.com/hufu-id/hufu/oidc/registration"
@@ -114,7 +115,11 @@ func serverMetadata(cfg Config, policy client.Policy) map[string]any {
 		"authorization_response_iss_parameter_supported":   true,
 		"ui_locales_supported":                             []string{"zh-Hans-CN", "en"},
 	}
-	if types := slices.Sorted(maps.Keys(cfg.DetailTypes)); len(types) > 0 {
+	types := slices.Sorted(maps.Keys(cfg.DetailTypes))
+	if cfg.Credentials != nil && cfg.CredentialScopes != nil {
+		types = append(types, credential.Type)
+	}
+	if len(types) > 0 {
 		server["authorization_details_types_supported"] = types
 	}
 	if cfg.Registration.Enabled() {

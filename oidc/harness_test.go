@@ -223,7 +223,7 @@ func (e *env) provider(change ...func(*oidc.Config)) (*oidc.Provider, *sqlstore.
 	cfg := oidc.Config{
 		Issuer: e.issuer, Store: store, HTTP: httpx.NewClient(httpx.ClientOptions{Allow: allow, Timeout: time.Second}), Keys: e.world, PairwiseSecret: bytes.Repeat([]byte{1}, 32),
 		CodeSecret: bytes.Repeat([]byte{2}, 32), Sealer: httpx.NewSealer(bytes.Repeat([]byte{3}, 32)), Pages: pages, Persons: e.world,
-		CredentialScopes: e.world, PreAuthorizedCodes: e.world, OpenTrail: e.openTrail, ProvinceOpen: e.world.provinceOpen, Now: e.clock.Now,
+		CredentialScopes: e.world, Credentials: shelf{e.world}, PreAuthorizedCodes: e.world, OpenTrail: e.openTrail, ProvinceOpen: e.world.provinceOpen, Now: e.clock.Now,
 		Registration: registration.Policy{Mode: registration.Open, Scopes: []string{"openid", "profile", "phone"}}, LoopbackClients: true, Trail: trailstore.New(db),
 	}
 	for _, f := range change {
@@ -465,6 +465,12 @@ type tokens struct {
 	Type    string `json:"token_type"`
 	Scope   string `json:"scope"`
 	Expires int64  `json:"expires_in"`
+	Details []struct {
+		Type          string   `json:"type"`
+		Configuration string   `json:"credential_configuration_id"`
+		Locations     []string `json:"locations"`
+		Identifiers   []string `json:"credential_identifiers"`
+	} `json:"authorization_details"`
 }
 
 func (e *env) tokenAt(node int, form url.Values, header ...string) tokens {

@@ -42,6 +42,7 @@ import (
 	"github.com/hufu-id/hufu/oidc/binding"
 	"github.com/hufu-id/hufu/oidc/claim"
 	"github.com/hufu-id/hufu/oidc/client"
+	"github.com/hufu-id/hufu/oidc/credential"
 	"github.com/hufu-id/hufu/oidc/developer"
 	"github.com/hufu-id/hufu/oidc/flow"
 	"github.com/hufu-id/hufu/oidc/grant"
@@ -61,17 +62,21 @@ import (
 
 // What other rooms name. The types live in the folder of their step.
 type (
-	Client             = client.Client
-	Session            = session.Session
-	AccessToken        = grant.AccessToken
-	Persons            = claim.Persons
-	PersonClaims       = claim.Person
-	CredentialScopes   = claim.CredentialScopes
-	PreAuthorizedCodes = token.PreAuthorizedCodes
-	PreAuthorized      = token.PreAuthorized
-	FlowInfo           = flow.Info
-	Login              = authorize.Login
-	LogoutDelivery     = logout.Delivery
+	Client           = client.Client
+	Session          = session.Session
+	AccessToken      = grant.AccessToken
+	Persons          = claim.Persons
+	PersonClaims     = claim.Person
+	CredentialScopes = claim.CredentialScopes
+	// What credential issuers tell for authorization_details of type openid_credential.
+	CredentialCatalogue     = credential.Catalogue
+	CredentialConfiguration = credential.Configuration
+	CredentialHolder        = credential.Holder
+	PreAuthorizedCodes      = token.PreAuthorizedCodes
+	PreAuthorized           = token.PreAuthorized
+	FlowInfo                = flow.Info
+	Login                   = authorize.Login
+	LogoutDelivery          = logout.Delivery
 )
 
 // Errors that other rooms return or test for.
@@ -137,7 +142,9 @@ type Config struct {
 	Pages                      *web.Pages
 	Persons                    Persons
 	CredentialScopes           CredentialScopes
-	PreAuthorizedCodes         PreAuthorizedCodes
+	// Credentials are those that wallets may ask for by authorization_details; nil: by scopes only.
+	Credentials        CredentialCatalogue
+	PreAuthorizedCodes PreAuthorizedCodes
 	// DetailTypes are the types of authorization_details that clients may ask for; may be nil.
 	DetailTypes request.Catalogue
 	// Registration says who may register a client; nobody by default. LoopbackClients makes every loopback URL a client of its own (dev only).

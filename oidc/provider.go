@@ -86,13 +86,13 @@ func New(cfg Config) (*Provider, error) {
 func (p *Provider) openFrontDoor(engine *fositex.Engine, authenticator client.Authenticator) {
 	cfg := p.cfg
 	push := &par.Pushed{Store: cfg.Store, Sealer: cfg.Sealer, Now: cfg.Now}
-	requests := &request.Parser{Issuer: cfg.Issuer, Clients: p.clients, Hints: p.hints, Credential: p.credential, Details: cfg.DetailTypes,
+	requests := &request.Parser{Issuer: cfg.Issuer, Clients: p.clients, Hints: p.hints, Credential: p.credential, Details: cfg.DetailTypes, Credentials: cfg.Credentials,
 		Objects: jar.Reader{Issuer: cfg.Issuer, Keys: p.clientKeys, Now: cfg.Now}, Pushed: push, Now: cfg.Now}
 	p.par = &par.Handler{Store: cfg.Store, Pushed: push, Authenticator: authenticator, Bindings: p.bindings, Requests: requests, Log: cfg.Log, Now: cfg.Now}
 	p.authorize = authorize.New(authorize.Config{
 		Issuer: cfg.Issuer, Store: cfg.Store, Clients: p.clients, Requests: requests,
 		Responses: &respond.Writer{Issuer: cfg.Issuer, Sealer: p.answers, Pages: cfg.Pages, Log: cfg.Log, Now: cfg.Now},
-		Sessions:  p.sessions, Flows: p.flows, Engine: engine, Persons: cfg.Persons, CredentialScopes: cfg.CredentialScopes, Pairwise: p.pairwise,
+		Sessions:  p.sessions, Flows: p.flows, Engine: engine, Persons: cfg.Persons, CredentialScopes: cfg.CredentialScopes, Credentials: cfg.Credentials, Pairwise: p.pairwise,
 		Pages: cfg.Pages, ProvinceName: cfg.ProvinceName, Log: cfg.Log, Now: cfg.Now,
 	})
 }
@@ -105,7 +105,7 @@ func (p *Provider) openTokens(engine *fositex.Engine, authenticator client.Authe
 	p.access = access.Reader{Grants: p.grants, Clients: p.clients, Bindings: p.bindings, ClaimOnce: cfg.Store.ClaimOnce}
 	p.token = token.New(token.Config{
 		Issuer: cfg.Issuer, Store: cfg.Store, Engine: engine, Answers: p.answers, Persons: cfg.Persons, PreAuthorizedCodes: cfg.PreAuthorizedCodes,
-		MachineAudience: p.machineAudience, Authenticator: authenticator, Bindings: p.bindings, RefreshTokens: refresh, OpaqueTokens: opaque,
+		Credentials: cfg.Credentials, MachineAudience: p.machineAudience, Authenticator: authenticator, Bindings: p.bindings, RefreshTokens: refresh, OpaqueTokens: opaque,
 		Lapsed: p.lapsed, Log: cfg.Log, Now: cfg.Now,
 	})
 	p.tokens = &tokens.Handler{Issuer: cfg.Issuer, Store: cfg.Store, Authenticator: authenticator, Grants: p.grants, Refresh: refresh, Answers: p.answers,

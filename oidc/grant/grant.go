@@ -129,7 +129,9 @@ type AccessToken struct {
 	Audience    []string
 	Claims      []string // agreed claims
 	ACR         string   // of the login, "" without a person
-	Details     []json.RawMessage
+	// Details are the authorization_details that this token is for: all of the grant's, or some.
+	Details []json.RawMessage
+	marks   []string // of an opaque token's Details
 	// JKT or CertThumbprint is what the token is bound to (cnf); both are "" for a bearer token. Who takes a bound token must see the proof.
 	JKT, CertThumbprint string
 	// AuthTime is when the person proved herself; zero without one.

@@ -10,6 +10,7 @@ import (
 
 	"github.com/hufu-id/hufu/internal/audit"
 	"github.com/hufu-id/hufu/oidc/client"
+	"github.com/hufu-id/hufu/oidc/credential"
 	"github.com/hufu-id/hufu/oidc/grant"
 	"github.com/hufu-id/hufu/oidc/oauth"
 	"github.com/hufu-id/hufu/oidc/trail"
@@ -119,7 +120,8 @@ func (h *Handler) refresh(ctx context.Context, req request) (bound, error) {
 	}
 	// What was taken from the client since is not renewed.
 	may := slices.DeleteFunc(slices.Clone(g.Scopes), func(s string) bool { return !req.who.Client().MayAsk(s) })
-	if len(may) == 0 && len(g.Scopes) > 0 {
+	g.Details = credential.Allowed(g.Details, h.cfg.Credentials, req.who.Client().MayAsk)
+	if len(may) == 0 && len(g.Details) == 0 {
 		return h.onlyRefuse(refreshRefused("the client may ask for none of its scopes any more")), nil
 	}
 	p := presented{grant: g, generation: generation, scopes: may}
