@@ -210,7 +210,7 @@ func (h *Handler) issue(ctx context.Context, c client.Client, s flow.State, d de
 		ID: newID(), Type: client.AuthorizationCode, ClientID: c.ID, PersonID: d.session.PersonID, Subject: d.subject,
 		ACR: d.session.ACR, AMR: d.session.AMR, AuthTime: d.session.AuthTime, Province: d.session.Province, Nonce: s.Nonce, IssuerState: s.IssuerState,
 		Session: d.session.SID, SessionEnds: d.session.ExpiresAt,
-		CodeState: grant.Issued, CodeExpires: now.Add(CodeLife), RedirectURI: s.RedirectURI, Challenge: s.Challenge, JKT: s.JKT, CreatedAt: now,
+		CodeState: grant.Issued, CodeExpires: now.Add(CodeLife), RedirectURI: s.RedirectURI, Challenge: s.Challenge, JKT: s.JKT, Instance: s.Instance, CreatedAt: now,
 		Resources: s.Resources, Details: details,
 	}
 	if c.HearsOfLogouts() {

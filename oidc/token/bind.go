@@ -23,7 +23,7 @@ func (h *Handler) shown(r *http.Request, c client.Client) (binding.Binding, erro
 	switch key := keyOf(c, b); {
 	case err != nil:
 		return b, err
-	case c.DPoPBound && key.JKT == "":
+	case c.DPoPRequired() && key.JKT == "":
 		return b, oauth.New(oauth.InvalidDPoPProof, "this client's tokens are bound to a key: send a DPoP proof")
 	case c.TLSBound && key.CertThumbprint == "":
 		return b, oauth.New(oauth.InvalidRequest, "this client's tokens are bound to a certificate: use the endpoint of mtls_endpoint_aliases")
@@ -86,7 +86,7 @@ func keyOf(c client.Client, b binding.Binding) binding.Binding {
 	switch {
 	case c.TLSBound:
 		return binding.Binding{CertThumbprint: b.CertThumbprint}
-	case b.JKT != "" || c.DPoPBound:
+	case b.JKT != "" || c.DPoPRequired():
 		return binding.Binding{JKT: b.JKT}
 	case c.Policy().RequireBinding:
 		return binding.Binding{CertThumbprint: b.CertThumbprint}

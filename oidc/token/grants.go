@@ -76,6 +76,8 @@ func mismatchOf(g grant.Grant, req request) oauth.Reason {
 		return "verifier"
 	case g.JKT != "" && g.JKT != req.shown.JKT:
 		return "DPoP key"
+	case g.Instance != "" && g.Instance != req.who.Instance():
+		return "wallet instance"
 	}
 	return ""
 }
