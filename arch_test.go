@@ -51,6 +51,9 @@ var pure = []string{
 	"oidc/dpop",
 	"signing/bundle/...",
 	"keys/pki",
+	"oidc/credential",
+	"oidc/attestation",
+	"oidc/client/dn",
 }
 
 func rules() []rule {

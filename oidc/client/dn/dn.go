@@ -1,4 +1,5 @@
-package client
+// Package dn compares distinguished names as RFC 4514 writes them with those of certificates. Pure.
+package dn
 
 import (
 	"crypto/x509/pkix"
@@ -21,9 +22,9 @@ var attributeTypes = map[string]string{
 // name is a distinguished name in the order of RFC 4514: the last RDN of the certificate first. An RDN is a sorted set of "OID=value".
 type name [][]string
 
-// sameDN says whether text is the subject of a certificate. Spelling (escapes, spaces around separators, names of types) doesn't count; values do.
-func sameDN(text string, rawSubject []byte) bool {
-	want, err := parseDN(text)
+// Same says whether text is the subject of a certificate. Spelling (escapes, spaces around separators, names of types) doesn't count; values do.
+func Same(text string, rawSubject []byte) bool {
+	want, err := parse(text)
 	if err != nil {
 		return false
 	}
@@ -47,8 +48,8 @@ func sameDN(text string, rawSubject []byte) bool {
 	return slices.EqualFunc(want, got, slices.Equal[[]string])
 }
 
-// parseDN reads a distinguished name (RFC 4514 section 3). Values written as "#" and hexadecimal BER are refused.
-func parseDN(text string) (name, error) {
+// parse reads a distinguished name (RFC 4514 section 3). Values written as "#" and hexadecimal BER are refused.
+func parse(text string) (name, error) {
 	if len(text) > 1000 || !utf8.ValidString(text) {
 		return nil, errDN
 	}
