@@ -1,4 +1,4 @@
-package issuer
+package deliver
 
 import (
 	"crypto/ed25519"
@@ -7,12 +7,14 @@ import (
 	"math/big"
 	"testing"
 	"time"
+
+	"github.com/hufu-id/hufu/wallet/issuer/port"
 )
 
 // The hour of issue must not lie before the signer's certificate; without one it is the full hour.
 func TestCoarseTimeIsTheFullHour(t *testing.T) {
 	at := time.Date(2026, 11, 23, 10, 37, 12, 5, time.UTC)
-	if got := coarse(at, Signer{}); !got.Equal(time.Date(2026, 11, 23, 10, 0, 0, 0, time.UTC)) {
+	if got := coarse(at, port.Signer{}); !got.Equal(time.Date(2026, 11, 23, 10, 0, 0, 0, time.UTC)) {
 		t.Error(got)
 	}
 }
@@ -34,7 +36,7 @@ func TestCoarseTimeIsNotBeforeTheCertificate(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		if got := coarse(at, Signer{Chain: [][]byte{der}}); !got.Equal(c.want) {
+		if got := coarse(at, port.Signer{Chain: [][]byte{der}}); !got.Equal(c.want) {
 			t.Errorf("certificate from %s: %s", c.notBefore, got)
 		}
 	}

@@ -1,8 +1,10 @@
-package issuer
+package offer
 
 import (
 	"context"
 	"errors"
+
+	"github.com/hufu-id/hufu/wallet/issuer/port"
 )
 
 // What Redeem answers. The token endpoint maps ErrTxCodeMissing and ErrTxCodeUnexpected to invalid_request and the others to
@@ -17,10 +19,6 @@ var (
 	// ErrTxCodeUnexpected: the request has a Transaction Code and the offer none. Not counted.
 	ErrTxCodeUnexpected = errors.New("issuer: transaction code not expected")
 
-	// ErrLevelTooLow: the person is not identified well enough for this type.
-	ErrLevelTooLow = errors.New("issuer: level of identification too low")
-	// ErrPersonInactive: the person is suspended or gone.
-	ErrPersonInactive = errors.New("issuer: person not active")
 	// ErrUnknownGrant: the grant of an offer request is not one of ours.
 	ErrUnknownGrant = errors.New("issuer: unknown grant")
 )
@@ -39,17 +37,17 @@ type Redemption struct {
 // It joins the transaction in ctx. The errors above are answers, not faults: a caller that is in a transaction must commit it when
 // it gets one, or the count of wrong tries is rolled back and guessing is free. Without a transaction Redeem commits itself; then
 // a crash before the tokens are minted costs the person a new offer and gives nobody a second try.
-func (i *Issuer) Redeem(ctx context.Context, code, txCode string) (Redemption, error) {
+func (d *Desk) Redeem(ctx context.Context, code, txCode string) (Redemption, error) {
 	if code == "" || len(code) > 128 {
 		return Redemption{}, ErrUnknownCode
 	}
-	o, err := i.cfg.Store.OfferByCode(ctx, hash(code))
+	o, err := d.cfg.Store.OfferByCode(ctx, port.Hash(code))
 	switch {
-	case errors.Is(err, ErrUnknownOffer):
+	case errors.Is(err, port.ErrUnknownOffer):
 		return Redemption{}, ErrUnknownCode
 	case err != nil:
 		return Redemption{}, err
-	case !i.open(o):
+	case !d.open(o):
 		return Redemption{}, ErrUnknownCode
 	case o.TxMAC != "" && txCode == "":
 		return Redemption{}, ErrTxCodeMissing
@@ -58,16 +56,16 @@ func (i *Issuer) Redeem(ctx context.Context, code, txCode string) (Redemption, e
 	}
 	txMAC := ""
 	if o.TxMAC != "" {
-		txMAC = i.txMAC(o.ID, txCode)
+		txMAC = d.txMAC(o.ID, txCode)
 	}
-	right, _, err := i.cfg.Store.Try(ctx, o.ID, txMAC, i.cfg.MaxTxCodeTries, i.cfg.Now())
+	right, _, err := d.cfg.Store.Try(ctx, o.ID, txMAC, d.cfg.MaxTxCodeTries, d.cfg.Now())
 	switch {
-	case errors.Is(err, ErrOfferEnded):
+	case errors.Is(err, port.ErrOfferEnded):
 		return Redemption{}, ErrUnknownCode
 	case err != nil:
 		return Redemption{}, err
 	case !right:
 		return Redemption{}, ErrTxCodeWrong
 	}
-	return Redemption{OfferID: o.ID, Scopes: []string{o.TypeID}, Audience: []string{i.Identifier(o.Authority)}}, nil
+	return Redemption{OfferID: o.ID, Scopes: []string{o.TypeID}, Audience: []string{d.identifier(o.Authority)}}, nil
 }

@@ -1,9 +1,11 @@
-package issuer
+// Package deliver is the Credential Endpoint without HTTP: who may have what, the record, the signature.
+package deliver
 
 import (
 	"context"
 	"crypto/sha256"
 	"crypto/x509"
+	"encoding/base64"
 	"errors"
 	"fmt"
 	"maps"
@@ -13,35 +15,51 @@ import (
 	"github.com/hufu-id/hufu/internal/audit"
 	"github.com/hufu-id/hufu/signing/sdjwt"
 	"github.com/hufu-id/hufu/wallet/issuer/catalog"
+	"github.com/hufu-id/hufu/wallet/issuer/port"
 	"github.com/hufu-id/hufu/wallet/issuer/request"
 )
 
-// What issue answers beside the errors of the interfaces.
+// What Issue answers beside the errors of the interfaces.
 var (
-	errUnknownConfiguration = errors.New("issuer: unknown credential configuration")
-	errUnknownIdentifier    = errors.New("issuer: unknown credential identifier")
-	errScope                = errors.New("issuer: the access token has no scope for this credential")
-	errEncryption           = errors.New("issuer: encrypted responses are not offered")
+	ErrUnknownConfiguration = errors.New("issuer: unknown credential configuration")
+	ErrUnknownIdentifier    = errors.New("issuer: unknown credential identifier")
+	ErrScope                = errors.New("issuer: the access token has no scope for this credential")
+	ErrEncryption           = errors.New("issuer: encrypted responses are not offered")
 )
+
+// Desk issues credentials. Safe for concurrent use; it keeps nothing.
+type Desk struct {
+	cfg     *port.Config
+	catalog func() *catalog.Catalog
+	nonces  request.Nonces
+}
+
+// New returns a Desk over a completed configuration.
+func New(cfg *port.Config, catalog func() *catalog.Catalog) *Desk {
+	return &Desk{cfg: cfg, catalog: catalog, nonces: request.Nonces{Key: port.MAC(cfg.Secret, "hufu/issuer/nonce/1"), Now: cfg.Now, Rand: cfg.Rand}}
+}
+
+// Nonce returns a fresh nonce for one Credential Issuer.
+func (d *Desk) Nonce(identifier string) (string, error) { return d.nonces.New(identifier) }
 
 // order is a Credential Request that passed every check that needs no transaction.
 type order struct {
 	authority *catalog.Entry
-	ctype     CredentialType
-	token     AccessToken
+	ctype     catalog.CredentialType
+	token     port.AccessToken
 	proof     request.Proof
-	signer    Signer
+	signer    port.Signer
 }
 
-// issue answers one Credential Request with one SD-JWT VC.
-func (i *Issuer) issue(ctx context.Context, a *catalog.Entry, token AccessToken, req request.Credential) (string, error) {
-	o, err := i.check(ctx, a, token, req)
+// Issue answers one Credential Request with one SD-JWT VC.
+func (d *Desk) Issue(ctx context.Context, a *catalog.Entry, token port.AccessToken, req request.Credential) (string, error) {
+	o, err := d.check(ctx, a, token, req)
 	if err != nil {
 		return "", err
 	}
 	var laid sdjwt.Laid
-	err = i.cfg.Tx(ctx, func(ctx context.Context) error {
-		laid, err = i.record(ctx, o)
+	err = d.cfg.Tx(ctx, func(ctx context.Context) error {
+		laid, err = d.record(ctx, o)
 		return err
 	})
 	if err != nil {
@@ -56,29 +74,29 @@ func (i *Issuer) issue(ctx context.Context, a *catalog.Entry, token AccessToken,
 }
 
 // check is everything that can be refused without writing.
-func (i *Issuer) check(ctx context.Context, a *catalog.Entry, token AccessToken, req request.Credential) (order, error) {
+func (d *Desk) check(ctx context.Context, a *catalog.Entry, token port.AccessToken, req request.Credential) (order, error) {
 	if req.Identifier != "" {
 		// Ours are named in authorization_details of the token response, which we never send.
-		return order{}, errUnknownIdentifier
+		return order{}, ErrUnknownIdentifier
 	}
 	t, ok := a.Type(req.ConfigurationID)
 	if !ok {
-		return order{}, errUnknownConfiguration
+		return order{}, ErrUnknownConfiguration
 	}
 	if !slices.Contains(token.Scopes, t.ID) {
-		return order{}, errScope
+		return order{}, ErrScope
 	}
 	if req.Encryption {
-		return order{}, errEncryption
+		return order{}, ErrEncryption
 	}
 	if req.Proof == "" {
 		return order{}, fmt.Errorf("%w: this credential is bound to a key, proofs is missing", request.ErrProof)
 	}
-	p, err := i.nonces.CheckProof(req.Proof, a.Identifier, token.ClientID)
+	p, err := d.nonces.CheckProof(req.Proof, a.Identifier, token.ClientID)
 	if err != nil {
 		return order{}, err
 	}
-	s, err := i.cfg.Signers.Signer(ctx, a.Code)
+	s, err := d.cfg.Signers.Signer(ctx, a.Code)
 	if err != nil {
 		return order{}, fmt.Errorf("issuer: key of %s: %w", a.Code, err)
 	}
@@ -86,40 +104,41 @@ func (i *Issuer) check(ctx context.Context, a *catalog.Entry, token AccessToken,
 }
 
 // record is the one transaction: nonce, authorisation, status index, record. When any of them refuses, none has happened.
-func (i *Issuer) record(ctx context.Context, o order) (sdjwt.Laid, error) {
-	if err := i.cfg.Store.ClaimNonce(ctx, o.proof.Nonce(), o.proof.NonceExpires()); err != nil {
+func (d *Desk) record(ctx context.Context, o order) (sdjwt.Laid, error) {
+	if err := d.cfg.Store.ClaimNonce(ctx, o.proof.Nonce(), o.proof.NonceExpires()); err != nil {
 		return sdjwt.Laid{}, err
 	}
-	licence, personID, err := i.authorise(ctx, o)
+	licence, personID, err := d.authorise(ctx, o)
 	if err != nil {
 		return sdjwt.Laid{}, err
 	}
-	id, err := i.opaqueID()
+	id, err := d.cfg.OpaqueID()
 	if err != nil {
 		return sdjwt.Laid{}, err
 	}
-	now := i.cfg.Now()
+	now := d.cfg.Now()
 	iat := coarse(now, o.signer)
 	exp := iat.Add(o.ctype.Life())
-	ref, err := i.cfg.Status.Allocate(ctx, licence.ID, id, o.ctype.ID, exp)
+	ref, err := d.cfg.Status.Allocate(ctx, licence.ID, id, o.ctype.ID, exp)
 	if err != nil {
 		return sdjwt.Laid{}, fmt.Errorf("issuer: allocating a status index: %w", err)
 	}
-	laid, err := i.layOut(o, licence, ref, iat, exp)
+	laid, err := d.layOut(o, licence, ref, iat, exp)
 	if err != nil {
 		return sdjwt.Laid{}, err
 	}
 	sum := sha256.Sum256(laid.Payload)
-	return laid, i.cfg.Store.RecordIssuance(ctx, Issuance{
+	return laid, d.cfg.Store.RecordIssuance(ctx, port.Issuance{
 		ID: id, Authority: o.authority.Code, TypeID: o.ctype.ID, LicenceID: licence.ID,
 		PersonID: personID, OfferID: o.token.OfferID, GrantID: o.token.GrantID, ClientID: o.token.ClientID,
-		HolderKey: o.proof.Key().Thumbprint(), SignerKey: o.signer.Key.ID, PayloadHash: b64(sum[:]),
+		HolderKey: o.proof.Key().Thumbprint(), SignerKey: o.signer.Key.ID, PayloadHash: base64.RawURLEncoding.EncodeToString(sum[:]),
 		StatusURI: ref.URI, StatusIndex: ref.Index, IssuedAt: iat, ExpiresAt: exp, RecordedAt: now,
-	}, i.cfg.MaxPerGrant, audit.Event{Kind: "issuer.credential_recorded", Actor: actor(o.token, personID), Subject: licence.ID,
+	}, d.cfg.MaxPerGrant, audit.Event{Kind: "issuer.credential_recorded", Actor: Actor(o.token, personID), Subject: licence.ID,
 		Client: o.token.ClientID, Detail: map[string]string{"issuance": id, "type": o.ctype.ID, "key": o.signer.Key.ID}})
 }
 
-func actor(t AccessToken, personID string) string {
+// Actor names on whose behalf something happens, for the audit.
+func Actor(t port.AccessToken, personID string) string {
 	if personID != "" {
 		return personID
 	}
@@ -128,71 +147,71 @@ func actor(t AccessToken, personID string) string {
 
 // authorise finds the licence that the token may have, as things are now: what was true when the token was made may have changed.
 // It holds the licence until the transaction ends.
-func (i *Issuer) authorise(ctx context.Context, o order) (l Licence, personID string, err error) {
+func (d *Desk) authorise(ctx context.Context, o order) (l port.Licence, personID string, err error) {
 	switch {
 	case o.token.OfferID != "" && o.token.PersonID == "":
-		l, personID, err = i.authoriseOffer(ctx, o)
+		l, personID, err = d.authoriseOffer(ctx, o)
 	case o.token.PersonID != "" && o.token.OfferID == "":
 		personID = o.token.PersonID
-		l, err = i.authorisePerson(ctx, o)
+		l, err = d.authorisePerson(ctx, o)
 	default:
-		err = ErrNoLicence
+		err = port.ErrNoLicence
 	}
 	if err != nil {
-		return Licence{}, "", err
+		return port.Licence{}, "", err
 	}
 	if l.Issuer != o.authority.Code || l.TypeID != o.ctype.ID {
-		return Licence{}, "", ErrNoLicence
+		return port.Licence{}, "", port.ErrNoLicence
 	}
 	return l, personID, nil
 }
 
-func (i *Issuer) authoriseOffer(ctx context.Context, o order) (Licence, string, error) {
-	offer, err := i.cfg.Store.Offer(ctx, o.token.OfferID)
+func (d *Desk) authoriseOffer(ctx context.Context, o order) (port.Licence, string, error) {
+	offer, err := d.cfg.Store.Offer(ctx, o.token.OfferID)
 	if err != nil {
-		return Licence{}, "", err
+		return port.Licence{}, "", err
 	}
 	if offer.Authority != o.authority.Code || offer.TypeID != o.ctype.ID || offer.RedeemedAt.IsZero() {
-		return Licence{}, "", ErrNoLicence
+		return port.Licence{}, "", port.ErrNoLicence
 	}
 	if offer.PersonID != "" {
-		if err := i.mayTake(ctx, offer.PersonID, offer.ACR, o.ctype.RequiredACR); err != nil {
-			return Licence{}, "", err
+		if err := d.cfg.MayTake(ctx, offer.PersonID, offer.ACR, o.ctype.RequiredACR); err != nil {
+			return port.Licence{}, "", err
 		}
 	}
-	l, err := i.cfg.Licences.Hold(ctx, offer.LicenceID, offer.PersonID)
+	l, err := d.cfg.Licences.Hold(ctx, offer.LicenceID, offer.PersonID)
 	return l, offer.PersonID, err
 }
 
 // authorisePerson takes the licence of the offer that the flow began with, or else the newest in force: a Credential Request can't
 // say which. An issuer_state proves nothing: whoever sends one still gets only a licence of the person who logged in.
-func (i *Issuer) authorisePerson(ctx context.Context, o order) (Licence, error) {
-	if err := i.mayTake(ctx, o.token.PersonID, o.token.ACR, o.ctype.RequiredACR); err != nil {
-		return Licence{}, err
+func (d *Desk) authorisePerson(ctx context.Context, o order) (port.Licence, error) {
+	if err := d.cfg.MayTake(ctx, o.token.PersonID, o.token.ACR, o.ctype.RequiredACR); err != nil {
+		return port.Licence{}, err
 	}
 	if o.token.IssuerState != "" {
-		offer, err := i.cfg.Store.OfferByState(ctx, hash(o.token.IssuerState))
+		offer, err := d.cfg.Store.OfferByState(ctx, port.Hash(o.token.IssuerState))
 		switch {
-		case errors.Is(err, ErrUnknownOffer):
+		case errors.Is(err, port.ErrUnknownOffer):
 		case err != nil:
-			return Licence{}, err
+			return port.Licence{}, err
 		case offer.Authority == o.authority.Code && offer.TypeID == o.ctype.ID:
-			return i.cfg.Licences.Hold(ctx, offer.LicenceID, o.token.PersonID)
+			return d.cfg.Licences.Hold(ctx, offer.LicenceID, o.token.PersonID)
 		}
 	}
-	ids, err := i.cfg.Licences.OfPerson(ctx, o.token.PersonID, o.authority.Code, o.ctype.ID)
+	ids, err := d.cfg.Licences.OfPerson(ctx, o.token.PersonID, o.authority.Code, o.ctype.ID)
 	if err != nil {
-		return Licence{}, fmt.Errorf("issuer: licences of the person: %w", err)
+		return port.Licence{}, fmt.Errorf("issuer: licences of the person: %w", err)
 	}
 	if len(ids) == 0 {
-		return Licence{}, ErrNoLicence
+		return port.Licence{}, port.ErrNoLicence
 	}
-	return i.cfg.Licences.Hold(ctx, ids[0], o.token.PersonID)
+	return d.cfg.Licences.Hold(ctx, ids[0], o.token.PersonID)
 }
 
 // coarse is the time of issue as the credential says it: the full hour, so that copies and their showings can't be linked by
 // it. It is never before the signer's certificate, which would make the credential look forged.
-func coarse(now time.Time, s Signer) time.Time {
+func coarse(now time.Time, s port.Signer) time.Time {
 	t := now.UTC().Truncate(time.Hour)
 	if len(s.Chain) == 0 {
 		return t
@@ -206,7 +225,7 @@ func coarse(now time.Time, s Signer) time.Time {
 
 // layOut makes the payload and the disclosures. A claim that the type doesn't describe is refused, because everybody would see
 // it; so is a licence without a mandatory claim. Both are faults of type or register, not of the wallet.
-func (i *Issuer) layOut(o order, l Licence, ref StatusRef, iat, exp time.Time) (sdjwt.Laid, error) {
+func (d *Desk) layOut(o order, l port.Licence, ref port.StatusRef, iat, exp time.Time) (sdjwt.Laid, error) {
 	described := map[string]bool{}
 	var selective []sdjwt.Path
 	absent := 0
@@ -240,7 +259,7 @@ func (i *Issuer) layOut(o order, l Licence, ref StatusRef, iat, exp time.Time) (
 	claims["status"] = map[string]any{"status_list": map[string]any{"idx": ref.Index, "uri": ref.URI}}
 	holder := o.proof.Key()
 	laid, err := sdjwt.Build(sdjwt.Template{Claims: claims, Selective: selective, AbsentOK: true, Holder: &holder,
-		Salts: i.cfg.Rand,
+		Salts: d.cfg.Rand,
 		// As many digests whatever the licence has: their number must not tell which optional claims exist.
 		Decoys: absent})
 	if err != nil {
@@ -251,12 +270,12 @@ func (i *Issuer) layOut(o order, l Licence, ref StatusRef, iat, exp time.Time) (
 
 // Deliver is the Credential Endpoint for a wallet that this server keeps for a person (wallet/hosted): the same nonce, checks, record and signature as for
 // any wallet, without HTTP between. prove signs a key proof for the nonce and the audience that it is given.
-func (i *Issuer) Deliver(ctx context.Context, token AccessToken, authority, configurationID string, prove func(nonce, audience string) (string, error)) (string, error) {
-	a, ok := i.authorities.Load().Entry(authority)
+func (d *Desk) Deliver(ctx context.Context, token port.AccessToken, authority, configurationID string, prove func(nonce, audience string) (string, error)) (string, error) {
+	a, ok := d.catalog().Entry(authority)
 	if !ok {
-		return "", ErrNoLicence
+		return "", port.ErrNoLicence
 	}
-	nonce, err := i.nonces.New(a.Identifier)
+	nonce, err := d.nonces.New(a.Identifier)
 	if err != nil {
 		return "", err
 	}
@@ -264,5 +283,5 @@ func (i *Issuer) Deliver(ctx context.Context, token AccessToken, authority, conf
 	if err != nil {
 		return "", err
 	}
-	return i.issue(ctx, a, token, request.Credential{ConfigurationID: configurationID, Proof: proof})
+	return d.Issue(ctx, a, token, request.Credential{ConfigurationID: configurationID, Proof: proof})
 }

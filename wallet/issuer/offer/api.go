@@ -1,4 +1,4 @@
-package issuer
+package offer
 
 import (
 	"context"
@@ -9,7 +9,9 @@ import (
 
 	"github.com/hufu-id/hufu/internal/httpx"
 	"github.com/hufu-id/hufu/internal/jose"
+	"github.com/hufu-id/hufu/wallet/issuer/port"
 	"github.com/hufu-id/hufu/wallet/issuer/request"
+	"github.com/hufu-id/hufu/wallet/issuer/wire"
 )
 
 // departmentOffer is the body of POST /register/v1/offers.
@@ -35,52 +37,52 @@ type departmentOfferAnswer struct {
 
 var errOfferRequest = errors.New("issuer: offer request not valid")
 
-// serveDepartmentOffer lets a department make an offer of a licence that it issued.
-func (i *Issuer) serveDepartmentOffer(w http.ResponseWriter, r *http.Request) {
-	code, err := i.cfg.Departments.Authenticate(r)
-	if errors.Is(err, ErrNotADepartment) {
+// ServeDepartment lets a department make an offer of a licence that it issued.
+func (d *Desk) ServeDepartment(w http.ResponseWriter, r *http.Request) {
+	code, err := d.cfg.Departments.Authenticate(r)
+	if errors.Is(err, port.ErrNotADepartment) {
 		w.Header().Set("WWW-Authenticate", `Bearer realm="register"`)
-		writeError(w, http.StatusUnauthorized, "invalid_token", "a department's access token is required")
+		wire.WriteError(w, http.StatusUnauthorized, "invalid_token", "a department's access token is required")
 		return
 	}
 	if err != nil {
-		i.fault(w, r, err)
+		wire.Fault(d.cfg.Log, w, r, err)
 		return
 	}
-	if !i.knows(code) {
-		writeError(w, http.StatusForbidden, "forbidden", "this department is not an issuing authority")
+	if !d.knows(code) {
+		wire.WriteError(w, http.StatusForbidden, "forbidden", "this department is not an issuing authority")
 		return
 	}
-	body, ok := readJSON(w, r)
+	body, _, ok := wire.ReadBody(w, r, request.MaxBytes, "invalid_credential_request", wire.JSON)
 	if !ok {
 		return
 	}
-	view, err := i.departmentOffer(r.Context(), code, body)
+	view, err := d.departmentOffer(r.Context(), code, body)
 	switch {
 	case err == nil:
 	case errors.Is(err, errOfferRequest), errors.Is(err, ErrUnknownGrant):
-		writeError(w, http.StatusBadRequest, "invalid_request", "send person and type, or licence (and type); grant is pre-authorized_code or authorization_code")
+		wire.WriteError(w, http.StatusBadRequest, "invalid_request", "send person and type, or licence (and type); grant is pre-authorized_code or authorization_code")
 		return
-	case errors.Is(err, ErrNoLicence):
-		writeError(w, http.StatusNotFound, "not_found", "there is no such licence of this department")
+	case errors.Is(err, port.ErrNoLicence):
+		wire.WriteError(w, http.StatusNotFound, "not_found", "there is no such licence of this department")
 		return
-	case errors.Is(err, ErrNotInForce):
-		writeError(w, http.StatusConflict, "not_in_force", "the licence is not in force")
+	case errors.Is(err, port.ErrNotInForce):
+		wire.WriteError(w, http.StatusConflict, "not_in_force", "the licence is not in force")
 		return
 	default:
-		i.fault(w, r, err)
+		wire.Fault(d.cfg.Log, w, r, err)
 		return
 	}
 	httpx.WriteJSON(w, http.StatusCreated, departmentOfferAnswer{OfferURI: view.URI, OfferValueURI: view.ValueURI, TxCode: view.TxCode,
 		ExpiresAt: view.Offer.ExpiresAt.UTC().Format(time.RFC3339), Licence: view.Offer.LicenceID})
 }
 
-func (i *Issuer) knows(code string) bool {
-	_, ok := i.authorities.Load().Entry(code)
+func (d *Desk) knows(code string) bool {
+	_, ok := d.catalog().Entry(code)
 	return ok
 }
 
-func (i *Issuer) departmentOffer(ctx context.Context, code string, body []byte) (OfferView, error) {
+func (d *Desk) departmentOffer(ctx context.Context, code string, body []byte) (OfferView, error) {
 	req, err := parseDepartmentOffer(body)
 	if err != nil {
 		return OfferView{}, err
@@ -94,16 +96,16 @@ func (i *Issuer) departmentOffer(ctx context.Context, code string, body []byte) 
 		return OfferView{}, ErrUnknownGrant
 	}
 	if req.Person != "" {
-		ids, err := i.cfg.Licences.OfReference(ctx, code, req.Person, req.Type)
+		ids, err := d.cfg.Licences.OfReference(ctx, code, req.Person, req.Type)
 		if err != nil {
 			return OfferView{}, err
 		}
 		if len(ids) == 0 {
-			return OfferView{}, ErrNoLicence
+			return OfferView{}, port.ErrNoLicence
 		}
 		o.LicenceID = ids[0]
 	}
-	return i.CreateOffer(ctx, o)
+	return d.CreateOffer(ctx, o)
 }
 
 func parseDepartmentOffer(body []byte) (departmentOffer, error) {

@@ -1,4 +1,4 @@
-package issuer
+package port
 
 import (
 	"context"
@@ -8,6 +8,7 @@ import (
 
 	"github.com/hufu-id/hufu/internal/audit"
 	"github.com/hufu-id/hufu/internal/jose"
+	"github.com/hufu-id/hufu/wallet/issuer/catalog"
 )
 
 // What the interfaces below answer when they can't. Implementations wrap or return them; any other error is a fault.
@@ -18,6 +19,10 @@ var (
 	ErrNotInForce = errors.New("issuer: the licence is not in force")
 	// ErrInvalidToken: unknown, expired, not for this audience, or not a token at all.
 	ErrInvalidToken = errors.New("issuer: invalid access token")
+	// ErrLevelTooLow: the person is not identified well enough for this type.
+	ErrLevelTooLow = errors.New("issuer: level of identification too low")
+	// ErrPersonInactive: the person is suspended or gone.
+	ErrPersonInactive = errors.New("issuer: person not active")
 	// ErrNotADepartment: the request to the department API is not from a known department.
 	ErrNotADepartment = errors.New("issuer: department not authenticated")
 )
@@ -25,7 +30,7 @@ var (
 // Authorities is where the issuing authorities come from.
 type Authorities interface {
 	// Authorities lists all authorities with their types. It is called by New and Reload.
-	Authorities(ctx context.Context) ([]Authority, error)
+	Authorities(ctx context.Context) ([]catalog.Authority, error)
 }
 
 // Licences is the register, as the issuer sees it. All methods join the transaction in ctx.

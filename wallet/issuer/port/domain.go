@@ -1,24 +1,7 @@
-package issuer
+// Package port is what the rooms of the credential issuer share: its values, and what it needs of others.
+package port
 
-import (
-	"time"
-
-	"github.com/hufu-id/hufu/wallet/issuer/catalog"
-)
-
-// What an authority is and issues is said in the catalog.
-type (
-	// Authority is an issuing authority: a department that issues licences in its own name.
-	Authority = catalog.Authority
-	// CredentialType is a licence type in the shape of a credential.
-	CredentialType = catalog.CredentialType
-	// Claim is one claim of a type.
-	Claim = catalog.Claim
-	// Display is a name for people in one language.
-	Display = catalog.Display
-	// Scope is what an OAuth scope of a credential stands for.
-	Scope = catalog.Scope
-)
+import "time"
 
 // Licence is what the register says about a licence when it is put into a credential.
 type Licence struct {

@@ -1,4 +1,4 @@
-package issuer
+package offer
 
 import (
 	"context"
@@ -8,6 +8,7 @@ import (
 
 	"github.com/hufu-id/hufu/internal/audit"
 	"github.com/hufu-id/hufu/wallet/issuer/catalog"
+	"github.com/hufu-id/hufu/wallet/issuer/port"
 )
 
 // Grant is how a wallet gets the access token for an offer.
@@ -43,10 +44,10 @@ type OfferView struct {
 	// TxCode is the Transaction Code, six digits; empty for the authorization code flow.
 	TxCode string
 	// Offer is what is kept. Open says that the code can still be redeemed at the time of asking.
-	Offer Offer
+	Offer port.Offer
 	Open  bool
 	// Type and Authority name the credential for people.
-	Type, Authority []Display
+	Type, Authority []catalog.Display
 }
 
 // credentialOffer is the wire form of section 4.1.1.
@@ -64,25 +65,25 @@ type txCodeShape struct {
 // CreateOffer makes an offer for a licence that is in force. A citizen gets one only for the own licence and at the level that its
 // type requires; a department only for licences that it issued. ErrNoLicence, ErrNotInForce, ErrLevelTooLow,
 // ErrPersonInactive, ErrTooManyOffers, ErrUnknownGrant.
-func (i *Issuer) CreateOffer(ctx context.Context, req OfferRequest) (OfferView, error) {
-	opaque, err := i.opaqueID()
+func (d *Desk) CreateOffer(ctx context.Context, req OfferRequest) (OfferView, error) {
+	opaque, err := d.cfg.OpaqueID()
 	if err != nil {
 		return OfferView{}, err
 	}
-	now := i.cfg.Now()
-	o := Offer{ID: hash(opaque), LicenceID: req.LicenceID, PersonID: req.PersonID, ACR: req.ACR,
-		CreatedAt: now, ExpiresAt: now.Add(i.cfg.OfferLifetime)}
+	now := d.cfg.Now()
+	o := port.Offer{ID: port.Hash(opaque), LicenceID: req.LicenceID, PersonID: req.PersonID, ACR: req.ACR,
+		CreatedAt: now, ExpiresAt: now.Add(d.cfg.OfferLifetime)}
 	switch req.Grant {
 	case PreAuthorized, "":
-		o.CodeHash = hash(i.preAuthorizedCode(opaque))
-		o.TxMAC = i.txMAC(o.ID, i.txCode(opaque))
+		o.CodeHash = port.Hash(d.preAuthorizedCode(opaque))
+		o.TxMAC = d.txMAC(o.ID, d.txCode(opaque))
 	case AuthorizationCode:
-		o.StateHash = hash(i.issuerState(opaque))
+		o.StateHash = port.Hash(d.issuerState(opaque))
 	default:
 		return OfferView{}, ErrUnknownGrant
 	}
-	err = i.cfg.Tx(ctx, func(ctx context.Context) error {
-		l, err := i.mayOffer(ctx, req)
+	err = d.cfg.Tx(ctx, func(ctx context.Context) error {
+		l, err := d.mayOffer(ctx, req)
 		if err != nil {
 			return err
 		}
@@ -90,82 +91,67 @@ func (i *Issuer) CreateOffer(ctx context.Context, req OfferRequest) (OfferView, 
 		if req.PersonID == "" {
 			o.MadeBy = req.Department
 		}
-		return i.cfg.Store.CreateOffer(ctx, o, i.cfg.MaxOpenOffers, audit.Event{Kind: "issuer.offer_made",
+		return d.cfg.Store.CreateOffer(ctx, o, d.cfg.MaxOpenOffers, audit.Event{Kind: "issuer.offer_made",
 			Actor: o.MadeBy, Subject: o.LicenceID, Detail: map[string]string{"offer": o.ID, "type": o.TypeID}})
 	})
 	if err != nil {
 		return OfferView{}, err
 	}
-	return i.view(opaque, o)
+	return d.view(opaque, o)
 }
 
 // mayOffer decides whether this citizen or department may have an offer for this licence.
-func (i *Issuer) mayOffer(ctx context.Context, req OfferRequest) (Licence, error) {
+func (d *Desk) mayOffer(ctx context.Context, req OfferRequest) (port.Licence, error) {
 	if (req.PersonID == "") == (req.Department == "") {
-		return Licence{}, fmt.Errorf("issuer: an offer is made by a person or by a department, not by both or none")
+		return port.Licence{}, fmt.Errorf("issuer: an offer is made by a person or by a department, not by both or none")
 	}
-	var l Licence
+	var l port.Licence
 	var err error
 	if req.PersonID != "" {
-		l, err = i.cfg.Licences.Hold(ctx, req.LicenceID, req.PersonID)
+		l, err = d.cfg.Licences.Hold(ctx, req.LicenceID, req.PersonID)
 	} else {
-		l, err = i.cfg.Licences.Licence(ctx, req.LicenceID)
+		l, err = d.cfg.Licences.Licence(ctx, req.LicenceID)
 	}
 	if err != nil {
-		return Licence{}, err
+		return port.Licence{}, err
 	}
 	if req.Department != "" && l.Issuer != req.Department || req.TypeID != "" && l.TypeID != req.TypeID {
-		return Licence{}, ErrNoLicence
+		return port.Licence{}, port.ErrNoLicence
 	}
-	t, ok := i.authorities.Load().Type(l.Issuer, l.TypeID)
+	t, ok := d.catalog().Type(l.Issuer, l.TypeID)
 	if !ok {
-		return Licence{}, ErrNoLicence
+		return port.Licence{}, port.ErrNoLicence
 	}
 	if req.PersonID == "" {
 		return l, nil
 	}
-	return l, i.mayTake(ctx, req.PersonID, req.ACR, t.RequiredACR)
-}
-
-// mayTake decides whether the person, who logged in at level acr, may take a credential that requires another.
-func (i *Issuer) mayTake(ctx context.Context, personID, acr, required string) error {
-	if !catalog.LevelEnough(acr, required) {
-		return ErrLevelTooLow
-	}
-	active, err := i.cfg.Persons.Active(ctx, personID)
-	if err != nil {
-		return fmt.Errorf("issuer: asking for the person: %w", err)
-	}
-	if !active {
-		return ErrPersonInactive
-	}
-	return nil
+	return l, d.cfg.MayTake(ctx, req.PersonID, req.ACR, t.RequiredACR)
 }
 
 // ShowOffer shows an offer again to the citizen who made it. ErrUnknownOffer, also when it is another's.
-func (i *Issuer) ShowOffer(ctx context.Context, opaque, personID string) (OfferView, error) {
-	o, err := i.cfg.Store.Offer(ctx, hash(opaque))
+func (d *Desk) ShowOffer(ctx context.Context, opaque, personID string) (OfferView, error) {
+	o, err := d.cfg.Store.Offer(ctx, port.Hash(opaque))
 	if err != nil {
 		return OfferView{}, err
 	}
 	if personID == "" || o.PersonID != personID {
-		return OfferView{}, ErrUnknownOffer
+		return OfferView{}, port.ErrUnknownOffer
 	}
-	return i.view(opaque, o)
+	return d.view(opaque, o)
 }
 
-func (i *Issuer) view(opaque string, o Offer) (OfferView, error) {
-	value, err := i.offerJSON(opaque, o)
+func (d *Desk) view(opaque string, o port.Offer) (OfferView, error) {
+	value, err := d.offerJSON(opaque, o)
 	if err != nil {
 		return OfferView{}, err
 	}
-	v := OfferView{OpaqueID: opaque, Offer: o, Open: i.open(o),
-		URI:      offerURI("credential_offer_uri", i.Identifier(o.Authority)+"/offer/"+opaque),
+	v := OfferView{OpaqueID: opaque, Offer: o, Open: d.open(o),
+		URI:      offerURI("credential_offer_uri", d.identifier(o.Authority)+"/offer/"+opaque),
 		ValueURI: offerURI("credential_offer", string(value))}
 	if o.TxMAC != "" {
-		v.TxCode = i.txCode(opaque)
+		v.TxCode = d.txCode(opaque)
 	}
-	if a, ok := i.authorities.Load().Entry(o.Authority); ok {
+	if a, ok := d.catalog().Entry(o.Authority); ok {
 		t, _ := a.Type(o.TypeID)
 		v.Authority, v.Type = a.Display, t.Display
 	}
@@ -177,23 +163,23 @@ func offerURI(member, value string) string {
 }
 
 // open says whether the offer's code can be redeemed now.
-func (i *Issuer) open(o Offer) bool {
-	return o.RedeemedAt.IsZero() && o.Tries < i.cfg.MaxTxCodeTries && i.cfg.Now().Before(o.ExpiresAt)
+func (d *Desk) open(o port.Offer) bool {
+	return o.RedeemedAt.IsZero() && o.Tries < d.cfg.MaxTxCodeTries && d.cfg.Now().Before(o.ExpiresAt)
 }
 
-func (i *Issuer) offerJSON(opaque string, o Offer) ([]byte, error) {
+func (d *Desk) offerJSON(opaque string, o port.Offer) ([]byte, error) {
 	grants := map[string]any{}
 	if o.CodeHash != "" {
-		g := map[string]any{"pre-authorized_code": i.preAuthorizedCode(opaque)}
+		g := map[string]any{"pre-authorized_code": d.preAuthorizedCode(opaque)}
 		if o.TxMAC != "" {
 			g["tx_code"] = txCodeShape{InputMode: "numeric", Length: txCodeLength}
 		}
 		grants[string(PreAuthorized)] = g
 	}
 	if o.StateHash != "" {
-		grants[string(AuthorizationCode)] = map[string]any{"issuer_state": i.issuerState(opaque)}
+		grants[string(AuthorizationCode)] = map[string]any{"issuer_state": d.issuerState(opaque)}
 	}
-	b, err := json.Marshal(credentialOffer{CredentialIssuer: i.Identifier(o.Authority),
+	b, err := json.Marshal(credentialOffer{CredentialIssuer: d.identifier(o.Authority),
 		CredentialConfigurationIDs: []string{o.TypeID}, Grants: grants})
 	if err != nil {
 		return nil, fmt.Errorf("issuer: encoding an offer: %w", err)
@@ -205,16 +191,16 @@ const txCodeLength = 6
 
 // StateOffer returns what an issuer_state at the authorization endpoint belongs to: the scope to ask for and the audience.
 // ErrUnknownOffer, ErrOfferEnded.
-func (i *Issuer) StateOffer(ctx context.Context, issuerState string) (scope, audience string, err error) {
+func (d *Desk) StateOffer(ctx context.Context, issuerState string) (scope, audience string, err error) {
 	if issuerState == "" || len(issuerState) > 128 {
-		return "", "", ErrUnknownOffer
+		return "", "", port.ErrUnknownOffer
 	}
-	o, err := i.cfg.Store.OfferByState(ctx, hash(issuerState))
+	o, err := d.cfg.Store.OfferByState(ctx, port.Hash(issuerState))
 	if err != nil {
 		return "", "", err
 	}
-	if !i.open(o) {
-		return "", "", ErrOfferEnded
+	if !d.open(o) {
+		return "", "", port.ErrOfferEnded
 	}
-	return o.TypeID, i.Identifier(o.Authority), nil
+	return o.TypeID, d.identifier(o.Authority), nil
 }
