@@ -58,6 +58,7 @@ func (s *Service) importLicences(r *http.Request, d Department) (any, error) {
 type LicenceView struct {
 	ID           string         `json:"id"`
 	Type         string         `json:"type"`
+	TypeVersion  int            `json:"type_version"`
 	RecordNumber string         `json:"record_number"`
 	Holder       Holder         `json:"holder"`
 	Fields       map[string]any `json:"fields"`
@@ -89,7 +90,7 @@ type ChangeView struct {
 
 func viewOf(l Licence) LicenceView {
 	i := l.Status.Info()
-	return LicenceView{ID: l.ID, Type: l.TypeID, RecordNumber: l.RecordNumber, Holder: l.Holder, Fields: l.Fields,
+	return LicenceView{ID: l.ID, Type: l.TypeID, TypeVersion: l.TypeVersion, RecordNumber: l.RecordNumber, Holder: l.Holder, Fields: l.Fields,
 		ValidFrom: l.ValidFrom, ValidTo: l.ValidTo,
 		Status: StatusView{Name: i.Name, Code: l.Status, NameZH: i.ZH, Since: l.StatusSince.UTC(), Reason: l.Reason}}
 }

@@ -13,6 +13,8 @@ type Licence struct {
 	ID string
 	// TypeID names the LicenceType, such as "driving-licence".
 	TypeID string
+	// TypeVersion is the version of the type that the record was checked against.
+	TypeVersion int
 	// Issuer is the issuing authority's unified social credit code; only that authority sees and changes the record.
 	Issuer string
 	// RecordNumber is the authority's own number of the record; (Issuer, TypeID, RecordNumber) is unique.

@@ -19,8 +19,8 @@ const (
 	MaxImport = 8 << 20
 	// MaxImportRecords is the most records of one request.
 	MaxImportRecords = 5000
-	// maxRecord is the most bytes of one record.
-	maxRecord = 32 << 10
+	// maxRecord is the most bytes of one record: an image of 50 KB in base64, and the rest.
+	maxRecord = 128 << 10
 )
 
 // ImportItem is one record of a file, or what is wrong with it.

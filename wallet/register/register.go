@@ -77,8 +77,9 @@ type (
 
 // Service is the register. It is safe for concurrent use and holds no state but its configuration.
 type Service struct {
-	cfg   Config
-	types []LicenceType
+	cfg    Config
+	types  []LicenceType // every version
+	newest []LicenceType
 }
 
 // ImportRecord is a licence as a department sends it.

@@ -10,7 +10,9 @@ import (
 type Record struct {
 	ID     string
 	TypeID string
-	Issuer string
+	// TypeVersion is the version of the type that the record was checked against.
+	TypeVersion int
+	Issuer      string
 	// RecordIndex, HolderIndex and ReferenceIndex are keyed hashes (see Service); ReferenceIndex may be empty.
 	RecordIndex, HolderIndex, ReferenceIndex string
 	Sealed                                   string

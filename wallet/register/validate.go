@@ -12,7 +12,7 @@ import (
 // validate checks a record against its type and returns the licence it describes, without identifier and state.
 func validate(t LicenceType, r ImportRecord) (Licence, []FieldError) {
 	var f licencetype.Faults
-	l := Licence{TypeID: t.ID, RecordNumber: r.RecordNumber, Holder: r.Holder}
+	l := Licence{TypeID: t.ID, TypeVersion: t.Version, RecordNumber: r.RecordNumber, Holder: r.Holder}
 	f.Text("record_number", r.RecordNumber, true, 64)
 	checkHolder(&f, t, &l.Holder)
 	l.ValidFrom = f.Date("valid_from", r.ValidFrom, true)

@@ -2,6 +2,7 @@ package licencetype
 
 import (
 	"bytes"
+	"cmp"
 	"crypto/sha256"
 	"embed"
 	"encoding/base64"
@@ -17,22 +18,21 @@ import (
 	"github.com/hufu-id/hufu/internal/gb"
 )
 
-//go:embed types/*.json
+//go:embed types/*/*.json
 var typeFiles embed.FS
 
 // The claim names that SD-JWT VC and SD-JWT keep for themselves.
 var reservedClaims = []string{"iss", "sub", "iat", "nbf", "exp", "cnf", "vct", "vct#integrity", "aka_vcts", "status", "_sd", "_sd_alg", "..."}
 
-// Load returns all types, with their metadata for vct URLs below base, in order of ID.
+// Load returns every version of every type, with its metadata for vct URLs below base, in order of ID and, within it, of version.
 func Load(base string) ([]Type, error) {
-	files := fs.FS(typeFiles)
-	names, err := fs.Glob(files, "types/*.json")
+	names, err := fs.Glob(typeFiles, "types/*/*.json")
 	if err != nil {
 		return nil, err
 	}
 	var out []Type
 	for _, name := range names {
-		b, err := fs.ReadFile(files, name)
+		b, err := fs.ReadFile(typeFiles, name)
 		if err != nil {
 			return nil, err
 		}
@@ -40,9 +40,24 @@ func Load(base string) ([]Type, error) {
 		if err != nil {
 			return nil, fmt.Errorf("licencetype: %s: %w", name, err)
 		}
+		if name != strings.TrimPrefix(t.Path(), "/")+".json" {
+			return nil, fmt.Errorf("licencetype: %s says that it is %s", name, t.Path())
+		}
 		out = append(out, t)
 	}
+	slices.SortFunc(out, func(a, b Type) int { return cmp.Or(strings.Compare(a.ID, b.ID), a.Version-b.Version) })
 	return out, nil
+}
+
+// Newest returns the newest version of each type, in order of ID, of what Load returned.
+func Newest(all []Type) []Type {
+	var out []Type
+	for i, t := range all {
+		if i == len(all)-1 || all[i+1].ID != t.ID {
+			out = append(out, t)
+		}
+	}
+	return out
 }
 
 func parseType(b []byte, base string) (Type, error) {
@@ -78,7 +93,7 @@ func (t Type) check() error {
 		return fmt.Errorf("type_code: %w", err)
 	}
 	for _, f := range t.Fields {
-		if !slices.Contains([]string{"text", "date", "enum", "list"}, f.Kind) {
+		if !slices.Contains([]string{"text", "date", "enum", "list", "image"}, f.Kind) {
 			return fmt.Errorf("field %s has the unknown kind %q", f.Name, f.Kind)
 		}
 		if _, err := regexp.Compile(f.Pattern); err != nil {
@@ -99,6 +114,9 @@ func (t Type) check() error {
 		case isField && c.Mandatory && !t.Fields[i].Required:
 			return fmt.Errorf("claim %s is mandatory, its field isn't required", c.Name)
 		}
+	}
+	if err := t.checkMDoc(); err != nil {
+		return err
 	}
 	return t.checkPresets()
 }
@@ -134,15 +152,37 @@ type Values interface {
 	Value(source string) any
 }
 
-// ClaimsOf returns the claims of a credential for a licence, by name. What the licence doesn't have is left out.
+// ClaimsOf returns the claims of a credential for a licence, by name. What the licence doesn't have is left out. An image is a data URL.
 func (t Type) ClaimsOf(l Values) map[string]any {
 	out := make(map[string]any, len(t.Claims))
 	for _, c := range t.Claims {
-		if v := l.Value(c.Source); v != nil {
-			out[c.Name] = v
+		v := l.Value(c.Source)
+		if v == nil {
+			continue
 		}
+		if text, ok := v.(string); ok && t.kind(c.Source) == "image" {
+			v = dataURL(text)
+		}
+		out[c.Name] = v
 	}
 	return out
+}
+
+// Serves says whether a licence has what every credential of this version must have. One that was registered under an older version may lack
+// it: then it must be renewed first.
+func (t Type) Serves(l Values) bool {
+	return !slices.ContainsFunc(t.Claims, func(c Claim) bool { return c.Mandatory && l.Value(c.Source) == nil })
+}
+
+// kind is the kind of the field that a source names; "" for the other sources.
+func (t Type) kind(source string) string {
+	name, _ := strings.CutPrefix(source, "fields.")
+	for _, f := range t.Fields {
+		if f.Name == name && source != name {
+			return f.Kind
+		}
+	}
+	return ""
 }
 
 // SelectivelyDisclosable returns the names of the claims that the holder may keep back.

@@ -87,6 +87,8 @@ func (f *Faults) field(d Field, v any) any {
 			return nil
 		}
 		return s
+	case "image":
+		return f.image(d, name, s)
 	}
 	limit := d.Max
 	if limit == 0 {
