@@ -14,6 +14,7 @@ import (
 
 	"github.com/hufu-id/hufu/internal/audit"
 	"github.com/hufu-id/hufu/wallet/register/licencetype"
+	"github.com/hufu-id/hufu/wallet/register/published"
 )
 
 // Department is who calls the department API.
@@ -80,6 +81,7 @@ type Service struct {
 	cfg    Config
 	types  []LicenceType // every version
 	newest []LicenceType
+	public *published.Pages
 }
 
 // ImportRecord is a licence as a department sends it.

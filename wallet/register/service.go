@@ -8,11 +8,13 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"net/http"
 	"net/url"
 	"strings"
 	"time"
 
 	"github.com/hufu-id/hufu/wallet/register/licencetype"
+	"github.com/hufu-id/hufu/wallet/register/published"
 )
 
 // New checks the configuration and reads the licence types.
@@ -36,7 +38,9 @@ func New(cfg Config) (*Service, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &Service{cfg: cfg, types: types, newest: licencetype.Newest(types)}, nil
+	s := &Service{cfg: cfg, types: types, newest: licencetype.Newest(types)}
+	s.public, err = published.New(types, func(w http.ResponseWriter, r *http.Request) { s.problem(w, r, errNoType) })
+	return s, err
 }
 
 // Types returns every version of every licence type, in order of ID and version.
@@ -222,6 +226,9 @@ func (s *Service) seal(l Licence) (Record, error) {
 		RecordIndex: s.index("record", l.Issuer, l.TypeID, l.RecordNumber),
 		HolderIndex: s.index("holder", l.Holder.CodeType, l.Holder.Code),
 		Status:      l.Status, StatusSince: l.StatusSince, Seq: l.Seq, CreatedAt: l.CreatedAt, UpdatedAt: l.UpdatedAt}
+	if rep := l.Holder.Representative; rep != nil {
+		r.RepresentativeIndex = s.index("holder", rep.CodeType, rep.Code)
+	}
 	if l.Holder.Reference != "" {
 		r.ReferenceIndex = s.index("reference", l.Issuer, l.Holder.Reference)
 	}

@@ -3,6 +3,7 @@ package records
 
 import (
 	"strings"
+	"sync"
 
 	"github.com/hufu-id/hufu/internal/sample"
 	"github.com/hufu-id/hufu/internal/sample/portrait"
@@ -20,9 +21,16 @@ func LatinName(p sample.Person) (family, given string) {
 	return family, given
 }
 
+var portraits sync.Map // by slug: drawing takes a while
+
 // Portrait is the person's picture as records carry it.
 func Portrait(p sample.Person) string {
-	return portrait.Text(p.Slug, p.Gender == "female", p.Birthdate < "1960")
+	if text, ok := portraits.Load(p.Slug); ok {
+		return text.(string)
+	}
+	text := portrait.Text(p.Slug, p.Gender == "female", p.Birthdate < "1960")
+	portraits.Store(p.Slug, text)
+	return text
 }
 
 // Driving is the fields of a driving licence.

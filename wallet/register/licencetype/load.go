@@ -18,7 +18,7 @@ import (
 	"github.com/hufu-id/hufu/internal/gb"
 )
 
-//go:embed types/*/*.json
+//go:embed types/*/*.json types/*/*/*.svg
 var typeFiles embed.FS
 
 // The claim names that SD-JWT VC and SD-JWT keep for themselves.
@@ -71,14 +71,21 @@ func parseType(b []byte, base string) (Type, error) {
 		return t, err
 	}
 	t.VCT = base + t.Path()
-	var err error
+	err := t.readTemplates()
+	if err != nil {
+		return t, err
+	}
 	if t.Metadata, err = t.metadata(); err != nil {
 		return t, err
 	}
-	sum := sha256.Sum256(t.Metadata)
-	// Subresource integrity: standard base64, not base64url. SD-JWT VC -13, section 7.
-	t.Integrity = "sha256-" + base64.StdEncoding.EncodeToString(sum[:])
+	t.Integrity = Integrity(t.Metadata)
 	return t, nil
+}
+
+// Integrity is the subresource integrity of a document: standard base64, not base64url. SD-JWT VC -13, section 7.
+func Integrity(b []byte) string {
+	sum := sha256.Sum256(b)
+	return "sha256-" + base64.StdEncoding.EncodeToString(sum[:])
 }
 
 // Path is the type's path below the type base URL.
@@ -92,13 +99,18 @@ func (t Type) check() error {
 	if _, err := gb.NewLicenceID(t.TypeCode, t.TypeCode[:min(18, len(t.TypeCode))], "1", 1); err != nil {
 		return fmt.Errorf("type_code: %w", err)
 	}
-	for _, f := range t.Fields {
+	for i, f := range t.Fields {
 		if !slices.Contains([]string{"text", "date", "enum", "list", "image"}, f.Kind) {
 			return fmt.Errorf("field %s has the unknown kind %q", f.Name, f.Kind)
 		}
-		if _, err := regexp.Compile(f.Pattern); err != nil {
+		if f.Pattern == "" {
+			continue
+		}
+		form, err := regexp.Compile(`^(?:` + f.Pattern + `)$`)
+		if err != nil {
 			return fmt.Errorf("field %s: %w", f.Name, err)
 		}
+		t.Fields[i].form = form
 	}
 	seen := map[string]bool{}
 	for _, c := range t.Claims {
@@ -111,11 +123,16 @@ func (t Type) check() error {
 		switch {
 		case isField && i < 0, !isField && !slices.Contains(OwnSources, c.Source):
 			return fmt.Errorf("claim %s has the unknown source %q", c.Name, c.Source)
-		case isField && c.Mandatory && !t.Fields[i].Required:
+		case c.Source == "representative.name" && t.Representative == "":
+			return fmt.Errorf("claim %s is about a representative, who is in no record", c.Name)
+		case c.Mandatory && c.Source != "licence.valid_to" && !t.always(c.Source):
 			return fmt.Errorf("claim %s is mandatory, its field isn't required", c.Name)
 		}
 	}
 	if err := t.checkMDoc(); err != nil {
+		return err
+	}
+	if err := t.checkCard(); err != nil {
 		return err
 	}
 	return t.checkPresets()
@@ -144,7 +161,7 @@ func (t Type) checkPresets() error {
 }
 
 // OwnSources are the claim sources beside "fields.<name>".
-var OwnSources = []string{"licence.id", "licence.valid_from", "licence.valid_to", "holder.name", "holder.code"}
+var OwnSources = []string{"licence.id", "licence.valid_from", "licence.valid_to", "holder.name", "holder.code", "representative.name"}
 
 // Values is where the claims of a credential come from: a licence.
 type Values interface {
@@ -194,54 +211,4 @@ func (t Type) SelectivelyDisclosable() []string {
 		}
 	}
 	return out
-}
-
-type metadataDisplay struct {
-	Locale      string `json:"locale"`
-	Name        string `json:"name,omitempty"`
-	Label       string `json:"label,omitempty"`
-	Description string `json:"description,omitempty"`
-}
-
-type metadataClaim struct {
-	Path      []string          `json:"path"`
-	Display   []metadataDisplay `json:"display"`
-	Mandatory bool              `json:"mandatory,omitempty"`
-	SD        string            `json:"sd"`
-}
-
-// locales are the languages of the metadata, by our names of languages.
-var locales = []struct{ locale, lang string }{{"zh-Hans", "zh"}, {"en", "en"}}
-
-// metadata builds the type metadata document of SD-JWT VC. Its bytes are pinned by every credential issued: whatever changes them needs
-// a new version of the type. SD-JWT VC -13, section 6.
-func (t Type) metadata() ([]byte, error) {
-	doc := struct {
-		VCT         string            `json:"vct"`
-		Name        string            `json:"name"`
-		Description string            `json:"description,omitempty"`
-		Display     []metadataDisplay `json:"display"`
-		Claims      []metadataClaim   `json:"claims"`
-	}{VCT: t.VCT, Name: t.Name["en"], Description: t.Description["en"]}
-	for _, l := range locales {
-		doc.Display = append(doc.Display, metadataDisplay{Locale: l.locale, Name: t.Name[l.lang], Description: t.Description[l.lang]})
-	}
-	for _, c := range t.Claims {
-		mc := metadataClaim{Path: []string{c.Name}, Mandatory: c.Mandatory, SD: "never"}
-		if c.SelectivelyDisclosable {
-			mc.SD = "always"
-		}
-		for _, l := range locales {
-			mc.Display = append(mc.Display, metadataDisplay{Locale: l.locale, Label: c.Text[l.lang]})
-		}
-		doc.Claims = append(doc.Claims, mc)
-	}
-	var b bytes.Buffer
-	enc := json.NewEncoder(&b)
-	enc.SetEscapeHTML(false)
-	enc.SetIndent("", "  ")
-	if err := enc.Encode(doc); err != nil {
-		return nil, err
-	}
-	return b.Bytes(), nil
 }

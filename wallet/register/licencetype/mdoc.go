@@ -181,7 +181,7 @@ func (t Type) checkElement(e Element) error {
 func (t Type) always(source string) bool {
 	name, isField := strings.CutPrefix(source, "fields.")
 	if !isField {
-		return source != "licence.valid_to"
+		return source != "licence.valid_to" && (source != "representative.name" || t.Representative == "required")
 	}
 	return slices.ContainsFunc(t.Fields, func(f Field) bool { return f.Name == name && f.Required })
 }

@@ -2,7 +2,10 @@
 // elements of mobile documents. Pure.
 package licencetype
 
-import "time"
+import (
+	"regexp"
+	"time"
+)
 
 // Type defines a kind of licence: what a record must hold, what a credential says and what the holder may keep back. It is
 // read from types/<id>/<version>.json and never changes within a version: its metadata are pinned in credentials by hash. All versions
@@ -27,6 +30,10 @@ type Type struct {
 	// Presets are choices of claims for common purposes, for a wallet's page that shows. They are no part of the metadata.
 	Presets []Preset `json:"presets,omitempty"`
 
+	// Representative says whether a record names who acts for its holder: "required", "optional" or "" for never.
+	Representative string `json:"representative,omitempty"`
+	// Card is how the licence is drawn; nil for a type without templates.
+	Card *Card `json:"card,omitempty"`
 	// MDoc is the form of the type as a mobile document; nil if it has none.
 	MDoc *MDoc `json:"mdoc,omitempty"`
 
@@ -36,6 +43,32 @@ type Type struct {
 	// value of vct#integrity.
 	Metadata  []byte `json:"-"`
 	Integrity string `json:"-"`
+	// Templates are the drawings that the metadata name, byte for byte as served below VCT.
+	Templates []Template `json:"-"`
+}
+
+// PersonCodes are the kinds of documents of people (GB/T 36903): resident identity card, passport, the passes of Taiwan, Hong Kong and Macao
+// residents, foreigners' permanent residence card.
+var PersonCodes = []string{"111", "414", "511", "516", "553"}
+
+// Card is what stands on the drawn licence.
+type Card struct {
+	// Hue is that of its colours, 0 to 359 degrees.
+	Hue int `json:"hue"`
+	// Claims are drawn in this order, the first one large; Wide ones take a row of their own. Image is the claim of the picture, if any.
+	Claims []string `json:"claims"`
+	Wide   []string `json:"wide,omitempty"`
+	Image  string   `json:"image,omitempty"`
+}
+
+// Template is an SVG template of SD-JWT VC type metadata, and what it suits.
+type Template struct {
+	// Name is the last part of its URL, below VCT.
+	Name      string
+	SVG       []byte
+	Integrity string
+	// ColorScheme is "light" or "dark".
+	ColorScheme string
 }
 
 // CredentialLife is the technical life of a credential of this type.
@@ -58,6 +91,8 @@ type Field struct {
 	Max int `json:"max,omitempty"`
 	// Media are the media types that an image may have; JPEG and PNG if empty.
 	Media []string `json:"media,omitempty"`
+
+	form *regexp.Regexp // Pattern, for the whole text
 }
 
 // Claim is one claim of a credential. Every claim of our types is at the top level.

@@ -96,7 +96,7 @@ func (l licences) Hold(ctx context.Context, id, personID string) (issuer.Licence
 		switch {
 		case perr != nil:
 			return issuer.Licence{}, perr
-		case x.Holder.CodeType != residentCard || x.Holder.Code == "" || x.Holder.Code != p.ResidentID():
+		case !x.HeldBy(residentCard, p.ResidentID()):
 			return issuer.Licence{}, issuer.ErrNoLicence
 		}
 	}
