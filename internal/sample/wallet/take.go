@@ -160,7 +160,7 @@ func (w *Wallet) Request(ctx context.Context, i Issuer, configuration string, t 
 	if len(answer.Credentials) != 1 {
 		return Credential{}, fmt.Errorf("%w: %d credentials instead of one", ErrIssuer, len(answer.Credentials))
 	}
-	c := Credential{Issuer: i.ID, Configuration: configuration, Text: answer.Credentials[0].Credential, Key: key, ReceivedAt: w.now()}
+	c := Credential{Issuer: i.ID, Configuration: configuration, Format: i.Configurations[configuration].Format, Type: i.Configurations[configuration].VCT, Text: answer.Credentials[0].Credential, Key: key, ReceivedAt: w.now()}
 	if err := w.check(ctx, i, c); err != nil {
 		return Credential{}, err
 	}

@@ -19,6 +19,7 @@ import (
 	"sync"
 	"time"
 
+	"github.com/hufu-id/hufu/internal/httpx"
 	"github.com/hufu-id/hufu/internal/jose"
 )
 
@@ -26,6 +27,8 @@ import (
 type Options struct {
 	// HTTP does the requests; a client with a timeout of 10 s when nil. Redirects are never followed.
 	HTTP *http.Client
+	// Safe does the requests instead of HTTP, when set.
+	Safe *httpx.Client
 	// ClientID and RedirectURI are those of a public client at the authorization server, for the authorization code flow.
 	ClientID, RedirectURI string
 	// Alg is the algorithm of the keys: ES256 when empty, or EdDSA.
@@ -36,7 +39,7 @@ type Options struct {
 
 // Wallet is the wallet of one person. It is safe for concurrent use.
 type Wallet struct {
-	http                  http.Client
+	send                  func(*http.Request) (*httpx.Response, error)
 	clientID, redirectURI string
 	alg                   jose.Alg
 	now                   func() time.Time
@@ -47,11 +50,10 @@ type Wallet struct {
 
 // New returns an empty wallet.
 func New(o Options) *Wallet {
-	w := &Wallet{http: http.Client{Timeout: 10 * time.Second}, clientID: o.ClientID, redirectURI: o.RedirectURI, alg: o.Alg, now: o.Now}
-	if o.HTTP != nil {
-		w.http = *o.HTTP
+	w := &Wallet{clientID: o.ClientID, redirectURI: o.RedirectURI, alg: o.Alg, now: o.Now}
+	if w.send = plain(o.HTTP); o.Safe != nil {
+		w.send = o.Safe.Do
 	}
-	w.http.CheckRedirect = func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }
 	if w.alg == "" {
 		w.alg = jose.ES256
 	}
@@ -90,26 +92,39 @@ var ErrIssuer = errors.New("wallet: the issuer's answer was refused")
 
 const maxAnswer = 1 << 20
 
+// plain sends by an ordinary client, without following redirects.
+func plain(given *http.Client) func(*http.Request) (*httpx.Response, error) {
+	c := http.Client{Timeout: 10 * time.Second}
+	if given != nil {
+		c = *given
+	}
+	c.CheckRedirect = func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }
+	return func(req *http.Request) (*httpx.Response, error) {
+		resp, err := c.Do(req)
+		if err != nil {
+			return nil, err
+		}
+		defer resp.Body.Close()
+		body, err := io.ReadAll(io.LimitReader(resp.Body, maxAnswer))
+		return &httpx.Response{Status: resp.StatusCode, Header: resp.Header, Body: body}, err
+	}
+}
+
 // do sends a request and decodes the JSON answer.
 func (w *Wallet) do(req *http.Request, into any) error {
 	req.Header.Set("Accept", "application/json")
-	resp, err := w.http.Do(req)
+	resp, err := w.send(req)
 	if err != nil {
 		return fmt.Errorf("wallet: %w", err)
 	}
-	defer resp.Body.Close()
-	body, err := io.ReadAll(io.LimitReader(resp.Body, maxAnswer))
-	if err != nil {
-		return fmt.Errorf("wallet: reading the answer: %w", err)
-	}
-	if resp.StatusCode/100 != 2 {
-		e := &ErrorResponse{Status: resp.StatusCode}
-		if json.Unmarshal(body, e) != nil || e.Code == "" {
+	if resp.Status/100 != 2 {
+		e := &ErrorResponse{Status: resp.Status}
+		if json.Unmarshal(resp.Body, e) != nil || e.Code == "" {
 			e.Code = "unknown"
 		}
 		return e
 	}
-	if err := jose.DecodeStrict(body, into); err != nil {
+	if err := jose.DecodeStrict(resp.Body, into); err != nil {
 		return fmt.Errorf("%w: %s: %w", ErrIssuer, req.URL.Path, err)
 	}
 	return nil
