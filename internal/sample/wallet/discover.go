@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"net/url"
+	"slices"
 	"strings"
 
 	"github.com/hufu-id/hufu/internal/jose"
@@ -108,11 +109,7 @@ func (w *Wallet) DiscoverAt(ctx context.Context, id, server string) (Issuer, err
 	if server == "" {
 		server = servers[0]
 	}
-	known := false
-	for _, s := range servers {
-		known = known || s == server
-	}
-	if !known {
+	if !slices.Contains(servers, server) {
 		return i, fmt.Errorf("%w: %q is not among its authorization servers", ErrIssuer, server)
 	}
 	if address, err = wellKnown(server, "oauth-authorization-server"); err != nil {

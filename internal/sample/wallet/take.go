@@ -99,6 +99,8 @@ func (w *Wallet) Take(ctx context.Context, i Issuer, configuration string, t Tok
 	return w.finish(ctx, i, t, Pending{Keys: keys, configuration: configuration}, answer, o.Wait)
 }
 
+func seconds(n int) time.Duration { return time.Duration(n) * time.Second }
+
 // PendingError carries what Resume needs.
 type PendingError struct{ Pending Pending }
 
@@ -130,7 +132,7 @@ func (w *Wallet) finish(ctx context.Context, i Issuer, t Token, p Pending, answe
 		if answer.TransactionID == "" || answer.Interval < 1 || p.TransactionID != "" && answer.TransactionID != p.TransactionID {
 			return Batch{}, fmt.Errorf("%w: it puts the credential off without saying how to ask again", ErrIssuer)
 		}
-		p.TransactionID, p.Interval = answer.TransactionID, time.Duration(answer.Interval)*time.Second
+		p.TransactionID, p.Interval = answer.TransactionID, seconds(answer.Interval)
 		if time.Now().Add(p.Interval).After(until) {
 			return Batch{}, &PendingError{p}
 		}

@@ -25,7 +25,7 @@ type view struct {
 	ExpiresAt string `json:"expires_at,omitempty"`
 	Copies    int    `json:"copies"`
 	Left      int    `json:"left"`
-	// State is ready, used_up, expired or replaced.
+	// State is ready, used_up, expired, replaced or pending.
 	State      string `json:"state"`
 	ReplacedBy string `json:"replaced_by,omitempty"`
 	// Claims are the names that `present --show` takes.
@@ -41,6 +41,10 @@ var technical = []string{"iss", "iat", "nbf", "exp", "cnf", "vct", "vct#integrit
 func describe(t folder.Taking, at time.Time) view {
 	v := view{ID: t.ID, Issuer: t.Issuer, Configuration: t.Configuration, Format: t.Format, Type: t.Type, TakenAt: t.TakenAt.Format(time.RFC3339),
 		Copies: len(t.Copies), Left: t.Left(), State: "ready", ReplacedBy: t.Replaced}
+	if t.Pending {
+		v.State = "pending"
+		return v
+	}
 	expires := contents(t, &v)
 	if !expires.IsZero() {
 		v.ExpiresAt = expires.UTC().Format(time.RFC3339)
@@ -112,12 +116,16 @@ func listCmd(f *flags) *cobra.Command {
 	}
 }
 
-var states = map[string]string{"ready": "ready", "used_up": "every copy was shown", "expired": "EXPIRED", "replaced": "replaced by newer copies"}
+var states = map[string]string{"ready": "ready", "used_up": "every copy was shown", "expired": "EXPIRED", "replaced": "replaced by newer copies",
+	"pending": "not ready yet: hufu wallet fetch ID"}
 
 func printView(p *deptclient.Printer, v view) {
 	format := map[string]string{"dc+sd-jwt": "SD-JWT VC", "mso_mdoc": "mdoc"}[v.Format]
 	p.Line("    type     %s (%s)", deptclient.Clean(v.Type), format)
 	p.Line("    issuer   %s", deptclient.Clean(v.Issuer))
+	if v.State == "pending" {
+		return
+	}
 	p.Line("    copies   %d, %d not shown yet", v.Copies, v.Left)
 	if v.ExpiresAt != "" {
 		p.Line("    expires  %s", v.ExpiresAt)

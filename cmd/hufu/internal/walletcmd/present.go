@@ -62,6 +62,9 @@ func (p *presentFlags) present(cmd *cobra.Command, store *folder.Folder, args []
 	if err != nil {
 		return err
 	}
+	if t.Pending {
+		return deptclient.Usage("%s is not here yet: hufu wallet fetch %s", t.ID, t.ID)
+	}
 	v := describe(t, time.Now())
 	if err := p.checkShow(v); err != nil {
 		return err

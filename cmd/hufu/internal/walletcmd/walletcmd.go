@@ -6,7 +6,6 @@ import (
 	"errors"
 	"fmt"
 	"net/netip"
-	"net/url"
 	"strings"
 	"time"
 
@@ -42,7 +41,7 @@ Exit codes: 0 done, 1 wrong usage or something that can't be reached, 2 refused 
 	}
 	cmd.PersistentFlags().StringVar(&f.dir, "wallet", "hufu-wallet", "directory of the wallet; made when it is not there")
 	cmd.PersistentFlags().BoolVar(&f.json, "json", false, "print one JSON object")
-	cmd.AddCommand(acceptCmd(f), listCmd(f), presentCmd(f))
+	cmd.AddCommand(acceptCmd(f), listCmd(f), presentCmd(f), fetchCmd(f), refreshCmd(f), providerCmd(f))
 	return cmd
 }
 
@@ -56,6 +55,10 @@ func (f *flags) run(cmd *cobra.Command, fn func(*folder.Folder) (answer any, sho
 	if err != nil {
 		return f.fail(cmd, err)
 	}
+	return f.answer(cmd, answer, show)
+}
+
+func (f *flags) answer(cmd *cobra.Command, answer any, show func(*deptclient.Printer)) error {
 	if f.json {
 		return printJSON(cmd, answer)
 	}
@@ -130,7 +133,7 @@ var hints = map[string]string{
 // safe is the client for one offer: public addresses by https, and this machine only when the offer comes from this machine.
 func safe(address string) *httpx.Client {
 	o := httpx.ClientOptions{Timeout: 15 * time.Second, MaxBytes: 1 << 20}
-	if u, err := url.Parse(address); err == nil && local(u.Hostname()) {
+	if isLocal(address) {
 		o.Allow = func(ap netip.AddrPort) bool { return ap.Addr().Unmap().IsLoopback() }
 	}
 	return httpx.NewClient(o)

@@ -1,6 +1,7 @@
 package walletcmd_test
 
 import (
+	"bufio"
 	"bytes"
 	"encoding/json"
 	"errors"
@@ -153,4 +154,92 @@ func TestWalletRefusesAddressesOfThisMachineFromElsewhere(t *testing.T) {
 	s.refused(1, "did not answer", "wallet", "accept", `openid-credential-offer://?credential_offer_uri=http%3A%2F%2Flocalhost%3A1%2Foffer`)
 	s.refused(1, "must be a link", "wallet", "accept", "driving-licence")
 	s.refused(1, "holds no offer", "wallet", "accept", "openid-credential-offer://?x=1")
+}
+
+// background runs a command until it prints an address for a browser, and returns that and a function that waits for the end.
+func (s *shell) background(args ...string) (address string, wait func() (int, string, string)) {
+	s.t.Helper()
+	cmd := exec.Command(apptest.Binary(s.t), args...)
+	apptest.DieWithParent(cmd)
+	cmd.Dir = s.dir
+	var stdout, all bytes.Buffer
+	cmd.Stdout = &stdout
+	stderr, err := cmd.StderrPipe()
+	if err != nil {
+		s.t.Fatal(err)
+	}
+	if err := cmd.Start(); err != nil {
+		s.t.Fatal(err)
+	}
+	lines := bufio.NewScanner(stderr)
+	for address == "" && lines.Scan() {
+		all.WriteString(lines.Text() + "\n")
+		if text := strings.TrimSpace(lines.Text()); strings.HasPrefix(text, "http") {
+			address = text
+		}
+	}
+	if address == "" {
+		s.t.Fatalf("hufu %v: no address: %s", args, all.String())
+	}
+	return address, func() (int, string, string) {
+		for lines.Scan() {
+			all.WriteString(lines.Text() + "\n")
+		}
+		_ = cmd.Wait()
+		return cmd.ProcessState.ExitCode(), stdout.String(), all.String()
+	}
+}
+
+// By authorization code: the wallet pushes its request, prints an address, and gets a token that is bound to its key.
+func TestWalletTakesByAuthorizationCode(t *testing.T) {
+	s := newShell(t, apptest.Options{})
+	start := []string{"wallet", "accept", "--issuer", s.app.Ready.CredentialIssuers[0], "--configuration", "driving-licence", "--json"}
+	address, wait := s.background(start...)
+	if !strings.Contains(address, "request_uri=") || strings.Contains(address, "code_challenge=") {
+		t.Errorf("the request was not pushed: %s", address)
+	}
+	page := apptest.NewBrowser(t).Get(address).LogIn(s.app.Person("li-xiuying")).Click("consent-allow")
+	if !strings.Contains(page.Text(), "You can close this window") {
+		t.Errorf("%s\n%s", page, page.Text())
+	}
+	code, out, said := wait()
+	if code != 0 {
+		t.Fatalf("%d %s %s", code, out, said)
+	}
+	got := read[taken](t, out)
+	s.ok("wallet", "present", got.Taken.ID, "--nonce", "n", "--audience", "a", "--all", "--out", "all.txt")
+	if code, out := s.verdict("all.txt", "--nonce", "n", "--audience", "a"); code != 0 {
+		t.Errorf("%d %s", code, out)
+	}
+	var file struct {
+		Session struct {
+			Token struct {
+				TokenType string `json:"token_type"`
+			}
+			Key json.RawMessage `json:"dpop_key"`
+		}
+	}
+	b, err := os.ReadFile(filepath.Join(s.dir, got.File))
+	if err != nil || json.Unmarshal(b, &file) != nil || file.Session.Token.TokenType != "DPoP" || len(file.Session.Key) == 0 {
+		t.Errorf("the token is not bound: %v %+v", err, file)
+	}
+	s.refused(1, "give an OFFER, or --issuer", "wallet", "accept")
+	s.refused(1, "--issuer needs --configuration", "wallet", "accept", "--issuer", s.app.Ready.CredentialIssuers[0])
+	s.refused(2, `knows no credential "driving"`, "wallet", "accept", "--issuer", s.app.Ready.CredentialIssuers[0], "--configuration", "driving")
+}
+
+func TestProviderIsMadeOnce(t *testing.T) {
+	s := &shell{t: t, dir: t.TempDir()}
+	if out := s.ok("wallet", "provider", "init", "p"); !strings.Contains(out, "For testing only") {
+		t.Error(out)
+	}
+	s.refused(1, "holds a provider already", "wallet", "provider", "init", "p")
+	s.refused(1, "--form is", "wallet", "provider", "init", "q", "--form", "draft-08")
+	s.refused(1, "--provider:", "wallet", "accept", "--provider", "nowhere", `openid-credential-offer://?credential_offer_uri=http%3A%2F%2Flocalhost%3A1%2Foffer`)
+	for _, name := range []string{"provider.json", "anchor.pem"} {
+		info, err := os.Stat(filepath.Join(s.dir, "p", name))
+		if err != nil || info.Mode().Perm() != 0o600 {
+			t.Errorf("%s: %v %v", name, info, err)
+		}
+	}
 }

@@ -5,6 +5,7 @@
 //	README                 says what this is
 //	ID.json                one taking: issuer, type, copies with their keys
 //	ID.N.used              copy N was shown (empty; who makes the file may show the copy)
+//	ID.pending             a credential that the issuer put off; gone when ID.json is there
 //	ID.replaced            a refresh brought newer copies (names the other ID)
 package folder
 
@@ -85,6 +86,8 @@ type Taking struct {
 	Replaced string
 	// Session is what a wallet needs to ask again (refresh, deferred, notification); nil when nothing was kept.
 	Session json.RawMessage
+	// Pending says that the issuer put the credential off: there are no copies yet.
+	Pending bool
 }
 
 // Left counts the copies that were not shown yet.
@@ -115,9 +118,9 @@ type fileCopy struct {
 	Key        json.RawMessage `json:"key"`
 }
 
-// Add stores a taking under a new ID, which it returns.
+// Add stores a taking under a new ID, which it returns; one that was pending under its own.
 func (f *Folder) Add(t Taking) (string, error) {
-	if len(t.Copies) == 0 {
+	if (len(t.Copies) == 0) != t.Pending {
 		return "", fmt.Errorf("%w: nothing to keep", ErrBroken)
 	}
 	out := fileTaking{Warning: Warning, Issuer: t.Issuer, Configuration: t.Configuration, Format: t.Format, Type: t.Type, TakenAt: t.TakenAt, Session: t.Session}
@@ -128,17 +131,31 @@ func (f *Folder) Add(t Taking) (string, error) {
 		}
 		out.Copies = append(out.Copies, fileCopy{c.Text, key})
 	}
-	for {
-		out.ID = strings.ToLower(rand.Text()[:6])
-		b, err := json.MarshalIndent(out, "", "  ")
-		if err != nil {
+	if t.ID != "" {
+		if err := f.write(t.ID, t.Pending, out); err != nil {
 			return "", err
 		}
-		err = create(f.Path(out.ID), append(b, '\n'))
-		if !errors.Is(err, fs.ErrExist) {
-			return out.ID, err
+		return t.ID, os.Remove(filepath.Join(f.dir, t.ID+".pending"))
+	}
+	for {
+		id := strings.ToLower(rand.Text()[:6])
+		if err := f.write(id, t.Pending, out); !errors.Is(err, fs.ErrExist) {
+			return id, err
 		}
 	}
+}
+
+func (f *Folder) write(id string, pending bool, out fileTaking) error {
+	out.ID = id
+	b, err := json.MarshalIndent(out, "", "  ")
+	if err != nil {
+		return err
+	}
+	path := f.Path(id)
+	if pending {
+		path = filepath.Join(f.dir, id+".pending")
+	}
+	return create(path, append(b, '\n'))
 }
 
 // Path is the file of a taking.
@@ -146,13 +163,19 @@ func (f *Folder) Path(id string) string { return filepath.Join(f.dir, id+".json"
 
 // List returns all takings, the oldest first.
 func (f *Folder) List() ([]Taking, error) {
-	names, err := filepath.Glob(filepath.Join(f.dir, "*.json"))
+	entries, err := os.ReadDir(f.dir)
 	if err != nil {
 		return nil, err
 	}
 	var out []Taking
-	for _, name := range names {
-		t, err := f.Get(strings.TrimSuffix(filepath.Base(name), ".json"))
+	seen := map[string]bool{}
+	for _, e := range entries {
+		id, ending, _ := strings.Cut(e.Name(), ".")
+		if ending != "json" && ending != "pending" || seen[id] {
+			continue
+		}
+		seen[id] = true
+		t, err := f.Get(id)
 		if err != nil {
 			return nil, err
 		}
@@ -167,7 +190,12 @@ func (f *Folder) Get(id string) (Taking, error) {
 	if !validID(id) {
 		return Taking{}, fmt.Errorf("%w: %q", ErrNotFound, id)
 	}
+	pending := false
 	b, err := os.ReadFile(f.Path(id))
+	if errors.Is(err, fs.ErrNotExist) {
+		pending = true
+		b, err = os.ReadFile(filepath.Join(f.dir, id+".pending"))
+	}
 	if errors.Is(err, fs.ErrNotExist) {
 		return Taking{}, fmt.Errorf("%w: %q", ErrNotFound, id)
 	}
@@ -175,10 +203,10 @@ func (f *Folder) Get(id string) (Taking, error) {
 		return Taking{}, err
 	}
 	var in fileTaking
-	if err := json.Unmarshal(b, &in); err != nil || in.ID != id || len(in.Copies) == 0 {
+	if err := json.Unmarshal(b, &in); err != nil || in.ID != id || (len(in.Copies) == 0) != pending {
 		return Taking{}, fmt.Errorf("%w: %s", ErrBroken, f.Path(id))
 	}
-	t := Taking{ID: id, Issuer: in.Issuer, Configuration: in.Configuration, Format: in.Format, Type: in.Type, TakenAt: in.TakenAt, Session: in.Session}
+	t := Taking{ID: id, Issuer: in.Issuer, Configuration: in.Configuration, Format: in.Format, Type: in.Type, TakenAt: in.TakenAt, Session: in.Session, Pending: pending}
 	for i, c := range in.Copies {
 		key, err := jose.ParsePrivateJWK(c.Key)
 		if err != nil {
