@@ -26,7 +26,7 @@ type rule struct {
 
 var modules = []string{"oidc/...", "federation/...", "wallet/register/...", "wallet/issuer/...", "wallet/holder/...", "wallet/hosted/...", "wallet/status/...", "signing/eseal/...", "wallet/counter/...", "wallet/correction/..."}
 
-var pure = []string{"signing/sdjwt", "signing/mdoc", "signing/cwt", "signing/statuslist", "signing/sealvc", "signing/verify/...", "signing/bundle", "signing/jades", "internal/strictjson", "internal/gb", "federation/province", "oidc/dpop"}
+var pure = []string{"signing/sdjwt", "signing/mdoc", "signing/cwt", "signing/statuslist", "signing/linkable", "signing/sealvc", "signing/verify/...", "signing/bundle", "signing/jades", "internal/strictjson", "internal/gb", "federation/province", "oidc/dpop"}
 
 func rules() []rule {
 	out := []rule{
