@@ -24,9 +24,38 @@ type rule struct {
 	why          string
 }
 
-var modules = []string{"oidc/...", "federation/...", "wallet/register/...", "wallet/issuer/...", "wallet/holder/...", "wallet/hosted/...", "wallet/status/...", "signing/eseal/...", "wallet/counter/...", "wallet/correction/..."}
+var modules = []string{
+	"oidc/...",
+	"federation/...",
+	"wallet/register/...",
+	"wallet/issuer/...",
+	"wallet/holder/...",
+	"wallet/hosted/...",
+	"wallet/status/...",
+	"signing/eseal/...",
+	"wallet/counter/...",
+	"wallet/correction/...",
+}
 
-var pure = []string{"signing/sdjwt", "signing/mdoc", "signing/cwt", "signing/statuslist", "signing/linkable", "signing/sealvc", "signing/verify/...", "signing/bundle", "signing/jades", "internal/strictjson", "internal/gb", "federation/province", "oidc/dpop"}
+var pure = []string{
+	"signing/sdjwt",
+	"signing/mdoc",
+	"signing/cwt",
+	"signing/statuslist",
+	"signing/linkable",
+	"signing/sealvc",
+	"signing/verify/...",
+	"signing/jades",
+	"internal/strictjson",
+	"internal/gb",
+	"federation/province",
+	"oidc/dpop",
+	"signing/bundle/...",
+	"keys/pki",
+	"oidc/credential",
+	"oidc/attestation",
+	"oidc/client/dn",
+}
 
 func rules() []rule {
 	out := []rule{
