@@ -227,6 +227,10 @@ func (b bundleInputs) Input(ctx context.Context) (bundle.Input, error) {
 	for _, a := range anchors {
 		in.Anchors = append(in.Anchors, bundle.Anchor{Purpose: string(a.Kind), DER: a.DER})
 	}
+	revoked, err := b.n.keys.Revoked(ctx)
+	if err != nil {
+		return in, err
+	}
 	for _, a := range b.n.cfg.Authorities {
 		i := bundle.Issuer{ID: b.n.issuer.Identifier(a.Code), Code: a.Code, Name: map[string]string{"zh": a.NameZH, "en": a.NameEN}}
 		for _, id := range a.Types {
@@ -235,6 +239,11 @@ func (b bundleInputs) Input(ctx context.Context) (bundle.Input, error) {
 				continue
 			}
 			i.Authorised = append(i.Authorised, bundle.Authorisation{VCT: t.VCT, Region: a.Region})
+		}
+		for _, k := range revoked {
+			if k.CreditCode() == a.Code {
+				i.Revoked = append(i.Revoked, bundle.RevokedKey{Thumbprint: k.ID, CompromisedAt: k.CompromisedAt})
+			}
 		}
 		in.Issuers = append(in.Issuers, i)
 	}
