@@ -19,6 +19,7 @@ import (
 	"github.com/hufu-id/hufu/cmd/hufu/internal/licencecmd"
 	"github.com/hufu-id/hufu/cmd/hufu/internal/node"
 	"github.com/hufu-id/hufu/cmd/hufu/internal/sealcmd"
+	"github.com/hufu-id/hufu/cmd/hufu/internal/walletcmd"
 )
 
 func main() {
@@ -37,7 +38,11 @@ func run(ctx context.Context, args []string, stdin io.Reader, stdout, stderr io.
 		SilenceUsage:  true,
 		Args:          cobra.NoArgs,
 	}
+<<<<<<< HEAD
 	root.AddCommand(dev.NewCommand(), demo.NewCommand(run), newServeCmd(), newMigrateCmd(), newConfigCmd(), newVerifyCmd(), newBundleCmd(), licencecmd.NewCommand(), sealcmd.NewCommand(), keyscmd.NewCommand(), keyscmd.NewAudit(), countercmd.NewCommand(), clientcmd.NewCommand())
+=======
+	root.AddCommand(dev.NewCommand(), demo.NewCommand(run), newServeCmd(), newMigrateCmd(), newConfigCmd(), newVerifyCmd(), newBundleCmd(), licencecmd.NewCommand(), sealcmd.NewCommand(), newKeysCmd(), newAuditCmd(), countercmd.NewCommand(), clientcmd.NewCommand(), walletcmd.NewCommand())
+>>>>>>> main
 	root.SetArgs(args)
 	root.SetIn(stdin)
 	root.SetOut(stdout)

@@ -160,7 +160,7 @@ var keysAndProofs = []patch{
 	{"dpop-replayed", "oidc/binding/binding.go", `if b.proof == "" {`, `if true {`, suite, "TestFAPI2Login" + sqlite},
 	{"dpop-jkt-at-par", "oidc/par/par.go", `if shown.JKT != "" && req.JKT != "" && shown.JKT != req.JKT {`, `if false {`, suite, "TestB12" + sqlite},
 	{"dpop-binds-pushed-code", "oidc/par/par.go", `req.JKT = max(req.JKT, shown.JKT)`, ``, suite, "TestB12" + sqlite},
-	{"dpop-required", "oidc/token/bind.go", `case c.DPoPBound && key.JKT == "":`, `case false:`, suite, "TestD13TokensMustBeBound"},
+	{"dpop-required", "oidc/token/bind.go", `case c.DPoPRequired() && key.JKT == "":`, `case false:`, suite, "TestD13TokensMustBeBound"},
 	{"binding-required", "oidc/token/bind.go", `case c.BindingRequired() && key == binding.Binding{}:`, `case false:`, suite, "TestD13TokensMustBeBound"},
 	{"bound-token-as-bearer", "oidc/access/access.go", `case t.JKT != "" && !isDPoP:`, `case false:`, suite, "TestFAPI2Login" + sqlite},
 	{"bound-token-other-key", "oidc/access/access.go", `case t.JKT != "" && shown.JKT != t.JKT:`, `case false:`, suite, "TestFAPI2Login" + sqlite},

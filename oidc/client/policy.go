@@ -17,6 +17,8 @@ type Policy struct {
 	RequirePAR bool
 	// RequireBinding refuses to issue tokens that are bound neither to a key nor to a certificate.
 	RequireBinding bool
+	// RequireDPoP is RequireBinding by a key, not by a certificate.
+	RequireDPoP bool
 	// DPoPNonce demands a nonce of ours in every DPoP proof at our own endpoints (RFC 9449 section 8).
 	DPoPNonce bool
 	// TokenEndpointAudience accepts assertions for the token endpoint's URL beside the issuer, AudienceArray an array of one.
@@ -28,7 +30,7 @@ type Policy struct {
 }
 
 var core = Policy{
-	AuthMethods:           []AuthMethod{SecretBasic, SecretPost, PrivateKeyJWT, TLS, SelfSignedTLS, None},
+	AuthMethods:           []AuthMethod{SecretBasic, SecretPost, PrivateKeyJWT, TLS, SelfSignedTLS, None, Attestation},
 	TokenEndpointAudience: true, AudienceArray: true,
 	SigningAlgs: []jose.Alg{jose.ES256, jose.PS256, jose.EdDSA, jose.RS256},
 	IDTokenAlgs: []jose.Alg{jose.ES256, jose.RS256},
@@ -38,7 +40,7 @@ var policies = map[string]Policy{
 	"":     core,
 	"core": core,
 	"national": {
-		AuthMethods: []AuthMethod{PrivateKeyJWT, TLS, SelfSignedTLS},
+		AuthMethods: []AuthMethod{PrivateKeyJWT, TLS, SelfSignedTLS, Attestation},
 		RequirePKCE: true, RequireBinding: true, TokenEndpointAudience: true,
 		SigningAlgs: []jose.Alg{jose.ES256, jose.PS256, jose.EdDSA},
 		IDTokenAlgs: []jose.Alg{jose.ES256},
@@ -46,6 +48,13 @@ var policies = map[string]Policy{
 	"fapi2": {
 		AuthMethods: []AuthMethod{PrivateKeyJWT, TLS, SelfSignedTLS},
 		RequirePKCE: true, RequirePAR: true, RequireBinding: true, DPoPNonce: true, RequestObjectWindow: true,
+		SigningAlgs: []jose.Alg{jose.ES256, jose.PS256, jose.EdDSA},
+		IDTokenAlgs: []jose.Alg{jose.ES256},
+	},
+	// OpenID4VC High Assurance Interoperability Profile 1.0: wallets.
+	"haip": {
+		AuthMethods: []AuthMethod{Attestation},
+		RequirePKCE: true, RequirePAR: true, RequireBinding: true, RequireDPoP: true, RequestObjectWindow: true,
 		SigningAlgs: []jose.Alg{jose.ES256, jose.PS256, jose.EdDSA},
 		IDTokenAlgs: []jose.Alg{jose.ES256},
 	},
@@ -67,6 +76,9 @@ func (c Client) PKCERequired() bool { return c.Public || c.Policy().RequirePKCE 
 
 // PARRequired says whether an authorization request that was not pushed is refused.
 func (c Client) PARRequired() bool { return c.RequirePAR || c.Policy().RequirePAR }
+
+// DPoPRequired says whether a token must be bound to a key.
+func (c Client) DPoPRequired() bool { return c.DPoPBound || c.Policy().RequireDPoP }
 
 // BindingRequired says whether a token must be bound to a key or a certificate.
 func (c Client) BindingRequired() bool {

@@ -113,7 +113,9 @@ func TestT05ATokenIsDatedWithinTheLifeOfItsKey(t *testing.T) {
 	for end, ok := range map[time.Time]bool{start: true, start.Add(-time.Second): false} {
 		v := &grant.Verifier{Issuer: "https://id.example", Store: &oneGrant{g: grant.Grant{ID: "g", Subject: "offer:1", Scopes: []string{"a", "b"}}},
 			Now: func() time.Time { return start }, Keys: func(context.Context) ([]jose.JWK, error) { return []jose.JWK{public}, nil },
-			SignedAt: func(_ context.Context, kid string, at time.Time) (bool, error) { return kid == key.ID && !at.After(end), nil }}
+			SignedAt: func(_ context.Context, kid string, at time.Time) (bool, error) {
+				return kid == key.ID && !at.After(end), nil
+			}}
 		if _, err := v.Validate(t.Context(), token, "https://api.example"); ok != (err == nil) || err != nil && !errors.Is(err, grant.ErrToken) {
 			t.Errorf("key in use until %s: %v", end, err)
 		}
