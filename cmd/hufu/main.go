@@ -38,11 +38,7 @@ func run(ctx context.Context, args []string, stdin io.Reader, stdout, stderr io.
 		SilenceUsage:  true,
 		Args:          cobra.NoArgs,
 	}
-<<<<<<< HEAD
-	root.AddCommand(dev.NewCommand(), demo.NewCommand(run), newServeCmd(), newMigrateCmd(), newConfigCmd(), newVerifyCmd(), newBundleCmd(), licencecmd.NewCommand(), sealcmd.NewCommand(), keyscmd.NewCommand(), keyscmd.NewAudit(), countercmd.NewCommand(), clientcmd.NewCommand())
-=======
-	root.AddCommand(dev.NewCommand(), demo.NewCommand(run), newServeCmd(), newMigrateCmd(), newConfigCmd(), newVerifyCmd(), newBundleCmd(), licencecmd.NewCommand(), sealcmd.NewCommand(), newKeysCmd(), newAuditCmd(), countercmd.NewCommand(), clientcmd.NewCommand(), walletcmd.NewCommand())
->>>>>>> main
+	root.AddCommand(dev.NewCommand(), demo.NewCommand(run), newServeCmd(), newMigrateCmd(), newConfigCmd(), newVerifyCmd(), newBundleCmd(), licencecmd.NewCommand(), sealcmd.NewCommand(), keyscmd.NewCommand(), keyscmd.NewAudit(), countercmd.NewCommand(), clientcmd.NewCommand(), walletcmd.NewCommand())
 	root.SetArgs(args)
 	root.SetIn(stdin)
 	root.SetOut(stdout)
