@@ -3,6 +3,7 @@ package node
 import (
 	"errors"
 	"net/http/httptest"
+	"regexp"
 	"strings"
 	"testing"
 	"time"
@@ -27,6 +28,40 @@ func get(t *testing.T, n *Node, path string) *httptest.ResponseRecorder {
 		t.Fatalf("%s answered %d: %s", path, rec.Code, rec.Body)
 	}
 	return rec
+}
+
+// What a verifier without a network needs for every format: all versions of a type with the pictures that their metadata name, and documents of mdoc.
+func TestBundleHasEveryVersionWithItsImagesAndDocTypes(t *testing.T) {
+	n := open(t)
+	root, err := n.TrustRoot(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	c, err := bundle.Verify(root, get(t, n, "/bundle.zip").Body.Bytes(), time.Now())
+	if err != nil {
+		t.Fatal(err)
+	}
+	i, _ := c.IssuerByCode("1199440000TRY002X9")
+	docs := map[string]string{}
+	for _, a := range i.Authorised {
+		docs[strings.TrimPrefix(a.VCT, testOrigin+"/types/")] = a.DocType
+	}
+	if len(docs) != 2 || docs["driving-licence/1"] != "" || docs["driving-licence/2"] != "org.iso.18013.5.1.mDL" {
+		t.Errorf("authorised: %v", docs)
+	}
+	pictures := regexp.MustCompile(`"uri":\s*"([^"]+)",\s*"uri#integrity":\s*"([^"]+)"`)
+	found := 0
+	for vct, m := range c.Types {
+		for _, p := range pictures.FindAllStringSubmatch(string(m.Raw), -1) {
+			found++
+			if c.Images[p[1]].Integrity != p[2] {
+				t.Errorf("%s: picture %s is %q, not %q", vct, p[1], c.Images[p[1]].Integrity, p[2])
+			}
+		}
+	}
+	if found == 0 || len(c.Images) != found {
+		t.Errorf("%d pictures in metadata, %d in the bundle", found, len(c.Images))
+	}
 }
 
 // T08: after hufu keys revoke the stolen key is in no published key set, and the next bundle, a second later, says since when it isn't to be believed.
