@@ -277,6 +277,7 @@ func (n *Node) routes() http.Handler {
 		m.Routes(r)
 	}
 	r.PathPrefix("/assets/").Handler(n.pages.Assets())
+	r.HandleFunc(crlPath, n.revocationList).Methods("GET", "HEAD")
 	r.HandleFunc("/livez", func(w http.ResponseWriter, _ *http.Request) { fmt.Fprintln(w, "ok") }).Methods("GET", "HEAD")
 	r.HandleFunc("/readyz", n.ready).Methods("GET", "HEAD")
 	home := front.Home(n.pages)
