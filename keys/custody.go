@@ -9,16 +9,19 @@ import (
 	"log/slog"
 
 	"github.com/hufu-id/hufu/internal/jose"
+	"github.com/hufu-id/hufu/internal/jose/jwe"
 )
 
 // Custody makes and opens private keys. It is safe for concurrent use. Another custody than Software keeps keys in a
 // device; its handles name them there.
 type Custody interface {
-	// Generate makes a key for a purpose. The id is the thumbprint of the public key.
+	// Generate makes a key for a purpose, also for jose.ECDHES. The id is the thumbprint of the public key.
 	Generate(ctx context.Context, p Purpose, alg jose.Alg) (Generated, error)
 	// Open returns the signer of a handle that Generate made for the same purpose and id; a handle that was moved from
 	// another key fails with ErrSealBroken.
 	Open(ctx context.Context, p Purpose, id, handle string) (crypto.Signer, error)
+	// OpenAgreement is Open for a key of jose.ECDHES. Neither opens the other's handles.
+	OpenAgreement(ctx context.Context, p Purpose, id, handle string) (jwe.Agreement, error)
 }
 
 // Generated is a new key of a Custody.
@@ -42,6 +45,9 @@ func NewSoftware(kek [32]byte) (*Software, error) {
 
 // Generate implements Custody.
 func (s *Software) Generate(_ context.Context, p Purpose, alg jose.Alg) (Generated, error) {
+	if alg == jose.ECDHES {
+		return s.generateAgreement(p)
+	}
 	key, err := jose.GenerateKey(alg)
 	if err != nil {
 		return Generated{}, err

@@ -7,7 +7,8 @@
 //
 // Private keys are made and opened by a [Custody]. The built-in one seals them with a key-encryption key (KEK) that
 // never enters the database. Purposes with a [CertificateSpec] get an X.509 end-entity certificate with each key, below
-// one intermediate per kind and one national root.
+// one intermediate per kind and one national root; mdocs have a root of their own, the IACA. A purpose of jose.ECDHES
+// decrypts ([Service.Decrypter]) and signs nothing.
 //
 // A single key ([Service.EnsureSingle]) belongs to one thing, such as a seal or a copy in the hosted wallet, is never rotated,
 // and is destroyed with it.

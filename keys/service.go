@@ -30,6 +30,9 @@ type Config struct {
 	Name string
 	// Country is the ISO 3166 code in certificates; "" means "CN".
 	Country string
+	// Contact is a URL at which the authority can be reached, and CRL where its revocation list is: for the certificates of the IACA, which can't be made
+	// without a Contact.
+	Contact, CRL string
 	// Now is the clock; nil means time.Now.
 	Now func() time.Time
 	// CacheTTL is how long keys are used unasked; 0 means DefaultCacheTTL, below 0 asks every time.
@@ -53,7 +56,8 @@ func (s *Service) Format(f fmt.State, _ rune) { _, _ = io.WriteString(f, "keys.S
 // snapshot is one purpose as of one version, with its signer opened.
 type snapshot struct {
 	rec        Record
-	signer     Signer // zero without an active key
+	signer     Signer    // zero without an active key
+	decrypter  Decrypter // zero for a purpose that signs
 	checked    time.Time
 	refreshing bool
 }
@@ -219,6 +223,9 @@ func (s *Service) Signer(ctx context.Context, p Purpose) (Signer, error) {
 	if err != nil {
 		return Signer{}, err
 	}
+	if decrypts(snap.rec.Spec) {
+		return Signer{}, fmt.Errorf("%w: %s decrypts, it doesn't sign", ErrSpec, p)
+	}
 	if snap.signer.key.Key == nil {
 		return Signer{}, fmt.Errorf("%w: %s", ErrNoActiveKey, p)
 	}
@@ -235,11 +242,14 @@ func (s *Service) Keys(ctx context.Context, p Purpose) ([]Key, error) {
 	return slices.Clone(snap.rec.Keys), nil
 }
 
-// JWKS returns the public keys to publish: active, next and retired, each with kid, alg and use.
+// JWKS returns the public keys to publish: active, next and retired, each with kid, alg and use; of a purpose that decrypts those of its Decrypter.
 func (s *Service) JWKS(ctx context.Context, p Purpose) ([]jose.JWK, error) {
 	snap, err := s.snapshot(ctx, p)
 	if err != nil {
 		return nil, err
+	}
+	if decrypts(snap.rec.Spec) {
+		return snap.decrypter.Keys(), nil
 	}
 	set := make([]jose.JWK, len(snap.rec.Keys))
 	for i, k := range snap.rec.Keys {
@@ -288,7 +298,7 @@ func (s *Service) refresh(ctx context.Context, p Purpose, old *snapshot) (*snaps
 			return nil, err
 		}
 		if version == old.rec.Version {
-			return &snapshot{rec: old.rec, signer: old.signer}, nil
+			return &snapshot{rec: old.rec, signer: old.signer, decrypter: old.decrypter}, nil
 		}
 	}
 	rec, err := s.cfg.Store.Load(ctx, p)
@@ -300,6 +310,10 @@ func (s *Service) refresh(ctx context.Context, p Purpose, old *snapshot) (*snaps
 	active := rec.key(Active)
 	switch {
 	case active == nil:
+	case decrypts(rec.Spec):
+		if snap.decrypter, err = s.openDecrypter(ctx, rec); err != nil {
+			return nil, err
+		}
 	case old != nil && old.signer.key.ID == active.ID:
 		snap.signer = old.signer
 	default:

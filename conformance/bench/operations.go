@@ -18,6 +18,7 @@ import (
 	"github.com/hufu-id/hufu/conformance/bench/report"
 	"github.com/hufu-id/hufu/internal/jose"
 	"github.com/hufu-id/hufu/internal/sample"
+	"github.com/hufu-id/hufu/internal/sample/records"
 	"github.com/hufu-id/hufu/internal/sample/wallet"
 )
 
@@ -29,15 +30,14 @@ const perGrant = 5
 func (b *bench) prepare(ctx context.Context) error {
 	say("preparing %d people", len(b.people))
 	b.http = &counter{origin: b.origin, rt: &http.Transport{TLSClientConfig: &tls.Config{RootCAs: b.pool}, MaxIdleConnsPerHost: 64, ForceAttemptHTTP2: true}}
-	var records []map[string]any
+	var list []map[string]any
 	for i, p := range b.people {
-		records = append(records, map[string]any{"type": licenceType, "record_number": fmt.Sprintf("BENCH-%04d", i),
-			"holder": map[string]any{"name": p.Name, "code": p.ResidentID, "code_type": "111", "reference": p.Slug},
-			"fields": map[string]any{"licence_number": p.ResidentID, "sex": p.Gender, "birth_date": p.Birthdate, "nationality": "中国", "address": "沙箱省测试市样本路 1 号",
-				"first_issue_date": "2023-05-21", "vehicle_classes": []string{"C1"}, "file_number": fmt.Sprintf("99440000%04d", i), "issuing_authority": "沙箱省公安厅交通管理局"},
+		list = append(list, map[string]any{"type": licenceType, "record_number": fmt.Sprintf("BENCH-%04d", i),
+			"holder":     map[string]any{"name": p.Name, "code": p.ResidentID, "code_type": "111", "reference": p.Slug},
+			"fields":     records.Driving(p, "C1", "2023-05-21", fmt.Sprintf("99440000%04d", i)),
 			"valid_from": "2023-05-21", "valid_to": "2029-05-21"})
 	}
-	raw, err := json.Marshal(records)
+	raw, err := json.Marshal(list)
 	if err != nil {
 		return err
 	}

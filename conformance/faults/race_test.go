@@ -18,6 +18,7 @@ import (
 	"github.com/hufu-id/hufu/internal/apptest"
 	"github.com/hufu-id/hufu/internal/jose"
 	"github.com/hufu-id/hufu/internal/sample"
+	"github.com/hufu-id/hufu/internal/sample/records"
 	"github.com/hufu-id/hufu/internal/sample/wallet"
 	"github.com/hufu-id/hufu/internal/sqlstore"
 )
@@ -210,8 +211,7 @@ func (c *cluster) importLicence(t *testing.T) {
 	p, _ := sample.NewWorld().Person("li-xiuying")
 	record, err := json.Marshal([]any{map[string]any{"type": licenceType, "record_number": "RACE-1", "valid_from": "2023-05-21", "valid_to": "2029-05-21",
 		"holder": map[string]any{"name": p.Name, "code": p.ResidentID, "code_type": "111", "reference": p.Slug},
-		"fields": map[string]any{"licence_number": p.ResidentID, "sex": p.Gender, "birth_date": p.Birthdate, "nationality": "中国", "address": "样本路 1 号",
-			"first_issue_date": "2023-05-21", "vehicle_classes": []any{"C1"}, "file_number": "994400000001", "issuing_authority": "沙箱省公安厅交通管理局"}}})
+		"fields": records.Driving(p, "C1", "2023-05-21", "994400000001")}})
 	if err != nil {
 		t.Fatal(err)
 	}

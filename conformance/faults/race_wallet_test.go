@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"github.com/hufu-id/hufu/internal/sample"
+	"github.com/hufu-id/hufu/internal/sample/records"
 	"github.com/hufu-id/hufu/internal/sqlstore"
 )
 
@@ -88,14 +89,13 @@ func TestRaceTakeAgainstRevoke(t *testing.T) {
 func (c *cluster) importMany(t *testing.T, n int) []string {
 	t.Helper()
 	p, _ := sample.NewWorld().Person("li-xiuying")
-	var records []any
+	var list []any
 	for i := range n {
-		records = append(records, map[string]any{"type": licenceType, "record_number": fmt.Sprintf("TAKE-%d-%d", n, i), "valid_from": "2023-05-21", "valid_to": "2029-05-21",
+		list = append(list, map[string]any{"type": licenceType, "record_number": fmt.Sprintf("TAKE-%d-%d", n, i), "valid_from": "2023-05-21", "valid_to": "2029-05-21",
 			"holder": map[string]any{"name": p.Name, "code": p.ResidentID, "code_type": "111", "reference": p.Slug},
-			"fields": map[string]any{"licence_number": p.ResidentID, "sex": p.Gender, "birth_date": p.Birthdate, "nationality": "中国", "first_issue_date": "2023-05-21",
-				"vehicle_classes": []any{"C1"}, "issuing_authority": "沙箱省公安厅交通管理局"}})
+			"fields": records.Driving(p, "C1", "2023-05-21", "994400000001")})
 	}
-	body, err := json.Marshal(records)
+	body, err := json.Marshal(list)
 	if err != nil {
 		t.Fatal(err)
 	}

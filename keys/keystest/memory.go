@@ -16,7 +16,7 @@ import (
 func New(t testing.TB, now func() time.Time) *keys.Service {
 	t.Helper()
 	kek, _ := keys.NewKEK()
-	s, err := keys.Open(t.Context(), keys.Config{Store: NewMemory(), KEK: kek, Now: now, CacheTTL: -1})
+	s, err := keys.Open(t.Context(), keys.Config{Store: NewMemory(), KEK: kek, Now: now, CacheTTL: -1, Contact: "https://id.example", CRL: "https://id.example/iaca.crl"})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -6,7 +6,6 @@ import (
 	"net/http"
 	"net/url"
 	"strconv"
-	"strings"
 	"time"
 
 	"github.com/gorilla/mux"
@@ -18,7 +17,7 @@ import (
 
 // Routes mounts the department API and the type metadata.
 func (s *Service) Routes(r *mux.Router) {
-	r.HandleFunc("/types/{name}/{version}", s.serveType).Methods(http.MethodGet, http.MethodHead, http.MethodOptions)
+	s.public.Routes(r)
 	r.HandleFunc("/register/v1/licences", s.department(s.importLicences)).Methods(http.MethodPost)
 	r.HandleFunc("/register/v1/licences", s.department(s.listLicences)).Methods(http.MethodGet)
 	r.HandleFunc("/register/v1/licences/{id}", s.department(s.getLicence)).Methods(http.MethodGet)
@@ -58,6 +57,7 @@ func (s *Service) importLicences(r *http.Request, d Department) (any, error) {
 type LicenceView struct {
 	ID           string         `json:"id"`
 	Type         string         `json:"type"`
+	TypeVersion  int            `json:"type_version"`
 	RecordNumber string         `json:"record_number"`
 	Holder       Holder         `json:"holder"`
 	Fields       map[string]any `json:"fields"`
@@ -89,7 +89,7 @@ type ChangeView struct {
 
 func viewOf(l Licence) LicenceView {
 	i := l.Status.Info()
-	return LicenceView{ID: l.ID, Type: l.TypeID, RecordNumber: l.RecordNumber, Holder: l.Holder, Fields: l.Fields,
+	return LicenceView{ID: l.ID, Type: l.TypeID, TypeVersion: l.TypeVersion, RecordNumber: l.RecordNumber, Holder: l.Holder, Fields: l.Fields,
 		ValidFrom: l.ValidFrom, ValidTo: l.ValidTo,
 		Status: StatusView{Name: i.Name, Code: l.Status, NameZH: i.ZH, Since: l.StatusSince.UTC(), Reason: l.Reason}}
 }
@@ -179,44 +179,4 @@ func pathID(r *http.Request) string {
 	return id
 }
 
-// serveType serves the metadata of a type at the URL that vct names. A version never changes, so caches may keep it for ever.
-func (s *Service) serveType(w http.ResponseWriter, r *http.Request) {
-	h := w.Header()
-	h.Set("Access-Control-Allow-Origin", "*")
-	h.Set("Cross-Origin-Resource-Policy", "cross-origin")
-	if r.Method == http.MethodOptions {
-		h.Set("Access-Control-Allow-Methods", "GET, HEAD")
-		h.Set("Access-Control-Max-Age", "86400")
-		w.WriteHeader(http.StatusNoContent)
-		return
-	}
-	path := "/types/" + mux.Vars(r)["name"] + "/" + mux.Vars(r)["version"]
-	for _, t := range s.types {
-		if t.Path() != path {
-			continue
-		}
-		h.Set("Content-Type", "application/json")
-		h.Set("Cache-Control", "public, max-age=31536000, immutable")
-		h.Set("ETag", `"`+t.Integrity+`"`)
-		if etagMatches(r.Header.Get("If-None-Match"), t.Integrity) {
-			w.WriteHeader(http.StatusNotModified)
-			return
-		}
-		h.Set("Content-Length", strconv.Itoa(len(t.Metadata)))
-		_, _ = w.Write(t.Metadata)
-		return
-	}
-	s.problem(w, r, errNoType)
-}
-
 var errNoType = errors.New("register: no such type")
-
-func etagMatches(header, tag string) bool {
-	for part := range strings.SplitSeq(header, ",") {
-		part = strings.TrimPrefix(strings.TrimSpace(part), "W/")
-		if part == "*" || part == `"`+tag+`"` {
-			return true
-		}
-	}
-	return false
-}

@@ -112,7 +112,7 @@ func operationNames() string {
 
 func (s *Service) typeIDs() string {
 	var ids []string
-	for _, t := range s.types {
+	for _, t := range s.newest {
 		ids = append(ids, t.ID)
 	}
 	return strings.Join(ids, ", ")

@@ -164,6 +164,7 @@ func differences(a, b Licence) []string {
 		{"holder.name", a.Holder.Name, b.Holder.Name}, {"holder.code", a.Holder.Code, b.Holder.Code},
 		{"holder.code_type", a.Holder.CodeType, b.Holder.CodeType}, {"holder.reference", a.Holder.Reference, b.Holder.Reference},
 		{"valid_from", string(a.ValidFrom), string(b.ValidFrom)}, {"valid_to", string(a.ValidTo), string(b.ValidTo)},
+		{"holder.representative", representative(a), representative(b)},
 	} {
 		if m.a != m.b {
 			out = append(out, m.name)
@@ -175,4 +176,13 @@ func differences(a, b Licence) []string {
 		}
 	}
 	return out
+}
+
+// representative is all of a representative, to be compared.
+func representative(l Licence) string {
+	if l.Holder.Representative == nil {
+		return ""
+	}
+	r := *l.Holder.Representative
+	return r.CodeType + "\n" + r.Code + "\n" + r.Name
 }

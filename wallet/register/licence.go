@@ -13,6 +13,8 @@ type Licence struct {
 	ID string
 	// TypeID names the LicenceType, such as "driving-licence".
 	TypeID string
+	// TypeVersion is the version of the type that the record was checked against.
+	TypeVersion int
 	// Issuer is the issuing authority's unified social credit code; only that authority sees and changes the record.
 	Issuer string
 	// RecordNumber is the authority's own number of the record; (Issuer, TypeID, RecordNumber) is unique.
@@ -48,6 +50,10 @@ func (l Licence) Value(source string) any {
 		text = l.Holder.Name
 	case "holder.code":
 		text = l.Holder.Code
+	case "representative.name":
+		if l.Holder.Representative != nil {
+			text = l.Holder.Representative.Name
+		}
 	default:
 		name, _ := strings.CutPrefix(source, "fields.")
 		return l.Fields[name]
@@ -66,6 +72,24 @@ type Holder struct {
 	CodeType string `json:"code_type"`
 	// Reference is the authority's own reference for the holder, unique only within that authority.
 	Reference string `json:"reference,omitempty"`
+	// Representative acts for an organisation: she finds its licences among her own and may take them into a wallet.
+	Representative *Representative `json:"representative,omitempty"`
+}
+
+// Representative is who acts for a holder that is an organisation (法定代表人).
+type Representative struct {
+	Name     string `json:"name"`
+	Code     string `json:"code"`
+	CodeType string `json:"code_type"`
+}
+
+// HeldBy says whether the licence is that of the bearer of a document: she is the holder, or acts for it.
+func (l Licence) HeldBy(codeType, code string) bool {
+	if codeType == "" || code == "" {
+		return false
+	}
+	r := l.Holder.Representative
+	return l.Holder.CodeType == codeType && l.Holder.Code == code || r != nil && r.CodeType == codeType && r.Code == code
 }
 
 // Date is a civil day, YYYY-MM-DD, in China Standard Time. The empty Date is none.

@@ -19,8 +19,8 @@ const (
 	MaxImport = 8 << 20
 	// MaxImportRecords is the most records of one request.
 	MaxImportRecords = 5000
-	// maxRecord is the most bytes of one record.
-	maxRecord = 32 << 10
+	// maxRecord is the most bytes of one record: an image of 50 KB in base64, and the rest.
+	maxRecord = 128 << 10
 )
 
 // ImportItem is one record of a file, or what is wrong with it.
@@ -97,7 +97,7 @@ var errTooMany = fmt.Errorf("%w: more than %d records; send them in parts", ErrI
 
 var (
 	recordMembers = []string{"type", "record_number", "holder", "fields", "valid_from", "valid_to"}
-	holderMembers = []string{"name", "code", "code_type", "reference"}
+	holderMembers = []string{"name", "code", "code_type", "reference", "representative"}
 )
 
 func parseRecord(line int, raw []byte) ImportItem {
@@ -112,7 +112,11 @@ func parseRecord(line int, raw []byte) ImportItem {
 		var given map[string]json.RawMessage
 		checkMembers(&f, "", raw, recordMembers, &given)
 		if holder, ok := given["holder"]; ok {
-			checkMembers(&f, "holder.", holder, holderMembers, nil)
+			var members map[string]json.RawMessage
+			checkMembers(&f, "holder.", holder, holderMembers, &members)
+			if representative, ok := members["representative"]; ok {
+				checkMembers(&f, "holder.representative.", representative, holderMembers[:3], nil)
+			}
 		}
 	}
 	item.Faults = f

@@ -14,6 +14,7 @@ import (
 
 	"github.com/hufu-id/hufu/internal/audit"
 	"github.com/hufu-id/hufu/wallet/register/licencetype"
+	"github.com/hufu-id/hufu/wallet/register/published"
 )
 
 // Department is who calls the department API.
@@ -77,8 +78,10 @@ type (
 
 // Service is the register. It is safe for concurrent use and holds no state but its configuration.
 type Service struct {
-	cfg   Config
-	types []LicenceType
+	cfg    Config
+	types  []LicenceType // every version
+	newest []LicenceType
+	public *published.Pages
 }
 
 // ImportRecord is a licence as a department sends it.

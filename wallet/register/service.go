@@ -8,11 +8,13 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"net/http"
 	"net/url"
 	"strings"
 	"time"
 
 	"github.com/hufu-id/hufu/wallet/register/licencetype"
+	"github.com/hufu-id/hufu/wallet/register/published"
 )
 
 // New checks the configuration and reads the licence types.
@@ -36,15 +38,28 @@ func New(cfg Config) (*Service, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &Service{cfg: cfg, types: types}, nil
+	s := &Service{cfg: cfg, types: types, newest: licencetype.Newest(types)}
+	s.public, err = published.New(types, func(w http.ResponseWriter, r *http.Request) { s.problem(w, r, errNoType) })
+	return s, err
 }
 
-// Types returns all licence types in order of ID.
+// Types returns every version of every licence type, in order of ID and version.
 func (s *Service) Types() []LicenceType { return s.types }
 
-// Type finds a licence type by its ID.
-func (s *Service) Type(id string) (LicenceType, bool) {
+// Versions returns all versions of a licence type, the oldest first.
+func (s *Service) Versions(id string) []LicenceType {
+	var out []LicenceType
 	for _, t := range s.types {
+		if t.ID == id {
+			out = append(out, t)
+		}
+	}
+	return out
+}
+
+// Type finds the newest version of a licence type: the one that records are checked against and credentials are issued of.
+func (s *Service) Type(id string) (LicenceType, bool) {
+	for _, t := range s.newest {
 		if t.ID == id {
 			return t, true
 		}
@@ -207,10 +222,13 @@ func (s *Service) seal(l Licence) (Record, error) {
 	if err != nil {
 		return Record{}, fmt.Errorf("register: sealing: %w", err)
 	}
-	r := Record{ID: l.ID, TypeID: l.TypeID, Issuer: l.Issuer, Sealed: text, ValidFrom: l.ValidFrom, ValidTo: l.ValidTo,
+	r := Record{ID: l.ID, TypeID: l.TypeID, TypeVersion: l.TypeVersion, Issuer: l.Issuer, Sealed: text, ValidFrom: l.ValidFrom, ValidTo: l.ValidTo,
 		RecordIndex: s.index("record", l.Issuer, l.TypeID, l.RecordNumber),
 		HolderIndex: s.index("holder", l.Holder.CodeType, l.Holder.Code),
 		Status:      l.Status, StatusSince: l.StatusSince, Seq: l.Seq, CreatedAt: l.CreatedAt, UpdatedAt: l.UpdatedAt}
+	if rep := l.Holder.Representative; rep != nil {
+		r.RepresentativeIndex = s.index("holder", rep.CodeType, rep.Code)
+	}
 	if l.Holder.Reference != "" {
 		r.ReferenceIndex = s.index("reference", l.Issuer, l.Holder.Reference)
 	}
@@ -238,7 +256,7 @@ func (s *Service) open(r Record) (Licence, error) {
 			p.Fields[name] = list
 		}
 	}
-	return Licence{ID: r.ID, TypeID: r.TypeID, Issuer: r.Issuer, RecordNumber: p.RecordNumber, Holder: p.Holder, Fields: p.Fields,
+	return Licence{ID: r.ID, TypeID: r.TypeID, TypeVersion: r.TypeVersion, Issuer: r.Issuer, RecordNumber: p.RecordNumber, Holder: p.Holder, Fields: p.Fields,
 		ValidFrom: r.ValidFrom, ValidTo: r.ValidTo, Status: r.Status, Reason: reason, StatusSince: r.StatusSince, Seq: r.Seq,
 		CreatedAt: r.CreatedAt, UpdatedAt: r.UpdatedAt}, nil
 }

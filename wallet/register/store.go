@@ -10,9 +10,13 @@ import (
 type Record struct {
 	ID     string
 	TypeID string
-	Issuer string
+	// TypeVersion is the version of the type that the record was checked against.
+	TypeVersion int
+	Issuer      string
 	// RecordIndex, HolderIndex and ReferenceIndex are keyed hashes (see Service); ReferenceIndex may be empty.
 	RecordIndex, HolderIndex, ReferenceIndex string
+	// RepresentativeIndex is as HolderIndex, for who acts for the holder; empty for nobody.
+	RepresentativeIndex string
 	Sealed                                   string
 	ValidFrom, ValidTo                       Date
 	Status                                   LegalStatus
@@ -25,7 +29,9 @@ type Record struct {
 
 // Filter selects records. Empty members don't filter; a query without Issuer or HolderIndex is refused by Service, not by the store.
 type Filter struct {
-	Issuer, TypeID, HolderIndex, ReferenceIndex string
+	Issuer, TypeID, ReferenceIndex string
+	// HolderIndex is that of the holder or of who acts for it.
+	HolderIndex string
 	// After is the ID of the last record of the page before; records come in order of ID.
 	After string
 	// Limit is the most records to return.

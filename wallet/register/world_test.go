@@ -12,6 +12,7 @@ import (
 	"github.com/gorilla/mux"
 
 	"github.com/hufu-id/hufu/internal/httpx"
+	"github.com/hufu-id/hufu/internal/sample/portrait"
 	"github.com/hufu-id/hufu/internal/sqlstore"
 	"github.com/hufu-id/hufu/internal/sqlstore/registerstore"
 	"github.com/hufu-id/hufu/internal/sqlstore/sqltest"
@@ -78,7 +79,8 @@ func record(number string) register.ImportRecord {
 	return register.ImportRecord{Type: "driving-licence", RecordNumber: number,
 		Holder: register.Holder{Name: "李秀英", Code: "99440119490312002X", CodeType: "111", Reference: "li-xiuying"},
 		Fields: map[string]any{"licence_number": "99440119490312002X", "sex": "female", "birth_date": "1949-03-12", "nationality": "中国",
-			"first_issue_date": "1985-06-01", "vehicle_classes": []any{"C1"}, "file_number": "994400000001", "issuing_authority": "沙箱省公安厅交通管理局"},
+			"first_issue_date": "1985-06-01", "vehicle_classes": []any{"C1"}, "file_number": "994400000001", "issuing_authority": "沙箱省公安厅交通管理局",
+			"issuing_authority_latin": "Sandbox Traffic Police", "family_name": "Li", "given_name": "Xiuying", "portrait": portrait.Text("li", true, true)},
 		ValidFrom: "2023-06-01", ValidTo: "2033-06-01"}
 }
 

@@ -36,8 +36,6 @@ var (
 	ErrNotValid = errors.New("status: the licence is not valid any more")
 	// ErrNotFound: no such list.
 	ErrNotFound = errors.New("status: no such list")
-	// ErrTaken: the index is in use; the allocation tries another one.
-	ErrTaken = errors.New("status: the index is taken")
 	// ErrStale: another node published the list meanwhile.
 	ErrStale = errors.New("status: a newer version of the list is there")
 )

@@ -445,3 +445,93 @@ func TestListIsServedAsTheSpecificationSays(t *testing.T) {
 		}
 	})
 }
+
+func ids(n int) []string {
+	out := make([]string, n)
+	for i := range out {
+		out[i] = fmt.Sprint("copy", i)
+	}
+	return out
+}
+
+// A batch's indices come in the order of its copies, are all different, spread, and not an arithmetic run.
+func TestABatchIsSpreadOverTheList(t *testing.T) {
+	each(t, nil, func(t *testing.T, w *world) {
+		refs, err := w.AllocateBatch(context.Background(), "a", ids(64), "driving-licence", start.AddDate(0, 3, 0))
+		if err != nil || len(refs) != 64 {
+			t.Fatalf("%v, %v", refs, err)
+		}
+		steps, upper, rising := map[int64]int{}, 0, 0
+		for i, r := range refs {
+			if r.Index >= 1<<16 {
+				upper++
+			}
+			if i > 0 {
+				steps[r.Index-refs[i-1].Index]++
+				if r.Index > refs[i-1].Index {
+					rising++
+				}
+			}
+		}
+		if upper < 12 || upper > 52 || rising < 12 || rising > 52 || len(steps) < 60 { // 5 standard deviations
+			t.Fatalf("%d of 64 in the upper half, %d rises, %d different steps", upper, rising, len(steps))
+		}
+		entries, err := statusstore.New(w.db).EntriesOf(context.Background(), "a", start)
+		if err != nil || len(entries) != 64 {
+			t.Fatalf("%d entries, %v", len(entries), err)
+		}
+		for _, e := range entries { // each copy got the entry that was recorded for it
+			var i int
+			if _, err := fmt.Sscanf(e.IssuanceID, "copy%d", &i); err != nil || refs[i].Index != e.Index || refs[i].URI != w.URI(e.ListID) {
+				t.Fatalf("%v recorded, %v given", e, refs[i])
+			}
+		}
+		for _, n := range []int{0, 1001} {
+			if _, err := w.AllocateBatch(context.Background(), "a", ids(n), "driving-licence", start); err == nil {
+				t.Errorf("a batch of %d", n)
+			}
+		}
+	})
+}
+
+// Lists far smaller than a batch: it goes on in the next list, and nothing is given twice.
+func TestABatchGoesOnInTheNextList(t *testing.T) {
+	each(t, func(c *status.Config) { c.Size = 16 }, func(t *testing.T, w *world) {
+		seen := map[status.Ref]bool{}
+		for _, licence := range []string{"a", "b", "c"} {
+			refs, err := w.AllocateBatch(context.Background(), licence, ids(40), "driving-licence", start)
+			if err != nil {
+				t.Fatal(err)
+			}
+			for _, r := range refs {
+				if seen[r] || r.URI == "" {
+					t.Fatalf("%v twice or empty", r)
+				}
+				seen[r] = true
+			}
+		}
+	})
+}
+
+// A list closes near 3/4, not much earlier and not much later.
+func TestAListClosesWhenThreeQuartersAreInUse(t *testing.T) {
+	w := newWorld(t, sqltest.Open(t, sqltest.DSN(t, sqlstore.SQLite)), func(c *status.Config) { c.Size = 4096 })
+	perList := map[string]int{}
+	for i := range 80 {
+		refs, err := w.AllocateBatch(context.Background(), fmt.Sprint(i), ids(100), "driving-licence", start)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, r := range refs {
+			perList[r.URI]++
+		}
+	}
+	for uri, n := range perList {
+		if last := strings.HasSuffix(uri, fmt.Sprint("-", len(perList))); !last && (n < 4096/2 || n > 4096*95/100) {
+			t.Errorf("%s closed with %d of 4096", uri, n)
+		}
+	}
+	if len(perList) < 2 || len(perList) > 4 {
+		t.Errorf("8000 entries in %v", perList)
+	}
+}

@@ -55,10 +55,10 @@ type Store interface {
 	// NextList closes the pool's list of ordinal l.Ordinal-1 for new entries, if there is one, and adds l, unless another caller just did:
 	// both then go on with the same list.
 	NextList(ctx context.Context, l List) error
-	// Used counts the entries of a list.
-	Used(ctx context.Context, listID string) (int64, error)
-	// Insert claims an index. ErrTaken if it is in use: the statement's row count decides.
-	Insert(ctx context.Context, e Entry) error
+	// Taken counts which of these indices of a list are in use.
+	Taken(ctx context.Context, listID string, indices []int64) (int64, error)
+	// Insert claims indices of one list and returns those that it got: the rows that the statement added decide. The others are in use.
+	Insert(ctx context.Context, entries []Entry) ([]int64, error)
 	// LockLicence returns the licence's value (Valid if it was never set) and keeps it from being changed until the transaction ends, so that an
 	// entry can't be missed by a change that happens at the same time.
 	LockLicence(ctx context.Context, licenceID string) (uint8, error)

@@ -21,15 +21,15 @@ var _ register.Store = (*Store)(nil)
 // New returns a Store on a migrated database.
 func New(db *sqlstore.DB) *Store { return &Store{db: db} }
 
-const columns = `id, type_id, issuer, record_index, holder_index, reference_index, sealed, valid_from, valid_to,
+const columns = `id, type_id, type_version, issuer, record_index, holder_index, reference_index, representative_index, sealed, valid_from, valid_to,
 	status, reason, status_since, seq, created_at, updated_at`
 
 // Insert implements register.Store.
 func (s *Store) Insert(ctx context.Context, r register.Record, first register.Change) error {
 	return s.db.InTx(ctx, func(ctx context.Context) error {
 		err := s.db.Claim(ctx, `INSERT INTO licences (`+columns+`)
-			VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15) ON CONFLICT DO NOTHING`,
-			r.ID, r.TypeID, r.Issuer, r.RecordIndex, r.HolderIndex, r.ReferenceIndex, r.Sealed, string(r.ValidFrom), string(r.ValidTo),
+			VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17) ON CONFLICT DO NOTHING`,
+			r.ID, r.TypeID, r.TypeVersion, r.Issuer, r.RecordIndex, r.HolderIndex, r.ReferenceIndex, r.RepresentativeIndex, r.Sealed, string(r.ValidFrom), string(r.ValidTo),
 			string(r.Status), r.Reason, sqlstore.Micros(r.StatusSince), r.Seq, sqlstore.Micros(r.CreatedAt), sqlstore.Micros(r.UpdatedAt))
 		if errors.Is(err, sqlstore.ErrLost) {
 			return register.ErrExists
@@ -60,7 +60,7 @@ func (s *Store) Get(ctx context.Context, id string) (register.Record, error) {
 
 // GetByRecordIndex implements register.Store.
 func (s *Store) GetByRecordIndex(ctx context.Context, issuer, typeID, recordIndex string) (register.Record, error) {
-	return scan(s.db.QueryRow(ctx, `SELECT `+columns+` FROM licences WHERE issuer = $1 AND type_id = $2 AND record_index = $3`,
+	return scan(s.db.QueryRow(ctx, `SELECT `+columns+` FROM licences WHERE issuer = $1 AND type_id = $2 AND record_index = $3 AND successor = ''`,
 		issuer, typeID, recordIndex))
 }
 
@@ -70,7 +70,7 @@ func scan(from row) (register.Record, error) {
 	var r register.Record
 	var validFrom, validTo, status string
 	var since, created, updated int64
-	err := from.Scan(&r.ID, &r.TypeID, &r.Issuer, &r.RecordIndex, &r.HolderIndex, &r.ReferenceIndex, &r.Sealed, &validFrom, &validTo,
+	err := from.Scan(&r.ID, &r.TypeID, &r.TypeVersion, &r.Issuer, &r.RecordIndex, &r.HolderIndex, &r.ReferenceIndex, &r.RepresentativeIndex, &r.Sealed, &validFrom, &validTo,
 		&status, &r.Reason, &since, &r.Seq, &created, &updated)
 	if errors.Is(err, sql.ErrNoRows) {
 		return r, register.ErrNotFound
@@ -95,7 +95,11 @@ func (s *Store) List(ctx context.Context, f register.Filter) ([]register.Record,
 	}
 	add("issuer =", f.Issuer)
 	add("type_id =", f.TypeID)
-	add("holder_index =", f.HolderIndex)
+	if f.HolderIndex != "" {
+		args = append(args, f.HolderIndex)
+		n := "$" + strconv.Itoa(len(args))
+		where = append(where, "(holder_index = "+n+" OR representative_index = "+n+")")
+	}
 	add("reference_index =", f.ReferenceIndex)
 	add("id >", f.After)
 	query := `SELECT ` + columns + ` FROM licences`

@@ -2,10 +2,14 @@
 package statusstore
 
 import (
+	"cmp"
 	"context"
 	"database/sql"
 	"errors"
 	"fmt"
+	"slices"
+	"strconv"
+	"strings"
 	"time"
 
 	"github.com/hufu-id/hufu/internal/sqlstore"
@@ -88,27 +92,81 @@ func (s *Store) NextList(ctx context.Context, l status.List) error {
 	})
 }
 
-// Used implements status.Store.
-func (s *Store) Used(ctx context.Context, listID string) (int64, error) {
-	var n int64
-	err := s.db.QueryRow(ctx, `SELECT COUNT(*) FROM status_entries WHERE list_id = $1`, listID).Scan(&n)
-	if err != nil {
-		return 0, fmt.Errorf("statusstore: counting entries: %w", err)
+// placeholders writes rows of $n, each of the given number of columns and with the same end, counting from first.
+func placeholders(q *strings.Builder, rows, columns, first int, end string) {
+	n := first
+	for i := range rows {
+		if i > 0 {
+			q.WriteByte(',')
+		}
+		for j := range columns {
+			q.WriteString(map[bool]string{true: "($", false: ",$"}[j == 0])
+			q.WriteString(strconv.Itoa(n))
+			n++
+		}
+		q.WriteString(end)
 	}
-	return n, nil
 }
 
-// Insert implements status.Store.
-func (s *Store) Insert(ctx context.Context, e status.Entry) error {
-	err := s.db.Claim(ctx, `INSERT INTO status_entries (list_id, idx, licence_id, issuance_id, value, next_value, next_at)
-		VALUES ($1, $2, $3, $4, 0, 0, NULL) ON CONFLICT DO NOTHING`, e.ListID, e.Index, e.LicenceID, e.IssuanceID)
-	if errors.Is(err, sqlstore.ErrLost) {
-		return status.ErrTaken
-	}
+// numbers reads rows of one number.
+func (s *Store) numbers(ctx context.Context, query string, args ...any) ([]int64, error) {
+	rows, err := s.db.Query(ctx, query, args...)
 	if err != nil {
-		return fmt.Errorf("statusstore: claiming index: %w", err)
+		return nil, err
 	}
-	return nil
+	defer rows.Close()
+	var out []int64
+	for rows.Next() {
+		var n int64
+		if err := rows.Scan(&n); err != nil {
+			return nil, err
+		}
+		out = append(out, n)
+	}
+	return out, rows.Err()
+}
+
+// Taken implements status.Store.
+func (s *Store) Taken(ctx context.Context, listID string, indices []int64) (int64, error) {
+	var q strings.Builder
+	q.WriteString(`SELECT idx FROM status_entries WHERE list_id = $1 AND idx IN (`)
+	args := []any{listID}
+	for _, i := range indices {
+		args = append(args, i)
+	}
+	placeholders(&q, len(indices), 1, 2, ")")
+	q.WriteByte(')')
+	taken, err := s.numbers(ctx, q.String(), args...)
+	if err != nil {
+		return 0, fmt.Errorf("statusstore: looking at entries: %w", err)
+	}
+	return int64(len(taken)), nil
+}
+
+// insertAtOnce is how many rows one statement adds: SQLite takes 32,766 parameters.
+const insertAtOnce = 500
+
+// Insert implements status.Store. Rows go in by rising index, so that two batches that want the same two indices don't wait for each other.
+func (s *Store) Insert(ctx context.Context, entries []status.Entry) ([]int64, error) {
+	entries = slices.Clone(entries)
+	slices.SortFunc(entries, func(a, b status.Entry) int { return cmp.Compare(a.Index, b.Index) })
+	var out []int64
+	for part := range slices.Chunk(entries, insertAtOnce) {
+		var q strings.Builder
+		q.WriteString(`INSERT INTO status_entries (list_id, idx, licence_id, issuance_id, value, next_value, next_at) VALUES `)
+		args := make([]any, 0, 4*len(part))
+		for _, e := range part {
+			args = append(args, e.ListID, e.Index, e.LicenceID, e.IssuanceID)
+		}
+		placeholders(&q, len(part), 4, 1, ",0,0,NULL)")
+		q.WriteString(` ON CONFLICT DO NOTHING RETURNING idx`)
+		got, err := s.numbers(ctx, q.String(), args...)
+		if err != nil {
+			return nil, fmt.Errorf("statusstore: claiming indices: %w", err)
+		}
+		out = append(out, got...)
+	}
+	return out, nil
 }
 
 // LockLicence implements status.Store. The upsert takes the row's lock whether the row was there or not.

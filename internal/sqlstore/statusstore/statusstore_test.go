@@ -48,24 +48,32 @@ func TestNextListIsMadeOnceAndClosesTheOneBefore(t *testing.T) {
 	})
 }
 
+func insert(t *testing.T, s *statusstore.Store, want int, entries ...status.Entry) []int64 {
+	t.Helper()
+	got, err := s.Insert(context.Background(), entries)
+	if err != nil || len(got) != want {
+		t.Fatalf("inserting %v: %v, %v", entries, got, err)
+	}
+	return got
+}
+
 func TestInsertRefusesATakenIndex(t *testing.T) {
 	sqltest.Each(t, func(t *testing.T, db *sqlstore.DB) {
 		ctx, s := context.Background(), statusstore.New(db)
 		l := newList(t, s, 1)
-		e := status.Entry{ListID: l.ID, Index: 5, LicenceID: "a", IssuanceID: "1"}
-		if err := s.Insert(ctx, e); err != nil {
-			t.Fatal(err)
+		e := func(index int64, licence string) status.Entry {
+			return status.Entry{ListID: l.ID, Index: index, LicenceID: licence, IssuanceID: licence}
 		}
-		e.LicenceID, e.IssuanceID = "b", "2"
-		if err := s.Insert(ctx, e); !errors.Is(err, status.ErrTaken) {
-			t.Fatalf("same index: %v", err)
+		insert(t, s, 1, e(5, "a"))
+		insert(t, s, 0, e(5, "b"))
+		if got := insert(t, s, 2, e(9, "b"), e(5, "b"), e(6, "b")); slices.Contains(got, 5) {
+			t.Fatalf("a taken index was given: %v", got)
 		}
-		e.Index = 6
-		if err := s.Insert(ctx, e); err != nil {
-			t.Fatal(err)
+		if n, err := s.Taken(ctx, l.ID, []int64{5, 6, 7, 9}); err != nil || n != 3 {
+			t.Fatalf("taken %d, %v", n, err)
 		}
-		if n, err := s.Used(ctx, l.ID); err != nil || n != 2 {
-			t.Fatalf("used %d, %v", n, err)
+		if of, err := s.EntriesOf(ctx, "a", now); err != nil || len(of) != 1 || of[0].Index != 5 {
+			t.Fatalf("the first holder's entry: %v, %v", of, err)
 		}
 	})
 }
@@ -75,9 +83,7 @@ func TestBeginFlipsWhatIsDueAndNumbersPublications(t *testing.T) {
 		ctx, s := context.Background(), statusstore.New(db)
 		l := newList(t, s, 1)
 		for i := range int64(3) {
-			if err := s.Insert(ctx, status.Entry{ListID: l.ID, Index: 10 - i, LicenceID: "a", IssuanceID: "x"}); err != nil {
-				t.Fatal(err)
-			}
+			insert(t, s, 1, status.Entry{ListID: l.ID, Index: 10 - i, LicenceID: "a", IssuanceID: "x"})
 		}
 		must(t, s.Schedule(ctx, l.ID, 10, 2, now))
 		must(t, s.Schedule(ctx, l.ID, 9, 1, now.Add(2*time.Second)))
@@ -139,7 +145,7 @@ func TestDueNamesListsForEachReason(t *testing.T) {
 		if due(now.Add(time.Minute)) || !due(now.Add(61*time.Minute)) {
 			t.Fatal("an unchanged list is due when its token is old")
 		}
-		must(t, s.Insert(ctx, status.Entry{ListID: l.ID, Index: 1, LicenceID: "a", IssuanceID: "1"}))
+		insert(t, s, 1, status.Entry{ListID: l.ID, Index: 1, LicenceID: "a", IssuanceID: "1"})
 		must(t, s.Schedule(ctx, l.ID, 1, 1, now.Add(10*time.Second)))
 		if due(now.Add(9*time.Second)) || !due(now.Add(10*time.Second)) {
 			t.Fatal("a list is due at the moment of a flip")

@@ -2,6 +2,7 @@ package licencetype
 
 import (
 	"bytes"
+	"cmp"
 	"crypto/sha256"
 	"embed"
 	"encoding/base64"
@@ -17,22 +18,21 @@ import (
 	"github.com/hufu-id/hufu/internal/gb"
 )
 
-//go:embed types/*.json
+//go:embed types/*/*.json types/*/*/*.svg
 var typeFiles embed.FS
 
 // The claim names that SD-JWT VC and SD-JWT keep for themselves.
 var reservedClaims = []string{"iss", "sub", "iat", "nbf", "exp", "cnf", "vct", "vct#integrity", "aka_vcts", "status", "_sd", "_sd_alg", "..."}
 
-// Load returns all types, with their metadata for vct URLs below base, in order of ID.
+// Load returns every version of every type, with its metadata for vct URLs below base, in order of ID and, within it, of version.
 func Load(base string) ([]Type, error) {
-	files := fs.FS(typeFiles)
-	names, err := fs.Glob(files, "types/*.json")
+	names, err := fs.Glob(typeFiles, "types/*/*.json")
 	if err != nil {
 		return nil, err
 	}
 	var out []Type
 	for _, name := range names {
-		b, err := fs.ReadFile(files, name)
+		b, err := fs.ReadFile(typeFiles, name)
 		if err != nil {
 			return nil, err
 		}
@@ -40,9 +40,24 @@ func Load(base string) ([]Type, error) {
 		if err != nil {
 			return nil, fmt.Errorf("licencetype: %s: %w", name, err)
 		}
+		if name != strings.TrimPrefix(t.Path(), "/")+".json" {
+			return nil, fmt.Errorf("licencetype: %s says that it is %s", name, t.Path())
+		}
 		out = append(out, t)
 	}
+	slices.SortFunc(out, func(a, b Type) int { return cmp.Or(strings.Compare(a.ID, b.ID), a.Version-b.Version) })
 	return out, nil
+}
+
+// Newest returns the newest version of each type, in order of ID, of what Load returned.
+func Newest(all []Type) []Type {
+	var out []Type
+	for i, t := range all {
+		if i == len(all)-1 || all[i+1].ID != t.ID {
+			out = append(out, t)
+		}
+	}
+	return out
 }
 
 func parseType(b []byte, base string) (Type, error) {
@@ -56,14 +71,21 @@ func parseType(b []byte, base string) (Type, error) {
 		return t, err
 	}
 	t.VCT = base + t.Path()
-	var err error
+	err := t.readTemplates()
+	if err != nil {
+		return t, err
+	}
 	if t.Metadata, err = t.metadata(); err != nil {
 		return t, err
 	}
-	sum := sha256.Sum256(t.Metadata)
-	// Subresource integrity: standard base64, not base64url. SD-JWT VC -13, section 7.
-	t.Integrity = "sha256-" + base64.StdEncoding.EncodeToString(sum[:])
+	t.Integrity = Integrity(t.Metadata)
 	return t, nil
+}
+
+// Integrity is the subresource integrity of a document: standard base64, not base64url. SD-JWT VC -13, section 7.
+func Integrity(b []byte) string {
+	sum := sha256.Sum256(b)
+	return "sha256-" + base64.StdEncoding.EncodeToString(sum[:])
 }
 
 // Path is the type's path below the type base URL.
@@ -77,13 +99,18 @@ func (t Type) check() error {
 	if _, err := gb.NewLicenceID(t.TypeCode, t.TypeCode[:min(18, len(t.TypeCode))], "1", 1); err != nil {
 		return fmt.Errorf("type_code: %w", err)
 	}
-	for _, f := range t.Fields {
-		if !slices.Contains([]string{"text", "date", "enum", "list"}, f.Kind) {
+	for i, f := range t.Fields {
+		if !slices.Contains([]string{"text", "date", "enum", "list", "image"}, f.Kind) {
 			return fmt.Errorf("field %s has the unknown kind %q", f.Name, f.Kind)
 		}
-		if _, err := regexp.Compile(f.Pattern); err != nil {
+		if f.Pattern == "" {
+			continue
+		}
+		form, err := regexp.Compile(`^(?:` + f.Pattern + `)$`)
+		if err != nil {
 			return fmt.Errorf("field %s: %w", f.Name, err)
 		}
+		t.Fields[i].form = form
 	}
 	seen := map[string]bool{}
 	for _, c := range t.Claims {
@@ -96,9 +123,17 @@ func (t Type) check() error {
 		switch {
 		case isField && i < 0, !isField && !slices.Contains(OwnSources, c.Source):
 			return fmt.Errorf("claim %s has the unknown source %q", c.Name, c.Source)
-		case isField && c.Mandatory && !t.Fields[i].Required:
+		case c.Source == "representative.name" && t.Representative == "":
+			return fmt.Errorf("claim %s is about a representative, who is in no record", c.Name)
+		case c.Mandatory && c.Source != "licence.valid_to" && !t.always(c.Source):
 			return fmt.Errorf("claim %s is mandatory, its field isn't required", c.Name)
 		}
+	}
+	if err := t.checkMDoc(); err != nil {
+		return err
+	}
+	if err := t.checkCard(); err != nil {
+		return err
 	}
 	return t.checkPresets()
 }
@@ -126,7 +161,7 @@ func (t Type) checkPresets() error {
 }
 
 // OwnSources are the claim sources beside "fields.<name>".
-var OwnSources = []string{"licence.id", "licence.valid_from", "licence.valid_to", "holder.name", "holder.code"}
+var OwnSources = []string{"licence.id", "licence.valid_from", "licence.valid_to", "holder.name", "holder.code", "representative.name"}
 
 // Values is where the claims of a credential come from: a licence.
 type Values interface {
@@ -134,15 +169,37 @@ type Values interface {
 	Value(source string) any
 }
 
-// ClaimsOf returns the claims of a credential for a licence, by name. What the licence doesn't have is left out.
+// ClaimsOf returns the claims of a credential for a licence, by name. What the licence doesn't have is left out. An image is a data URL.
 func (t Type) ClaimsOf(l Values) map[string]any {
 	out := make(map[string]any, len(t.Claims))
 	for _, c := range t.Claims {
-		if v := l.Value(c.Source); v != nil {
-			out[c.Name] = v
+		v := l.Value(c.Source)
+		if v == nil {
+			continue
 		}
+		if text, ok := v.(string); ok && t.kind(c.Source) == "image" {
+			v = dataURL(text)
+		}
+		out[c.Name] = v
 	}
 	return out
+}
+
+// Serves says whether a licence has what every credential of this version must have. One that was registered under an older version may lack
+// it: then it must be renewed first.
+func (t Type) Serves(l Values) bool {
+	return !slices.ContainsFunc(t.Claims, func(c Claim) bool { return c.Mandatory && l.Value(c.Source) == nil })
+}
+
+// kind is the kind of the field that a source names; "" for the other sources.
+func (t Type) kind(source string) string {
+	name, _ := strings.CutPrefix(source, "fields.")
+	for _, f := range t.Fields {
+		if f.Name == name && source != name {
+			return f.Kind
+		}
+	}
+	return ""
 }
 
 // SelectivelyDisclosable returns the names of the claims that the holder may keep back.
@@ -154,54 +211,4 @@ func (t Type) SelectivelyDisclosable() []string {
 		}
 	}
 	return out
-}
-
-type metadataDisplay struct {
-	Locale      string `json:"locale"`
-	Name        string `json:"name,omitempty"`
-	Label       string `json:"label,omitempty"`
-	Description string `json:"description,omitempty"`
-}
-
-type metadataClaim struct {
-	Path      []string          `json:"path"`
-	Display   []metadataDisplay `json:"display"`
-	Mandatory bool              `json:"mandatory,omitempty"`
-	SD        string            `json:"sd"`
-}
-
-// locales are the languages of the metadata, by our names of languages.
-var locales = []struct{ locale, lang string }{{"zh-Hans", "zh"}, {"en", "en"}}
-
-// metadata builds the type metadata document of SD-JWT VC. Its bytes are pinned by every credential issued: whatever changes them needs
-// a new version of the type. SD-JWT VC -13, section 6.
-func (t Type) metadata() ([]byte, error) {
-	doc := struct {
-		VCT         string            `json:"vct"`
-		Name        string            `json:"name"`
-		Description string            `json:"description,omitempty"`
-		Display     []metadataDisplay `json:"display"`
-		Claims      []metadataClaim   `json:"claims"`
-	}{VCT: t.VCT, Name: t.Name["en"], Description: t.Description["en"]}
-	for _, l := range locales {
-		doc.Display = append(doc.Display, metadataDisplay{Locale: l.locale, Name: t.Name[l.lang], Description: t.Description[l.lang]})
-	}
-	for _, c := range t.Claims {
-		mc := metadataClaim{Path: []string{c.Name}, Mandatory: c.Mandatory, SD: "never"}
-		if c.SelectivelyDisclosable {
-			mc.SD = "always"
-		}
-		for _, l := range locales {
-			mc.Display = append(mc.Display, metadataDisplay{Locale: l.locale, Label: c.Text[l.lang]})
-		}
-		doc.Claims = append(doc.Claims, mc)
-	}
-	var b bytes.Buffer
-	enc := json.NewEncoder(&b)
-	enc.SetEscapeHTML(false)
-	enc.SetIndent("", "  ")
-	if err := enc.Encode(doc); err != nil {
-		return nil, err
-	}
-	return b.Bytes(), nil
 }

@@ -27,7 +27,7 @@ func TestPresetsAreNoPartOfTheMetadata(t *testing.T) {
 }
 
 func TestPresetsOfATypeFileAreChecked(t *testing.T) {
-	raw, err := typeFiles.ReadFile("types/driving-licence.json")
+	raw, err := typeFiles.ReadFile("types/driving-licence/1.json")
 	if err != nil {
 		t.Fatal(err)
 	}

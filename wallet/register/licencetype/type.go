@@ -1,10 +1,15 @@
-// Package licencetype holds the types of licences, one JSON file each, and the SD-JWT VC type metadata made of them. Pure.
+// Package licencetype holds the types of licences, one JSON file for each version, and what is made of them: SD-JWT VC type metadata, claims,
+// elements of mobile documents. Pure.
 package licencetype
 
-import "time"
+import (
+	"regexp"
+	"time"
+)
 
 // Type defines a kind of licence: what a record must hold, what a credential says and what the holder may keep back. It is
-// read from types/<id>.json and never changes within a version: its metadata are pinned in credentials by hash.
+// read from types/<id>/<version>.json and never changes within a version: its metadata are pinned in credentials by hash. All versions
+// stay loaded, served and in the trust bundle; the newest is the one that records are checked against and credentials are issued of.
 type Type struct {
 	ID      string `json:"id"`
 	Version int    `json:"version"`
@@ -25,12 +30,45 @@ type Type struct {
 	// Presets are choices of claims for common purposes, for a wallet's page that shows. They are no part of the metadata.
 	Presets []Preset `json:"presets,omitempty"`
 
+	// Representative says whether a record names who acts for its holder: "required", "optional" or "" for never.
+	Representative string `json:"representative,omitempty"`
+	// Card is how the licence is drawn; nil for a type without templates.
+	Card *Card `json:"card,omitempty"`
+	// MDoc is the form of the type as a mobile document; nil if it has none.
+	MDoc *MDoc `json:"mdoc,omitempty"`
+
 	// VCT is TypeBase + "/types/" + ID + "/" + Version.
 	VCT string `json:"-"`
 	// Metadata is the SD-JWT VC type metadata document, byte for byte as served at VCT; Integrity is "sha256-<base64>" of it, the
 	// value of vct#integrity.
 	Metadata  []byte `json:"-"`
 	Integrity string `json:"-"`
+	// Templates are the drawings that the metadata name, byte for byte as served below VCT.
+	Templates []Template `json:"-"`
+}
+
+// PersonCodes are the kinds of documents of people (GB/T 36903): resident identity card, passport, the passes of Taiwan, Hong Kong and Macao
+// residents, foreigners' permanent residence card.
+var PersonCodes = []string{"111", "414", "511", "516", "553"}
+
+// Card is what stands on the drawn licence.
+type Card struct {
+	// Hue is that of its colours, 0 to 359 degrees.
+	Hue int `json:"hue"`
+	// Claims are drawn in this order, the first one large; Wide ones take a row of their own. Image is the claim of the picture, if any.
+	Claims []string `json:"claims"`
+	Wide   []string `json:"wide,omitempty"`
+	Image  string   `json:"image,omitempty"`
+}
+
+// Template is an SVG template of SD-JWT VC type metadata, and what it suits.
+type Template struct {
+	// Name is the last part of its URL, below VCT.
+	Name      string
+	SVG       []byte
+	Integrity string
+	// ColorScheme is "light" or "dark".
+	ColorScheme string
 }
 
 // CredentialLife is the technical life of a credential of this type.
@@ -42,7 +80,7 @@ func (t Type) CredentialLife() time.Duration {
 type Field struct {
 	Name string            `json:"name"`
 	Text map[string]string `json:"text"`
-	// Kind is "text", "date", "enum" or "list" (of enum values).
+	// Kind is "text", "date", "enum", "list" (of enum values) or "image" (in strict base64, at most MaxImage bytes).
 	Kind     string   `json:"kind"`
 	Required bool     `json:"required,omitempty"`
 	Values   []string `json:"values,omitempty"`
@@ -51,6 +89,10 @@ type Field struct {
 	Hint    string `json:"hint,omitempty"`
 	// Max is the most characters of a text; 200 if 0.
 	Max int `json:"max,omitempty"`
+	// Media are the media types that an image may have; JPEG and PNG if empty.
+	Media []string `json:"media,omitempty"`
+
+	form *regexp.Regexp // Pattern, for the whole text
 }
 
 // Claim is one claim of a credential. Every claim of our types is at the top level.

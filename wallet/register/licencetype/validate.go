@@ -3,7 +3,6 @@ package licencetype
 import (
 	"fmt"
 	"maps"
-	"regexp"
 	"slices"
 	"strings"
 	"time"
@@ -87,6 +86,8 @@ func (f *Faults) field(d Field, v any) any {
 			return nil
 		}
 		return s
+	case "image":
+		return f.image(d, name, s)
 	}
 	limit := d.Max
 	if limit == 0 {
@@ -95,7 +96,7 @@ func (f *Faults) field(d Field, v any) any {
 	if !f.Text(name, s, true, limit) {
 		return nil
 	}
-	if d.Pattern != "" && !regexp.MustCompile(`^(?:`+d.Pattern+`)$`).MatchString(s) {
+	if d.form != nil && !d.form.MatchString(s) {
 		f.Add(name, CodeFormat, "must be %s", d.Hint)
 		return nil
 	}

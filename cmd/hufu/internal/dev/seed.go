@@ -10,6 +10,7 @@ import (
 
 	"github.com/hufu-id/hufu/internal/jose"
 	"github.com/hufu-id/hufu/internal/sample"
+	"github.com/hufu-id/hufu/internal/sample/records"
 	"github.com/hufu-id/hufu/wallet/register"
 )
 
@@ -67,7 +68,7 @@ func readOrMakeKey(path, clientID, code, name string) (jose.JWK, error) {
 func (w *World) seed(ctx context.Context) error {
 	d, _ := w.sample.Department(sample.TrafficPolice)
 	dep := register.Department{Code: d.Code, ClientID: d.ClientID + registerSuffix}
-	var records []register.ImportRecord
+	var list []register.ImportRecord
 	for i, who := range []struct{ slug, class, from, to string }{
 		{"li-xiuying", "C1", "2023-05-21", "2029-05-21"},
 		{"zhao-min", "B2", "2021-03-01", "2027-03-01"},
@@ -78,14 +79,12 @@ func (w *World) seed(ctx context.Context) error {
 		if !ok {
 			return errors.New("no sample person " + who.slug)
 		}
-		records = append(records, register.ImportRecord{Type: "driving-licence", RecordNumber: fmt.Sprintf("SANDBOX-%04d", i+1),
+		list = append(list, register.ImportRecord{Type: "driving-licence", RecordNumber: fmt.Sprintf("SANDBOX-%04d", i+1),
 			Holder: register.Holder{Name: p.Name, Code: p.ResidentID, CodeType: "111", Reference: p.Slug},
-			Fields: map[string]any{"licence_number": p.ResidentID, "sex": p.Gender, "birth_date": p.Birthdate, "nationality": "中国",
-				"address": "沙箱省测试市样本路 1 号", "first_issue_date": who.from, "vehicle_classes": []any{who.class}, "file_number": fmt.Sprintf("99440000%04d", i+1),
-				"issuing_authority": d.Name},
+			Fields: records.Driving(p, who.class, who.from, fmt.Sprintf("99440000%04d", i+1)),
 			ValidFrom: who.from, ValidTo: who.to})
 	}
-	report, err := w.node.Register().Import(ctx, dep, records)
+	report, err := w.node.Register().Import(ctx, dep, list)
 	if err != nil {
 		return err
 	}

@@ -96,7 +96,7 @@ func (l licences) Hold(ctx context.Context, id, personID string) (issuer.Licence
 		switch {
 		case perr != nil:
 			return issuer.Licence{}, perr
-		case x.Holder.CodeType != residentCard || x.Holder.Code == "" || x.Holder.Code != p.ResidentID():
+		case !x.HeldBy(residentCard, p.ResidentID()):
 			return issuer.Licence{}, issuer.ErrNoLicence
 		}
 	}
@@ -115,6 +115,9 @@ func (l licences) view(x register.Licence, err error) (issuer.Licence, error) {
 	t, ok := l.n.register.Type(x.TypeID)
 	if !ok {
 		return issuer.Licence{}, errors.New("licence of an unknown type: " + x.TypeID)
+	}
+	if !t.Serves(x) {
+		return issuer.Licence{}, issuer.ErrNotInForce // registered under an older version of the type: it must be renewed first
 	}
 	return issuer.Licence{ID: x.ID, Issuer: x.Issuer, TypeID: x.TypeID, Claims: t.ClaimsOf(x)}, nil
 }
@@ -230,11 +233,9 @@ func (b bundleInputs) Input(ctx context.Context) (bundle.Input, error) {
 	for _, a := range b.n.cfg.Authorities {
 		i := bundle.Issuer{ID: b.n.issuer.Identifier(a.Code), Code: a.Code, Name: map[string]string{"zh": a.NameZH, "en": a.NameEN}}
 		for _, id := range a.Types {
-			t, ok := b.n.register.Type(id)
-			if !ok {
-				continue
+			for _, t := range b.n.register.Versions(id) { // a credential of an older version stays what it is
+				i.Authorised = append(i.Authorised, bundle.Authorisation{VCT: t.VCT, Region: a.Region})
 			}
-			i.Authorised = append(i.Authorised, bundle.Authorisation{VCT: t.VCT, Region: a.Region})
 		}
 		in.Issuers = append(in.Issuers, i)
 	}
