@@ -204,10 +204,14 @@ func (n *Node) openLoginRooms(context.Context) (err error) {
 	if err != nil {
 		return err
 	}
+	providers, err := n.cfg.OpenID.Providers()
+	if err != nil {
+		return err
+	}
 	if n.provider, err = oidc.New(oidc.Config{Issuer: n.cfg.Origin, Store: oidcstore.New(n.db, time.Now), Keys: providerKeys{n.keys}, PairwiseSecret: n.secrets.pairwise,
 		CodeSecret: n.secrets.code, Sealer: n.sealer, Pages: n.pages, Persons: persons{n}, CredentialScopes: credentialScopes{n.issuer},
 		PreAuthorizedCodes: preAuthorizedCodes{n.issuer}, Registration: n.cfg.Registration, LoopbackClients: n.cfg.LoopbackClients, HTTP: n.client,
-		MTLSOrigin: n.cfg.MTLS.PublicOrigin(), ClientCAs: clientCAs, Profile: n.cfg.OpenID.Profile, DetailTypes: n.cfg.OpenID.Catalogue(),
+		MTLSOrigin: n.cfg.MTLS.PublicOrigin(), ClientCAs: clientCAs, Profile: n.cfg.OpenID.Profile, DetailTypes: n.cfg.OpenID.Catalogue(), WalletProviders: providers,
 		ProvinceOpen: n.cfg.joined, ProvinceName: provinceName, Trail: trailstore.New(n.db), OpenTrail: n.cfg.OpenTrail, Log: n.cfg.Log}); err != nil {
 		return err
 	}
@@ -251,6 +255,7 @@ func (n *Node) jobs() []sweep.Job {
 		{Name: "audit-chain", Every: 2 * time.Second, Run: chainer.Run},
 		{Name: "keys", Every: time.Minute, Run: n.keys.Tick},
 		{Name: "expired", Every: time.Minute, Run: n.deleteExpired},
+		{Name: "wallet-providers", Every: time.Minute, Everywhere: true, Run: n.cfg.OpenID.Renew(n.provider.TrustWallets)},
 		{Name: "developer-trail", Every: time.Second, Everywhere: true, Run: n.provider.FlushTrail},
 		{Name: "hosted-wallet", Every: time.Minute, Run: n.hosted.Sweep},
 	}
