@@ -47,7 +47,7 @@ var (
 	ErrTemplate = errors.New("mdoc: template")
 	// ErrDigest: an element isn't what the issuer signed: no digest for it, or another one.
 	ErrDigest = errors.New("mdoc: digest refused")
-	// ErrDuplicate: one element, or one digest id, comes twice in a namespace.
+	// ErrDuplicate: one element comes twice in a namespace.
 	ErrDuplicate = errors.New("mdoc: duplicate element")
 	// ErrRandom: the random of an element is shorter than MinRandom, so its value could be guessed from the digest.
 	ErrRandom = errors.New("mdoc: random too short")

@@ -138,20 +138,20 @@ func (p *Parsed) parseElements(spaces map[string][]cwt.Raw) error {
 		if total += len(spaces[name]); total > MaxElements {
 			return fmt.Errorf("%w: elements", ErrTooLarge)
 		}
-		elements, raw, ids := map[string]any{}, map[string]cwt.Raw{}, map[uint32]bool{}
+		elements, raw := map[string]any{}, map[string]cwt.Raw{}
 		for _, tagged := range spaces[name] {
 			item, err := parseItem(tagged)
 			if err != nil {
 				return err
 			}
-			if _, twice := raw[item.ID]; twice || ids[item.DigestID] {
+			if _, twice := raw[item.ID]; twice { // a digest id can't come twice: it would be the digest of two items
 				return ErrDuplicate
 			}
 			want, there := p.mso.ValueDigests[name][item.DigestID]
 			if !there || !bytes.Equal(want, digest(tagged)) {
 				return ErrDigest
 			}
-			ids[item.DigestID], raw[item.ID] = true, tagged
+			raw[item.ID] = tagged
 			if elements[item.ID], err = decodeValue(item.Value); err != nil {
 				return fmt.Errorf("%w: elementValue: %w", ErrMalformed, err)
 			}

@@ -45,6 +45,7 @@ import (
 	"github.com/hufu-id/hufu/wallet/issuer"
 	"github.com/hufu-id/hufu/wallet/register"
 	"github.com/hufu-id/hufu/wallet/status"
+	"github.com/hufu-id/hufu/wallet/status/journal"
 	"github.com/hufu-id/hufu/web"
 )
 
@@ -86,6 +87,7 @@ type Node struct {
 	provider   *oidc.Provider
 	federation *federation.Federation
 	status     *status.Service
+	journal    *journal.Writer // nil without one
 	register   *register.Service
 	issuer     *issuer.Issuer
 	holder     *holder.Holder
@@ -144,6 +146,9 @@ func (n *Node) Close() {
 	if n.runner != nil {
 		n.runner.Stop()
 	}
+	if n.journal != nil {
+		_ = n.journal.Close() // what was acknowledged is on the disk
+	}
 	if n.db != nil {
 		_ = n.db.Close()
 	}
@@ -178,9 +183,17 @@ func (n *Node) certified(cert tls.Certificate) upstreamoidc.HTTP {
 
 func (n *Node) openWalletRooms(ctx context.Context) (err error) {
 	o := n.cfg.Origin
+	if n.cfg.RevocationJournal != "" {
+		if n.journal, err = journal.Open(n.cfg.RevocationJournal, o); err != nil {
+			return err
+		}
+	}
 	if n.status, err = status.New(status.Config{Store: statusstore.New(n.db), Tx: n.db.InTx, Audit: n.db.Audit, Signer: statusSigner(n.keys),
-		BaseURL: o, Log: n.cfg.Log}); err != nil {
+		Journal: n.journal, AfterCommit: n.db.AfterCommit, Spread: n.cfg.Status.Spread, History: n.cfg.Status.History, BaseURL: o, Log: n.cfg.Log}); err != nil {
 		return err
+	}
+	if err := n.status.CheckJournal(ctx); err != nil {
+		return fmt.Errorf("%w; if it was restored from a backup, run hufu restore", err)
 	}
 	auth := departments{n}
 	if n.register, err = register.New(register.Config{Store: registerstore.New(n.db), Tx: n.db.InTx, Audit: n.db.Audit, Status: statusLists{n},
@@ -257,6 +270,8 @@ func (n *Node) jobs() []sweep.Job {
 		{Name: "expired", Every: time.Minute, Run: n.deleteExpired},
 		{Name: "wallet-providers", Every: time.Minute, Everywhere: true, Run: n.cfg.OpenID.Renew(n.provider.TrustWallets)},
 		{Name: "developer-trail", Every: time.Second, Everywhere: true, Run: n.provider.FlushTrail},
+		{Name: "status", Every: 5 * time.Second, Everywhere: true, Run: n.keepStatus},
+		{Name: "journal", Every: time.Minute, Everywhere: true, Run: n.status.CheckJournal},
 		{Name: "hosted-wallet", Every: time.Minute, Run: n.hosted.Sweep},
 	}
 }
@@ -266,12 +281,19 @@ func (n *Node) publish(ctx context.Context) error {
 	return errors.Join(n.status.Publish(ctx), n.bundle.Publish(ctx))
 }
 
+// keepStatus has this node know the published lists, for times without a database, and the journal what a crash kept from it.
+func (n *Node) keepStatus(ctx context.Context) error {
+	_, err := n.status.Tokens(ctx)
+	return errors.Join(err, n.status.Record(ctx))
+}
+
 func (n *Node) deleteExpired(ctx context.Context) error {
 	now := time.Now()
 	_, err1 := n.db.DeleteExpiredClaims(ctx, now, 5000)
 	_, err2 := n.provider.Sweep(ctx, 5000)
 	_, err3 := n.issuer.Sweep(ctx)
-	return errors.Join(err1, err2, err3)
+	_, err4 := n.status.Sweep(ctx)
+	return errors.Join(err1, err2, err3, err4)
 }
 
 // routes mounts every module. Limits, headers and recovery go around the router: its own middleware skips 404, 405 and redirects.
