@@ -44,6 +44,7 @@ import (
 	"github.com/hufu-id/hufu/wallet/hosted"
 	"github.com/hufu-id/hufu/wallet/issuer"
 	"github.com/hufu-id/hufu/wallet/register"
+	"github.com/hufu-id/hufu/wallet/register/registerapi"
 	"github.com/hufu-id/hufu/wallet/status"
 	"github.com/hufu-id/hufu/wallet/status/journal"
 	"github.com/hufu-id/hufu/web"
@@ -83,18 +84,19 @@ type Node struct {
 	client  *httpx.Client
 	sealer  *httpx.Sealer
 
-	persons    *identity.Service
-	provider   *oidc.Provider
-	federation *federation.Federation
-	status     *status.Service
-	journal    *journal.Writer // nil without one
-	register   *register.Service
-	issuer     *issuer.Issuer
-	holder     *holder.Holder
-	correction *correction.Service
-	hosted     *hosted.Wallet
-	bundle     *bundlepub.Service
-	seals      *eseal.Service
+	persons     *identity.Service
+	provider    *oidc.Provider
+	federation  *federation.Federation
+	status      *status.Service
+	journal     *journal.Writer // nil without one
+	register    *register.Service
+	registerAPI *registerapi.API
+	issuer      *issuer.Issuer
+	holder      *holder.Holder
+	correction  *correction.Service
+	hosted      *hosted.Wallet
+	bundle      *bundlepub.Service
+	seals       *eseal.Service
 
 	issuerStore *issuerstore.Store
 	runner      *sweep.Runner
@@ -197,8 +199,10 @@ func (n *Node) openWalletRooms(ctx context.Context) (err error) {
 	}
 	auth := departments{n}
 	if n.register, err = register.New(register.Config{Store: registerstore.New(n.db), Tx: n.db.InTx, Audit: n.db.Audit, Status: statusLists{n},
-		Departments: auth, MayIssue: n.cfg.mayIssue, Sealer: httpx.NewSealer(n.secrets.register), IndexKey: n.secrets.registerIndex,
-		TypeBase: o, Log: n.cfg.Log}); err != nil {
+		MayIssue: n.cfg.mayIssue, Sealer: httpx.NewSealer(n.secrets.register), IndexKey: n.secrets.registerIndex, TypeBase: o}); err != nil {
+		return err
+	}
+	if n.registerAPI, err = registerapi.New(registerapi.Config{Register: n.register, Departments: auth, Log: n.cfg.Log}); err != nil {
 		return err
 	}
 	if n.persons, err = identity.New(identity.Config{Store: identitystore.New(n.db), Sealer: httpx.NewSealer(n.secrets.identity),
@@ -217,10 +221,14 @@ func (n *Node) openLoginRooms(context.Context) (err error) {
 	if err != nil {
 		return err
 	}
+	providers, err := n.cfg.OpenID.Providers()
+	if err != nil {
+		return err
+	}
 	if n.provider, err = oidc.New(oidc.Config{Issuer: n.cfg.Origin, Store: oidcstore.New(n.db, time.Now), Keys: providerKeys{n.keys}, PairwiseSecret: n.secrets.pairwise,
 		CodeSecret: n.secrets.code, Sealer: n.sealer, Pages: n.pages, Persons: persons{n}, CredentialScopes: credentialScopes{n.issuer},
 		PreAuthorizedCodes: preAuthorizedCodes{n.issuer}, Registration: n.cfg.Registration, LoopbackClients: n.cfg.LoopbackClients, HTTP: n.client,
-		MTLSOrigin: n.cfg.MTLS.PublicOrigin(), ClientCAs: clientCAs, Profile: n.cfg.OpenID.Profile, DetailTypes: n.cfg.OpenID.Catalogue(),
+		MTLSOrigin: n.cfg.MTLS.PublicOrigin(), ClientCAs: clientCAs, Profile: n.cfg.OpenID.Profile, DetailTypes: n.cfg.OpenID.Catalogue(), WalletProviders: providers,
 		ProvinceOpen: n.cfg.joined, ProvinceName: provinceName, Trail: trailstore.New(n.db), OpenTrail: n.cfg.OpenTrail, Log: n.cfg.Log}); err != nil {
 		return err
 	}
@@ -264,6 +272,7 @@ func (n *Node) jobs() []sweep.Job {
 		{Name: "audit-chain", Every: 2 * time.Second, Run: chainer.Run},
 		{Name: "keys", Every: time.Minute, Run: n.keys.Tick},
 		{Name: "expired", Every: time.Minute, Run: n.deleteExpired},
+		{Name: "wallet-providers", Every: time.Minute, Everywhere: true, Run: n.cfg.OpenID.Renew(n.provider.TrustWallets)},
 		{Name: "developer-trail", Every: time.Second, Everywhere: true, Run: n.provider.FlushTrail},
 		{Name: "status", Every: 5 * time.Second, Everywhere: true, Run: n.keepStatus},
 		{Name: "journal", Every: time.Minute, Everywhere: true, Run: n.status.CheckJournal},
@@ -295,10 +304,11 @@ func (n *Node) deleteExpired(ctx context.Context) error {
 func (n *Node) routes() http.Handler {
 	r := mux.NewRouter().SkipClean(true).UseEncodedPath()
 	n.router = r
-	for _, m := range []interface{ Routes(*mux.Router) }{n.provider, n.federation, sealapi.New(n.seals, sealPeople{departments{n}}, seals.Show(n.pages), n.cfg.Log), n.register, n.issuer, n.holder, n.correction, n.hosted, n.status, n.bundle} {
+	for _, m := range []interface{ Routes(*mux.Router) }{n.provider, n.federation, sealapi.New(n.seals, sealPeople{departments{n}}, seals.Show(n.pages), n.cfg.Log), n.registerAPI, n.issuer, n.holder, n.correction, n.hosted, n.status, n.bundle} {
 		m.Routes(r)
 	}
 	r.PathPrefix("/assets/").Handler(n.pages.Assets())
+	r.HandleFunc(crlPath, n.revocationList).Methods("GET", "HEAD")
 	r.HandleFunc("/livez", func(w http.ResponseWriter, _ *http.Request) { fmt.Fprintln(w, "ok") }).Methods("GET", "HEAD")
 	r.HandleFunc("/readyz", n.ready).Methods("GET", "HEAD")
 	home := front.Home(n.pages)
