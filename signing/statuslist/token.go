@@ -72,9 +72,14 @@ func Payload(c Claims) ([]byte, error) {
 	return json.Marshal(w)
 }
 
-// Sign signs what Payload laid out. x5c is the chain of the status key, leaf first, without the root.
+// Sign signs what Payload laid out. x5c is the chain of the status key, leaf first, without the root. The header has the key as "jwk" too, for readers
+// without any anchor, which can't check more than that the token is whole; nobody else should look at it.
 func Sign(key jose.SigningKey, x5c [][]byte, payload []byte) (string, error) {
-	return jose.Sign(key, jose.Header{Typ: Typ, X5C: x5c}, payload)
+	public, err := key.Public()
+	if err != nil {
+		return "", err
+	}
+	return jose.Sign(key, jose.Header{Typ: Typ, X5C: x5c, JWK: &public}, payload)
 }
 
 var policy = jose.Policy{
