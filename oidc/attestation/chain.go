@@ -2,6 +2,7 @@ package attestation
 
 import (
 	"bytes"
+	"crypto/rsa"
 	"crypto/x509"
 	"errors"
 	"fmt"
@@ -34,6 +35,9 @@ func (p Provider) keysOf(h jose.ParsedHeader, at time.Time) ([]jose.JWK, error) 
 // ErrChain: x5c that leads to no anchor, or isn't one. It comes with ErrAttestation.
 var ErrChain = errors.New("attestation: certificate chain")
 
+// maxRSA is the longest RSA key of a certificate in x5c.
+const maxRSA = 4096
+
 // chain checks x5c: leaf first, leaf not self-signed, anchor not included (HAIP 1.0, section 4.4.1).
 func (p Provider) chain(der [][]byte, at time.Time) (*x509.Certificate, error) {
 	if len(p.Anchors) == 0 || at.IsZero() {
@@ -48,6 +52,9 @@ func (p Provider) chain(der [][]byte, at time.Time) (*x509.Certificate, error) {
 		c, err := x509.ParseCertificate(raw)
 		if err != nil {
 			return nil, errors.Join(ErrChain, err)
+		}
+		if key, ok := c.PublicKey.(*rsa.PublicKey); ok && key.N.BitLen() > maxRSA {
+			return nil, fmt.Errorf("%w: an RSA key above %d bits", ErrChain, maxRSA) // anybody may send one, and has us compute
 		}
 		for _, a := range p.Anchors {
 			if bytes.Equal(a.Raw, c.Raw) {
