@@ -5,10 +5,9 @@ import (
 	"fmt"
 	"io"
 	"log/slog"
-	"net/url"
 	"regexp"
+	"strings"
 	"time"
-	"unicode/utf8"
 
 	"github.com/hufu-id/hufu/internal/jose"
 )
@@ -26,6 +25,8 @@ const (
 	BundleTargets   Purpose = "bundle-targets"
 	BundleSnapshot  Purpose = "bundle-snapshot"
 	BundleTimestamp Purpose = "bundle-timestamp"
+	// CredentialRequest decrypts what wallets ask of us (OpenID4VCI 1.0 section 10). It signs nothing: ask for its Decrypter. Its Spec.Alg is jose.ECDHES.
+	CredentialRequest Purpose = "credential-request"
 )
 
 // Prefixes of the purposes that exist once per authority or province.
@@ -33,6 +34,7 @@ const (
 	credentialPrefix = "credential/"
 	bundlePrefix     = "bundle/"
 	provincePrefix   = "province/"
+	signerPrefix     = "mdoc/"
 	sealMakerPrefix  = "seal-maker/"
 )
 
@@ -44,6 +46,19 @@ func BundleIssuer(creditCode string) Purpose { return Purpose(bundlePrefix + cre
 
 // SealMaker is the purpose of the seals of one seal maker, named by its credit code.
 func SealMaker(creditCode string) Purpose { return Purpose(sealMakerPrefix + creditCode) }
+
+// DocumentSigner is the purpose of the mdocs of one issuing authority, named by its credit code (ISO/IEC 18013-5). Its certificates are of KindIACA.
+func DocumentSigner(creditCode string) Purpose { return Purpose(signerPrefix + creditCode) }
+
+// creditCodeOf is the authority of a purpose of credentials, "" for other purposes.
+func creditCodeOf(p Purpose) string {
+	for _, prefix := range []string{credentialPrefix, signerPrefix} {
+		if code, ok := strings.CutPrefix(string(p), prefix); ok {
+			return code
+		}
+	}
+	return ""
+}
 
 // Province is the purpose of our client authentication towards one province, named by its six-digit code.
 func Province(code string) Purpose { return Purpose(provincePrefix + code) }
@@ -73,19 +88,6 @@ type Spec struct {
 	Certificate *CertificateSpec
 }
 
-// CertificateSpec says what an end-entity certificate names (docs/trust.md section 2).
-type CertificateSpec struct {
-	// Kind names the intermediate that issues it.
-	Kind Kind `json:"kind"`
-	// CommonName and Organization name the authority, each at most 64 characters; an empty CommonName is the Organization.
-	CommonName   string `json:"common_name,omitempty"`
-	Organization string `json:"organization"`
-	// OrganizationIdentifier is the authority's credit code (OID 2.5.4.97); empty for our own services.
-	OrganizationIdentifier string `json:"organization_identifier,omitempty"`
-	// URI becomes the URI subject alternative name: the credential issuer's URL, which "iss" must equal. Optional.
-	URI string `json:"uri,omitempty"`
-}
-
 func (s Spec) withDefaults() Spec {
 	if s.Alg == "" {
 		s.Alg = jose.ES256
@@ -113,17 +115,25 @@ func (s Spec) check(p Purpose) error {
 	if c == nil {
 		return nil
 	}
-	if c.Organization == "" || utf8.RuneCountInString(c.Organization) > 64 || utf8.RuneCountInString(c.CommonName) > 64 ||
-		utf8.RuneCountInString(c.OrganizationIdentifier) > 64 {
-		return fmt.Errorf("%w: %s: names of the certificate need 1 to 64 characters", ErrSpec, p)
+	if decrypts(s) {
+		return fmt.Errorf("%w: %s: a certificate for a key that signs nothing", ErrSpec, p)
 	}
-	if titles[c.Kind] == "" {
-		return fmt.Errorf("%w: %s: certificate kind %q", ErrSpec, p, c.Kind)
+	if err := c.Check(); err != nil {
+		return fmt.Errorf("%w: %s: %w", ErrSpec, p, err)
 	}
-	if u, err := url.Parse(c.URI); c.URI != "" && (err != nil || !u.IsAbs() || u.Host == "") {
-		return fmt.Errorf("%w: %s: certificate URI", ErrSpec, p)
+	if limit := c.Kind.MaxLife(); limit != 0 && s.certificateLife() > limit {
+		return fmt.Errorf("%w: %s: a certificate of %s for %s", ErrSpec, p, c.Kind, s.certificateLife())
 	}
 	return nil
+}
+
+// certificateLife is how long the certificate of a key is valid: for the key's whole life and that of everything it signs.
+func (s Spec) certificateLife() time.Duration {
+	life := manualCertificateLife
+	if s.RotateEvery > 0 {
+		life = s.PublishAhead + s.RotateEvery
+	}
+	return life + s.Keep + 2*renewBefore
 }
 
 // State is where a key is in its life.

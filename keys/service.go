@@ -14,6 +14,7 @@ import (
 	"time"
 
 	"github.com/hufu-id/hufu/internal/jose"
+	"github.com/hufu-id/hufu/keys/kek"
 )
 
 // DefaultCacheTTL is how long a node uses its keys without asking the database whether they were rotated.
@@ -30,6 +31,9 @@ type Config struct {
 	Name string
 	// Country is the ISO 3166 code in certificates; "" means "CN".
 	Country string
+	// Contact is a URL at which the authority can be reached, and CRL where its revocation list is: for the certificates of the IACA, which can't be made
+	// without a Contact.
+	Contact, CRL string
 	// Now is the clock; nil means time.Now.
 	Now func() time.Time
 	// CacheTTL is how long keys are used unasked; 0 means DefaultCacheTTL, below 0 asks every time.
@@ -40,11 +44,12 @@ type Config struct {
 type Service struct {
 	cfg     Config
 	custody Custody
-	sealer  *sealer
+	sealer  *kek.Sealer
 
 	mu      sync.Mutex // never held while asking the Store: callers may hold all its connections
 	cache   map[Purpose]*snapshot
 	secrets map[string][]byte
+	list    crl
 }
 
 // Format writes no more than the type: a service holds secrets.
@@ -53,7 +58,8 @@ func (s *Service) Format(f fmt.State, _ rune) { _, _ = io.WriteString(f, "keys.S
 // snapshot is one purpose as of one version, with its signer opened.
 type snapshot struct {
 	rec        Record
-	signer     Signer // zero without an active key
+	signer     Signer    // zero without an active key
+	decrypter  Decrypter // zero for a purpose that signs
 	checked    time.Time
 	refreshing bool
 }
@@ -64,7 +70,7 @@ func Open(_ context.Context, cfg Config) (*Service, error) {
 	if cfg.Store == nil {
 		return nil, errors.New("keys: no store")
 	}
-	sealer, err := newSealer(cfg.KEK)
+	sealer, err := kek.NewSealer(cfg.KEK)
 	if err != nil {
 		return nil, err
 	}
@@ -219,6 +225,9 @@ func (s *Service) Signer(ctx context.Context, p Purpose) (Signer, error) {
 	if err != nil {
 		return Signer{}, err
 	}
+	if decrypts(snap.rec.Spec) {
+		return Signer{}, fmt.Errorf("%w: %s decrypts, it doesn't sign", ErrSpec, p)
+	}
 	if snap.signer.key.Key == nil {
 		return Signer{}, fmt.Errorf("%w: %s", ErrNoActiveKey, p)
 	}
@@ -235,11 +244,14 @@ func (s *Service) Keys(ctx context.Context, p Purpose) ([]Key, error) {
 	return slices.Clone(snap.rec.Keys), nil
 }
 
-// JWKS returns the public keys to publish: active, next and retired, each with kid, alg and use.
+// JWKS returns the public keys to publish: active, next and retired, each with kid, alg and use; of a purpose that decrypts those of its Decrypter.
 func (s *Service) JWKS(ctx context.Context, p Purpose) ([]jose.JWK, error) {
 	snap, err := s.snapshot(ctx, p)
 	if err != nil {
 		return nil, err
+	}
+	if decrypts(snap.rec.Spec) {
+		return snap.decrypter.Keys(), nil
 	}
 	set := make([]jose.JWK, len(snap.rec.Keys))
 	for i, k := range snap.rec.Keys {
@@ -288,7 +300,7 @@ func (s *Service) refresh(ctx context.Context, p Purpose, old *snapshot) (*snaps
 			return nil, err
 		}
 		if version == old.rec.Version {
-			return &snapshot{rec: old.rec, signer: old.signer}, nil
+			return &snapshot{rec: old.rec, signer: old.signer, decrypter: old.decrypter}, nil
 		}
 	}
 	rec, err := s.cfg.Store.Load(ctx, p)
@@ -300,6 +312,10 @@ func (s *Service) refresh(ctx context.Context, p Purpose, old *snapshot) (*snaps
 	active := rec.key(Active)
 	switch {
 	case active == nil:
+	case decrypts(rec.Spec):
+		if snap.decrypter, err = s.openDecrypter(ctx, rec); err != nil {
+			return nil, err
+		}
 	case old != nil && old.signer.key.ID == active.ID:
 		snap.signer = old.signer
 	default:
@@ -343,14 +359,14 @@ func (s *Service) Secret(ctx context.Context, name string) ([]byte, error) {
 	if errors.Is(err, ErrNotFound) {
 		var fresh [32]byte
 		_, _ = rand.Read(fresh[:]) // never fails since Go 1.24
-		if err = s.cfg.Store.InsertSecret(ctx, name, s.sealer.seal("secret", name, fresh[:]), s.now()); err == nil {
+		if err = s.cfg.Store.InsertSecret(ctx, name, s.sealer.Seal("secret", name, fresh[:]), s.now()); err == nil {
 			sealed, err = s.cfg.Store.Secret(ctx, name) // another node's may have been first
 		}
 	}
 	if err != nil {
 		return nil, fmt.Errorf("keys: secret %s: %w", name, err)
 	}
-	plain, err := s.sealer.open("secret", name, sealed)
+	plain, err := s.sealer.Open("secret", name, sealed)
 	if err != nil {
 		return nil, fmt.Errorf("keys: secret %s: %w", name, err)
 	}

@@ -12,8 +12,11 @@ import (
 
 	"github.com/hufu-id/hufu/internal/jose"
 	"github.com/hufu-id/hufu/internal/jose/jwe"
+	"github.com/hufu-id/hufu/oidc/attestation"
+	"github.com/hufu-id/hufu/oidc/attester"
 	"github.com/hufu-id/hufu/oidc/claim"
 	"github.com/hufu-id/hufu/oidc/client"
+	"github.com/hufu-id/hufu/oidc/credential"
 	"github.com/hufu-id/hufu/oidc/dpop"
 	"github.com/hufu-id/hufu/oidc/oauth"
 	"github.com/hufu-id/hufu/oidc/registration"
@@ -40,9 +43,12 @@ func newDocument(v any) (document, error) {
 
 // newDocuments lists what works, and only that: every listed value is a promise that some client will take up. With one profile for all
 // clients it lists what that profile allows.
-func newDocuments(cfg Config) (documents, error) {
+func newDocuments(cfg Config, wallets *attester.Attester) (documents, error) {
 	policy := client.PolicyOf(cfg.Profile)
 	server := serverMetadata(cfg, policy)
+	if wallets != nil {
+		addWallets(server, cfg, policy, wallets)
+	}
 	openid := map[string]any{
 		"userinfo_endpoint":                        cfg.Issuer + "/userinfo",
 		"end_session_endpoint":                     cfg.Issuer + "/logout",
@@ -83,7 +89,7 @@ func serverMetadata(cfg Config, policy client.Policy) map[string]any {
 		grants = append(grants, client.PreAuthorizedCode)
 	}
 	methods := slices.DeleteFunc(slices.Clone(policy.AuthMethods), func(m client.AuthMethod) bool {
-		return m == client.SelfSignedTLS && cfg.MTLSOrigin == "" || m == client.TLS && (cfg.MTLSOrigin == "" || cfg.ClientCAs == nil)
+		return m == client.Attestation || m == client.SelfSignedTLS && cfg.MTLSOrigin == "" || m == client.TLS && (cfg.MTLSOrigin == "" || cfg.ClientCAs == nil)
 	})
 	server := map[string]any{
 		"issuer":                                                   cfg.Issuer,
@@ -114,14 +120,18 @@ func serverMetadata(cfg Config, policy client.Policy) map[string]any {
 		"authorization_response_iss_parameter_supported":   true,
 		"ui_locales_supported":                             []string{"zh-Hans-CN", "en"},
 	}
-	if types := slices.Sorted(maps.Keys(cfg.DetailTypes)); len(types) > 0 {
+	types := slices.Sorted(maps.Keys(cfg.DetailTypes))
+	if cfg.Credentials != nil && cfg.CredentialScopes != nil {
+		types = append(types, credential.Type)
+	}
+	if len(types) > 0 {
 		server["authorization_details_types_supported"] = types
 	}
 	if cfg.Registration.Enabled() {
 		server["registration_endpoint"] = cfg.Issuer + registration.Path
 	}
 	if cfg.PreAuthorizedCodes != nil {
-		server["pre-authorized_grant_anonymous_access_supported"] = true
+		server["pre-authorized_grant_anonymous_access_supported"] = policy.Anonymous()
 	}
 	if o := cfg.MTLSOrigin; o != "" {
 		server["tls_client_certificate_bound_access_tokens"] = true
@@ -129,6 +139,25 @@ func serverMetadata(cfg Config, policy client.Policy) map[string]any {
 			"userinfo_endpoint": o + "/userinfo", "introspection_endpoint": o + "/introspect", "revocation_endpoint": o + "/revoke"}
 	}
 	return server
+}
+
+// addWallets says how wallets prove themselves (draft 07, section 10.1; draft 11, section 8).
+func addWallets(server map[string]any, cfg Config, policy client.Policy, wallets *attester.Attester) {
+	if !slices.Contains(policy.AuthMethods, client.Attestation) {
+		return
+	}
+	for _, endpoint := range []string{"token", "revocation", "introspection"} {
+		name := endpoint + "_endpoint_auth_methods_supported"
+		methods, _ := server[name].([]client.AuthMethod)
+		methods = slices.Clone(methods)
+		for _, m := range wallets.Methods() {
+			methods = append(methods, client.AuthMethod(m))
+		}
+		server[name] = methods
+	}
+	server["client_attestation_signing_alg_values_supported"] = attestation.Algs()
+	server["client_attestation_pop_signing_alg_values_supported"] = attestation.Algs()
+	server["challenge_endpoint"] = cfg.Issuer + attester.Path
 }
 
 func (p *Provider) openidConfiguration(w http.ResponseWriter, r *http.Request) {

@@ -31,6 +31,7 @@ import (
 	"github.com/hufu-id/hufu/internal/sqlstore/sqltest"
 	"github.com/hufu-id/hufu/internal/sqlstore/trailstore"
 	"github.com/hufu-id/hufu/oidc"
+	"github.com/hufu-id/hufu/oidc/attestation"
 	"github.com/hufu-id/hufu/oidc/client"
 	"github.com/hufu-id/hufu/oidc/registration"
 	"github.com/hufu-id/hufu/web"
@@ -83,6 +84,9 @@ func (w *world) SigningKey(_ context.Context, alg jose.Alg) (jose.SigningKey, er
 	}
 	return w.key, nil
 }
+
+// SignedAt: these keys live for ever.
+func (w *world) SignedAt(context.Context, string, time.Time) (bool, error) { return true, nil }
 
 func (w *world) VerificationKeys(context.Context) ([]jose.JWK, error) {
 	r, err := rsaKey()
@@ -143,16 +147,21 @@ type env struct {
 	store     func(oidc.Store) oidc.Store // wraps the store of nodes, nil for none
 	allow     func(netip.AddrPort) bool   // where nodes may connect to; nil is loopback
 	openTrail bool                        // the developers' pages ask for no proof
+	wallets   []attestation.Provider      // trusted
 }
 
 const rpCallback = "https://rp.example/cb"
 
 // each runs a test on both engines.
 func each(t *testing.T, nodes int, run func(t *testing.T, e *env)) {
+	eachDSN(t, func(t *testing.T, dsn string) { run(t, newEnv(t, dsn, nodes)) })
+}
+
+func eachDSN(t *testing.T, run func(t *testing.T, dsn string)) {
 	for _, engine := range []sqlstore.Engine{sqlstore.SQLite, sqlstore.PostgreSQL} {
 		t.Run(string(engine), func(t *testing.T) {
 			t.Parallel() // both wait for the disk more than they compute
-			run(t, newEnv(t, sqltest.DSN(t, engine), nodes))
+			run(t, sqltest.DSN(t, engine))
 		})
 	}
 }
@@ -223,8 +232,8 @@ func (e *env) provider(change ...func(*oidc.Config)) (*oidc.Provider, *sqlstore.
 	cfg := oidc.Config{
 		Issuer: e.issuer, Store: store, HTTP: httpx.NewClient(httpx.ClientOptions{Allow: allow, Timeout: time.Second}), Keys: e.world, PairwiseSecret: bytes.Repeat([]byte{1}, 32),
 		CodeSecret: bytes.Repeat([]byte{2}, 32), Sealer: httpx.NewSealer(bytes.Repeat([]byte{3}, 32)), Pages: pages, Persons: e.world,
-		CredentialScopes: e.world, PreAuthorizedCodes: e.world, OpenTrail: e.openTrail, ProvinceOpen: e.world.provinceOpen, Now: e.clock.Now,
-		Registration: registration.Policy{Mode: registration.Open, Scopes: []string{"openid", "profile", "phone"}}, LoopbackClients: true, Trail: trailstore.New(db),
+		CredentialScopes: e.world, Credentials: shelf{e.world}, PreAuthorizedCodes: e.world, OpenTrail: e.openTrail, ProvinceOpen: e.world.provinceOpen, Now: e.clock.Now,
+		Registration: registration.Policy{Mode: registration.Open, Scopes: []string{"openid", "profile", "phone"}}, LoopbackClients: true, WalletProviders: e.wallets, Trail: trailstore.New(db),
 	}
 	for _, f := range change {
 		f(&cfg)
@@ -465,6 +474,12 @@ type tokens struct {
 	Type    string `json:"token_type"`
 	Scope   string `json:"scope"`
 	Expires int64  `json:"expires_in"`
+	Details []struct {
+		Type          string   `json:"type"`
+		Configuration string   `json:"credential_configuration_id"`
+		Locations     []string `json:"locations"`
+		Identifiers   []string `json:"credential_identifiers"`
+	} `json:"authorization_details"`
 }
 
 func (e *env) tokenAt(node int, form url.Values, header ...string) tokens {

@@ -7,6 +7,7 @@
 //	GET  /consent/{flow}, POST             what the client will receive, with real values
 //	POST /par                              a request that the client pushes before it sends the browser
 //	POST /token                            authenticate client, bind, claim the code, mint, answer
+//	POST /challenge                        what a wallet's proof must carry, if wallets prove themselves by attestations
 //	POST /introspect, /revoke              is this token still good; end it
 //	GET  /userinfo, POST                   what was agreed
 //	GET  /logout, POST                     RP-initiated logout
@@ -38,10 +39,13 @@ import (
 	"github.com/hufu-id/hufu/internal/jose"
 	"github.com/hufu-id/hufu/oidc/access"
 	"github.com/hufu-id/hufu/oidc/answer"
+	"github.com/hufu-id/hufu/oidc/attestation"
+	"github.com/hufu-id/hufu/oidc/attester"
 	"github.com/hufu-id/hufu/oidc/authorize"
 	"github.com/hufu-id/hufu/oidc/binding"
 	"github.com/hufu-id/hufu/oidc/claim"
 	"github.com/hufu-id/hufu/oidc/client"
+	"github.com/hufu-id/hufu/oidc/credential"
 	"github.com/hufu-id/hufu/oidc/developer"
 	"github.com/hufu-id/hufu/oidc/flow"
 	"github.com/hufu-id/hufu/oidc/grant"
@@ -61,17 +65,21 @@ import (
 
 // What other rooms name. The types live in the folder of their step.
 type (
-	Client             = client.Client
-	Session            = session.Session
-	AccessToken        = grant.AccessToken
-	Persons            = claim.Persons
-	PersonClaims       = claim.Person
-	CredentialScopes   = claim.CredentialScopes
-	PreAuthorizedCodes = token.PreAuthorizedCodes
-	PreAuthorized      = token.PreAuthorized
-	FlowInfo           = flow.Info
-	Login              = authorize.Login
-	LogoutDelivery     = logout.Delivery
+	Client           = client.Client
+	Session          = session.Session
+	AccessToken      = grant.AccessToken
+	Persons          = claim.Persons
+	PersonClaims     = claim.Person
+	CredentialScopes = claim.CredentialScopes
+	// What credential issuers tell for authorization_details of type openid_credential.
+	CredentialCatalogue     = credential.Catalogue
+	CredentialConfiguration = credential.Configuration
+	CredentialHolder        = credential.Holder
+	PreAuthorizedCodes      = token.PreAuthorizedCodes
+	PreAuthorized           = token.PreAuthorized
+	FlowInfo                = flow.Info
+	Login                   = authorize.Login
+	LogoutDelivery          = logout.Delivery
 )
 
 // Errors that other rooms return or test for.
@@ -86,13 +94,15 @@ var (
 	ErrTxCodeUnasked = token.ErrTxUnasked // PreAuthorizedCodes: sent and not expected
 )
 
-// Keys are the signing keys of this module. Both methods are called per request and should be cheap.
+// Keys are the signing keys of this module. All methods are called per request and should be cheap.
 type Keys interface {
 	// SigningKey is the active key of an algorithm: jose.ES256 for access tokens and most ID tokens, jose.RS256 for the ID tokens of clients that
 	// registered so.
 	SigningKey(ctx context.Context, alg jose.Alg) (jose.SigningKey, error)
 	// VerificationKeys are the published keys of both algorithms: next, active and retired. Each has a kid and an alg.
 	VerificationKeys(ctx context.Context) ([]jose.JWK, error)
+	// SignedAt says whether the key of that kid may have signed something of ours dated at: a retired key signs nothing new (T05).
+	SignedAt(ctx context.Context, kid string, at time.Time) (bool, error)
 }
 
 // Store is everything that the module keeps. oidcstore implements it.
@@ -137,11 +147,16 @@ type Config struct {
 	Pages                      *web.Pages
 	Persons                    Persons
 	CredentialScopes           CredentialScopes
-	PreAuthorizedCodes         PreAuthorizedCodes
+	// Credentials are those that wallets may ask for by authorization_details; nil: by scopes only.
+	Credentials        CredentialCatalogue
+	PreAuthorizedCodes PreAuthorizedCodes
 	// DetailTypes are the types of authorization_details that clients may ask for; may be nil.
 	DetailTypes request.Catalogue
 	// Registration says who may register a client; nobody by default. LoopbackClients makes every loopback URL a client of its own (dev only).
-	Registration    registration.Policy
+	Registration registration.Policy
+	// WalletProviders vouch for instances of wallets (attest_jwt_client_auth); nil: no wallet may prove itself that way. Provider.TrustWallets
+	// replaces them.
+	WalletProviders []attestation.Provider
 	LoopbackClients bool
 	// HTTP is the guarded way out, for jwks_uri, sector_identifier_uri and backchannel_logout_uri; nil is none.
 	HTTP Outgoing
@@ -170,6 +185,7 @@ type Provider struct {
 	access     access.Reader
 	answers    answer.Sealer
 	bindings   binding.Checker
+	wallets    *attester.Attester // nil: no attestations here
 	sessions   *session.Manager
 	grants     *grant.Verifier
 	pairwise   claim.Pairwise
@@ -246,6 +262,13 @@ func (p *Provider) ValidateAccessToken(ctx context.Context, token, audience stri
 // RevokeGrant ends a grant and all its tokens at once.
 func (p *Provider) RevokeGrant(ctx context.Context, grantID, reason string) error {
 	return p.grants.Revoke(ctx, grantID, reason)
+}
+
+// TrustWallets replaces the wallet providers. A server that was started without any takes none.
+func (p *Provider) TrustWallets(providers []attestation.Provider) {
+	if p.wallets != nil {
+		p.wallets.Trust(providers)
+	}
 }
 
 // DeliverLogouts tells clients of sessions that have ended (Back-Channel Logout 1.0), as far as an attempt is due. Background work calls it

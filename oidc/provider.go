@@ -15,6 +15,8 @@ import (
 
 	"github.com/hufu-id/hufu/oidc/access"
 	"github.com/hufu-id/hufu/oidc/answer"
+	"github.com/hufu-id/hufu/oidc/attestation"
+	"github.com/hufu-id/hufu/oidc/attester"
 	"github.com/hufu-id/hufu/oidc/authorize"
 	"github.com/hufu-id/hufu/oidc/binding"
 	"github.com/hufu-id/hufu/oidc/claim"
@@ -64,7 +66,7 @@ func New(cfg Config) (*Provider, error) {
 	}
 	p := &Provider{cfg: cfg, pairwise: pairwise, clients: client.NewRegistry(cfg.Store, cfg.Now), clientKeys: client.NewKeys(cfg.HTTP, cfg.Now),
 		sessions: &session.Manager{Store: cfg.Store, Now: cfg.Now},
-		hints:    hint.Reader{Issuer: cfg.Issuer, Keys: cfg.Keys.VerificationKeys},
+		hints:    hint.Reader{Issuer: cfg.Issuer, Keys: cfg.Keys.VerificationKeys, SignedAt: cfg.Keys.SignedAt},
 		flows:    &flow.Jar{Sealer: cfg.Sealer, Now: cfg.Now},
 		bindings: binding.Checker{Origins: origins(cfg), Nonces: dpop.NewNonces(derive(cfg.CodeSecret, "dpop nonces")), Now: cfg.Now},
 	}
@@ -73,12 +75,16 @@ func New(cfg Config) (*Provider, error) {
 	p.openDeveloper()
 	authenticator := client.Authenticator{Registry: p.clients, Keys: p.clientKeys, ClientCAs: cfg.ClientCAs, Issuer: cfg.Issuer,
 		Endpoints: endpoints(cfg), Now: cfg.Now}
+	if len(cfg.WalletProviders) > 0 {
+		p.wallets = attester.New(cfg.Issuer, p.bindings, cfg.Now, cfg.WalletProviders)
+		authenticator.Attester = p.wallets
+	}
 	p.openFrontDoor(engine, authenticator)
 	p.openTokens(engine, authenticator)
 	p.register = registration.New(registration.Config{Issuer: cfg.Issuer, Policy: cfg.Registration, Store: cfg.Store, Clients: p.clients, HTTP: cfg.HTTP,
 		Log: cfg.Log, Now: cfg.Now})
 	p.openLogout()
-	p.documents, err = newDocuments(cfg)
+	p.documents, err = newDocuments(cfg, p.wallets)
 	return p, err
 }
 
@@ -86,13 +92,13 @@ func New(cfg Config) (*Provider, error) {
 func (p *Provider) openFrontDoor(engine *fositex.Engine, authenticator client.Authenticator) {
 	cfg := p.cfg
 	push := &par.Pushed{Store: cfg.Store, Sealer: cfg.Sealer, Now: cfg.Now}
-	requests := &request.Parser{Issuer: cfg.Issuer, Clients: p.clients, Hints: p.hints, Credential: p.credential, Details: cfg.DetailTypes,
+	requests := &request.Parser{Issuer: cfg.Issuer, Clients: p.clients, Hints: p.hints, Credential: p.credential, Details: cfg.DetailTypes, Credentials: cfg.Credentials,
 		Objects: jar.Reader{Issuer: cfg.Issuer, Keys: p.clientKeys, Now: cfg.Now}, Pushed: push, Now: cfg.Now}
 	p.par = &par.Handler{Store: cfg.Store, Pushed: push, Authenticator: authenticator, Bindings: p.bindings, Requests: requests, Log: cfg.Log, Now: cfg.Now}
 	p.authorize = authorize.New(authorize.Config{
 		Issuer: cfg.Issuer, Store: cfg.Store, Clients: p.clients, Requests: requests,
 		Responses: &respond.Writer{Issuer: cfg.Issuer, Sealer: p.answers, Pages: cfg.Pages, Log: cfg.Log, Now: cfg.Now},
-		Sessions:  p.sessions, Flows: p.flows, Engine: engine, Persons: cfg.Persons, CredentialScopes: cfg.CredentialScopes, Pairwise: p.pairwise,
+		Sessions:  p.sessions, Flows: p.flows, Engine: engine, Persons: cfg.Persons, CredentialScopes: cfg.CredentialScopes, Credentials: cfg.Credentials, Pairwise: p.pairwise,
 		Pages: cfg.Pages, ProvinceName: cfg.ProvinceName, Log: cfg.Log, Now: cfg.Now,
 	})
 }
@@ -101,11 +107,11 @@ func (p *Provider) openFrontDoor(engine *fositex.Engine, authenticator client.Au
 func (p *Provider) openTokens(engine *fositex.Engine, authenticator client.Authenticator) {
 	cfg := p.cfg
 	refresh, opaque := grant.NewRefreshTokens(cfg.CodeSecret, cfg.Issuer), grant.OpaqueTokens{Sealer: cfg.Sealer}
-	p.grants = &grant.Verifier{Issuer: cfg.Issuer, Keys: cfg.Keys.VerificationKeys, Store: cfg.Store, Clients: p.clients, Opaque: opaque, Now: cfg.Now}
+	p.grants = &grant.Verifier{Issuer: cfg.Issuer, Keys: cfg.Keys.VerificationKeys, SignedAt: cfg.Keys.SignedAt, Store: cfg.Store, Clients: p.clients, Opaque: opaque, Now: cfg.Now}
 	p.access = access.Reader{Grants: p.grants, Clients: p.clients, Bindings: p.bindings, ClaimOnce: cfg.Store.ClaimOnce}
 	p.token = token.New(token.Config{
 		Issuer: cfg.Issuer, Store: cfg.Store, Engine: engine, Answers: p.answers, Persons: cfg.Persons, PreAuthorizedCodes: cfg.PreAuthorizedCodes,
-		MachineAudience: p.machineAudience, Authenticator: authenticator, Bindings: p.bindings, RefreshTokens: refresh, OpaqueTokens: opaque,
+		Credentials: cfg.Credentials, Anonymous: client.PolicyOf(cfg.Profile).Anonymous(), MachineAudience: p.machineAudience, Authenticator: authenticator, Bindings: p.bindings, RefreshTokens: refresh, OpaqueTokens: opaque,
 		Lapsed: p.lapsed, Log: cfg.Log, Now: cfg.Now,
 	})
 	p.tokens = &tokens.Handler{Issuer: cfg.Issuer, Store: cfg.Store, Authenticator: authenticator, Grants: p.grants, Refresh: refresh, Answers: p.answers,
@@ -231,10 +237,10 @@ func (p *Provider) routes(r *mux.Router) {
 	r.HandleFunc("/.well-known/openid-configuration", anyOrigin(p.openidConfiguration)).Methods(append(get, http.MethodOptions)...)
 	r.HandleFunc("/.well-known/oauth-authorization-server", anyOrigin(p.authorizationServer)).Methods(append(get, http.MethodOptions)...)
 	r.HandleFunc("/jwks", anyOrigin(p.jwks)).Methods(append(get, http.MethodOptions)...)
-	r.HandleFunc("/token", anyOrigin(p.watch(trail.Token, p.token.ServeHTTP))).Methods(http.MethodPost, http.MethodOptions)
-	r.HandleFunc("/introspect", p.watch(trail.Introspect, p.tokens.Introspect)).Methods(http.MethodPost)
-	r.HandleFunc("/revoke", anyOrigin(p.watch(trail.Revoke, p.tokens.Revoke))).Methods(http.MethodPost, http.MethodOptions)
-	r.HandleFunc("/par", anyOrigin(p.watch(trail.Push, p.par.ServeHTTP))).Methods(http.MethodPost, http.MethodOptions)
+	r.HandleFunc("/token", anyOrigin(p.wallets.Handing(p.watch(trail.Token, p.token.ServeHTTP)))).Methods(http.MethodPost, http.MethodOptions)
+	r.HandleFunc("/introspect", p.wallets.Handing(p.watch(trail.Introspect, p.tokens.Introspect))).Methods(http.MethodPost)
+	r.HandleFunc("/revoke", anyOrigin(p.wallets.Handing(p.watch(trail.Revoke, p.tokens.Revoke)))).Methods(http.MethodPost, http.MethodOptions)
+	r.HandleFunc("/par", anyOrigin(p.wallets.Handing(p.watch(trail.Push, p.par.ServeHTTP)))).Methods(http.MethodPost, http.MethodOptions)
 	r.HandleFunc("/userinfo", anyOrigin(p.watch(trail.Userinfo, access.Presenting(http.HandlerFunc(p.userinfo)).ServeHTTP))).Methods(http.MethodGet, http.MethodPost, http.MethodOptions)
 	r.HandleFunc("/authorize", p.watch(trail.Authorize, p.authorize.Authorize)).Methods(http.MethodGet, http.MethodPost)
 	r.HandleFunc("/authorize/{flow}", p.watch(trail.Login, inFlow(p.authorize.Dispatch))).Methods(http.MethodGet)
@@ -243,6 +249,9 @@ func (p *Provider) routes(r *mux.Router) {
 	r.HandleFunc("/logout", p.watch(trail.Logout, p.logout.Logout)).Methods(http.MethodGet, http.MethodPost)
 	r.HandleFunc("/logout/confirm", p.watch(trail.Logout, p.logout.Confirm)).Methods(http.MethodPost)
 	p.developer.Routes(r)
+	if p.wallets != nil {
+		r.HandleFunc(attester.Path, anyOrigin(p.wallets.Challenge)).Methods(http.MethodPost, http.MethodOptions)
+	}
 	if p.cfg.Registration.Enabled() {
 		r.HandleFunc(registration.Path, p.watch(trail.Register, p.register.Create)).Methods(http.MethodPost)
 		r.HandleFunc(registration.Path+"/{client}", p.watch(trail.Register, p.manageClient)).Methods(http.MethodGet, http.MethodPut, http.MethodDelete)
@@ -262,11 +271,11 @@ func inFlow(h func(w http.ResponseWriter, r *http.Request, flowID string)) http.
 func anyOrigin(h http.HandlerFunc) http.HandlerFunc {
 	return func(w http.ResponseWriter, r *http.Request) {
 		w.Header().Set("Access-Control-Allow-Origin", "*")
-		w.Header().Set("Access-Control-Expose-Headers", "WWW-Authenticate, DPoP-Nonce, X-Trace-Id")
+		w.Header().Set("Access-Control-Expose-Headers", "WWW-Authenticate, DPoP-Nonce, "+attestation.ChallengeHeader+", X-Trace-Id")
 		w.Header().Set("Cross-Origin-Resource-Policy", "cross-origin")
 		if r.Method == http.MethodOptions {
 			w.Header().Set("Access-Control-Allow-Methods", "GET, POST")
-			w.Header().Set("Access-Control-Allow-Headers", "Authorization, Content-Type, DPoP")
+			w.Header().Set("Access-Control-Allow-Headers", "Authorization, Content-Type, DPoP, "+attestation.Header+", "+attestation.ProofHeader)
 			w.Header().Set("Access-Control-Max-Age", "7200")
 			w.WriteHeader(http.StatusNoContent)
 			return

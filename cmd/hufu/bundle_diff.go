@@ -23,7 +23,7 @@ type bundleChange struct {
 func diffBundles(a, b *bundle.Contents) []bundleChange {
 	var out []bundleChange
 	left, right := facts(a), facts(b)
-	for _, part := range []string{"version", "root", "anchor", "issuer", "type", "status_list", "policy"} {
+	for _, part := range []string{"version", "root", "anchor", "issuer", "type", "image", "status_list", "status_list_cwt", "policy"} {
 		names := map[string]bool{}
 		for name := range left[part] {
 			names[name] = true
@@ -49,7 +49,7 @@ func diffBundles(a, b *bundle.Contents) []bundleChange {
 
 // facts flattens contents: short values as they are, long ones as hash.
 func facts(c *bundle.Contents) map[string]map[string]string {
-	f := map[string]map[string]string{"anchor": {}, "issuer": {}, "type": {}, "status_list": {}, "policy": {},
+	f := map[string]map[string]string{"anchor": {}, "issuer": {}, "type": {}, "status_list": {}, "status_list_cwt": {}, "image": {}, "policy": {},
 		"version": {"bundle": fmt.Sprint(c.Version)}, "root": {"root": fmt.Sprintf("%d %s", c.RootVersion, c.RootFingerprint)}}
 	for _, a := range c.Anchors {
 		f["anchor"][a.Purpose+" "+bundle.Fingerprint(a.DER)] = ""
@@ -74,6 +74,12 @@ func facts(c *bundle.Contents) map[string]map[string]string {
 	}
 	for uri, token := range c.StatusLists {
 		f["status_list"][uri] = stampOf(claimedIssue(token)) + " " + bundle.Fingerprint([]byte(token))[:16]
+	}
+	for uri, token := range c.CWTLists {
+		f["status_list_cwt"][uri] = bundle.Fingerprint(token)[:16]
+	}
+	for uri, image := range c.Images {
+		f["image"][uri] = image.Integrity
 	}
 	for vct, d := range c.Policy.StatusMaxAge {
 		f["policy"]["status_max_age "+vct] = d.String()

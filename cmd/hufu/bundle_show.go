@@ -25,9 +25,13 @@ type bundleView struct {
 	Root     rootView         `json:"root"`
 	Roles    map[string]int64 `json:"roles"`
 	Anchors  []string         `json:"anchors"`
-	Issuers  []issuerView     `json:"issuers"`
-	Types    []string         `json:"types"`
-	Lists    []listView       `json:"status_lists"`
+	// IACA is the SHA-256 of the certificate that mdocs lead to; other readers of mdocs are given it by hand, so it is worth comparing.
+	IACA     []string     `json:"iaca"`
+	Issuers  []issuerView `json:"issuers"`
+	Types    []string     `json:"types"`
+	Lists    []listView   `json:"status_lists"`
+	CWTLists []string     `json:"status_lists_cwt"`
+	Images   []string     `json:"images"`
 }
 
 type rootView struct {
@@ -53,10 +57,14 @@ func viewOf(l loadedBundle) bundleView {
 	v := bundleView{
 		Verified: l.verified, Current: l.verified && l.err == nil, Version: c.Version, Digest: c.Digest, AsOf: c.AsOf, Expires: c.Expires,
 		Root: rootView{c.RootVersion, c.RootFingerprint}, Roles: c.Roles,
-		Anchors: []string{}, Issuers: []issuerView{}, Types: slices.Sorted(maps.Keys(c.Types)), Lists: []listView{},
+		Anchors: []string{}, Issuers: []issuerView{}, IACA: []string{}, Types: slices.Sorted(maps.Keys(c.Types)), Lists: []listView{},
+		CWTLists: append([]string{}, slices.Sorted(maps.Keys(c.CWTLists))...), Images: append([]string{}, slices.Sorted(maps.Keys(c.Images))...),
 	}
 	for _, a := range c.Anchors {
 		v.Anchors = append(v.Anchors, a.Purpose+" "+bundle.Fingerprint(a.DER))
+		if a.Purpose == "iaca" {
+			v.IACA = append(v.IACA, bundle.Fingerprint(a.DER))
+		}
 	}
 	for _, i := range c.Issuers {
 		iv := issuerView{ID: i.ID, Code: i.Code, Name: i.Name, Authorised: []string{}, Revoked: len(i.Revoked)}
@@ -73,6 +81,9 @@ func viewOf(l loadedBundle) bundleView {
 
 func describeAuthorisation(a bundle.Authorisation) string {
 	s := a.VCT
+	if a.DocType != "" {
+		s += " mdoc=" + a.DocType
+	}
 	if a.Region != "" {
 		s += " region=" + a.Region
 	}
@@ -136,14 +147,25 @@ func showText(w io.Writer, lang string, l loadedBundle, now time.Time) {
 	for _, a := range v.Anchors {
 		line(1, "%s", a)
 	}
+	for _, f := range v.IACA {
+		line(0, "%s", say(lang, "iaca"))
+		line(1, "%s", f)
+		line(1, "%s", say(lang, "compare"))
+	}
 	showIssuers(line, lang, v.Issuers)
 	line(0, "%s", say(lang, "types"))
 	for _, vct := range v.Types {
 		line(1, "%s", vct)
 	}
+	for _, uri := range v.Images {
+		line(1, "%s", uri)
+	}
 	line(0, "%s", say(lang, "lists"))
 	for _, l := range v.Lists {
 		line(1, "%s", say(lang, "list_value", l.URI, stampOf(l.IssuedAt), age(lang, now.Sub(l.IssuedAt))))
+	}
+	for _, uri := range v.CWTLists {
+		line(1, "%s  CWT", uri)
 	}
 }
 

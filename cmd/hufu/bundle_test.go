@@ -13,6 +13,38 @@ import (
 	"github.com/hufu-id/hufu/signing/bundle"
 )
 
+// What a bundle says of mdocs: the root that other readers are given by hand, who may issue which document, lists as CWT, pictures.
+func TestBundleShowsWhatMobileDocumentsNeed(t *testing.T) {
+	w := newFileWorld(t)
+	code, out, _ := w.hufu(newBundleCmd(), "show", "--lang", "en", "--root", "@root.json", "@bundle.zip")
+	if code != 0 || strings.Contains(out, "IACA") {
+		t.Errorf("an IACA that isn't there: exit %d\n%s", code, out)
+	}
+	iaca := trusttest.Certify(t, "IACA", nil, nil).Cert.Raw
+	w.In.Anchors = append(w.In.Anchors, bundle.Anchor{Purpose: "iaca", DER: iaca})
+	w.In.Issuers[0].Authorised[0].DocType = "org.iso.18013.5.1.mDL"
+	w.In.CWTLists = map[string][]byte{trusttest.List: {0xd2}}
+	w.In.Images = map[string][]byte{"https://id.example/card.svg": []byte("<svg/>")}
+	w.write("second.zip", w.Publish(w.now))
+	code, out, _ = w.hufu(newBundleCmd(), "show", "--lang", "en", "--root", "@root.json", "@second.zip")
+	for _, want := range []string{"IACA), fingerprint SHA-256\n  " + bundle.Fingerprint(iaca), "mdoc=org.iso.18013.5.1.mDL", trusttest.List + "  CWT", "https://id.example/card.svg"} {
+		if code != 0 || !strings.Contains(out, want) {
+			t.Errorf("exit %d: no %q in\n%s", code, want, out)
+		}
+	}
+	code, out, _ = w.hufu(newBundleCmd(), "show", "--json", "--root", "@root.json", "@second.zip")
+	var v bundleView
+	if err := json.Unmarshal([]byte(out), &v); err != nil || code != 0 || len(v.IACA) != 1 || v.IACA[0] != bundle.Fingerprint(iaca) {
+		t.Errorf("JSON: %v, exit %d, %+v", err, code, v)
+	}
+	_, out, _ = w.hufu(newBundleCmd(), "diff", "--json", "@bundle.zip", "@second.zip")
+	for _, want := range []string{"status_list_cwt", "card.svg", "iaca " + bundle.Fingerprint(iaca)} {
+		if !strings.Contains(out, want) {
+			t.Errorf("diff: no %q in\n%s", want, out)
+		}
+	}
+}
+
 func TestBundleShow(t *testing.T) {
 	w := newFileWorld(t)
 	fingerprint := bundle.Fingerprint(w.Files["1.root.json"])

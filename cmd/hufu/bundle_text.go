@@ -39,6 +39,7 @@ var bundleWords = map[string]messages.Text{
 	"lists":        {ZH: "状态名单", EN: "status lists"},
 	"list_value":   {ZH: "%s  签发 %s，%s前", EN: "%s  issued %s, %s ago"},
 	"anchors":      {ZH: "信任锚", EN: "anchors"},
+	"iaca":         {ZH: "mdoc 签发根（IACA），指纹 SHA-256", EN: "root of mdocs (IACA), fingerprint SHA-256"},
 	"installed":    {ZH: "已安装信任包第 %d 版，发布于 %s。", EN: "Installed trust bundle version %d of %s."},
 	"same":         {ZH: "该信任包已经安装，没有变化。", EN: "This trust bundle is installed already; nothing changed."},
 	"written":      {ZH: "已写入 %s（第 %d 版，发布于 %s）。", EN: "Wrote %s (version %d of %s)."},

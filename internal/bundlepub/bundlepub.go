@@ -251,7 +251,7 @@ func (s *Service) key(ctx context.Context, role string) (bundle.RoleKeys, error)
 
 // inputDigest covers parts and keys: a rotated key must be published too.
 func inputDigest(in bundle.Input, keys bundle.Keys) (string, error) {
-	parts, err := in.Digest()
+	parts, err := bundle.Digest(in)
 	if err != nil {
 		return "", fmt.Errorf("bundlepub: %w", err)
 	}

@@ -81,8 +81,8 @@ func algFor(pub crypto.PublicKey) Alg {
 	return ""
 }
 
-// sign makes the raw JWS signature of input (RFC 7518 section 3).
-func (a Alg) sign(key crypto.Signer, input []byte) ([]byte, error) {
+// Sign makes the raw signature of input (RFC 7518 section 3), which is that of COSE too (RFC 9053 section 2).
+func (a Alg) Sign(key crypto.Signer, input []byte) ([]byte, error) {
 	if err := a.checkKey(key.Public()); err != nil {
 		return nil, err
 	}
@@ -131,8 +131,8 @@ func rawECDSA(der []byte, size int) ([]byte, error) {
 	return raw, nil
 }
 
-// verify checks the raw JWS signature of input. Any failure is ErrSignature or, when the key doesn't fit, ErrAlgorithm.
-func (a Alg) verify(pub crypto.PublicKey, input, sig []byte) error {
+// Verify checks a raw signature of input. Any failure is ErrSignature or, when the key doesn't fit, ErrAlgorithm.
+func (a Alg) Verify(pub crypto.PublicKey, input, sig []byte) error {
 	if err := a.checkKey(pub); err != nil {
 		return err
 	}

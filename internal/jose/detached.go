@@ -32,7 +32,7 @@ func SignDetached(k SigningKey, header []byte) (protected, signature string, err
 	if _, err := detachedHeader(protected, []Alg{k.Alg}); err != nil {
 		return "", "", err
 	}
-	sig, err := k.Alg.sign(k.Key, []byte(protected+"."))
+	sig, err := k.Alg.Sign(k.Key, []byte(protected+"."))
 	if err != nil {
 		return "", "", err
 	}

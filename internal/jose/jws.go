@@ -229,7 +229,7 @@ func (u Unverified) Verify(keys ...JWK) (v Verified, err error) {
 		case !named && u.Header.KeyID != "" && k.kid != "":
 			continue // it says that it is another key
 		}
-		if err = u.Header.Alg.verify(k.pub, []byte(u.input), u.signature); err == nil {
+		if err = u.Header.Alg.Verify(k.pub, []byte(u.input), u.signature); err == nil {
 			return Verified{header: u.Header, payload: u.Payload, key: k}, nil
 		}
 	}

@@ -21,7 +21,7 @@ var anyType = Policy{Typ: []string{"", "JWT"}, Algs: everyAlg}
 func forge(t testing.TB, k SigningKey, header, payload string) string {
 	t.Helper()
 	input := base64.RawURLEncoding.EncodeToString([]byte(header)) + "." + base64.RawURLEncoding.EncodeToString([]byte(payload))
-	sig, err := k.Alg.sign(k.Key, []byte(input))
+	sig, err := k.Alg.Sign(k.Key, []byte(input))
 	if err != nil {
 		t.Fatal(err)
 	}

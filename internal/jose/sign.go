@@ -42,7 +42,7 @@ func Sign(k SigningKey, h Header, payload []byte) (string, error) {
 	out = enc.AppendEncode(out, header)
 	out = append(out, '.')
 	out = enc.AppendEncode(out, payload)
-	sig, err := k.Alg.sign(k.Key, out)
+	sig, err := k.Alg.Sign(k.Key, out)
 	if err != nil {
 		return "", err
 	}

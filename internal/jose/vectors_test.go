@@ -147,7 +147,7 @@ func TestWycheproofRawSignatures(t *testing.T) {
 				}
 				for _, c := range g.Tests {
 					ran++
-					err := alg.verify(k.pub, unhex(t, c.Msg), unhex(t, c.Sig))
+					err := alg.Verify(k.pub, unhex(t, c.Msg), unhex(t, c.Sig))
 					if (err == nil) != (c.Result == "valid") {
 						t.Errorf("%d %s: %v, want %s", c.TcID, c.Comment, err, c.Result)
 					}

@@ -4,7 +4,7 @@ import "slices"
 
 // all are the patches. Where the same tests would notice two of them, both stay: a check is one line, and each line was written for a reason.
 func all() []patch {
-	return slices.Concat(frontDoor, consent, codes, clients, keysAndProofs, accessTokens, around)
+	return slices.Concat(frontDoor, consent, codes, clients, keysAndProofs, accessTokens, wallets, around)
 }
 
 const (
@@ -102,7 +102,7 @@ var codes = []patch{
 	{"code-reused", "oidc/token/grants.go", `if now.CodeState != grant.Used {`, `if now.CodeState != grant.Used || true {`, suite, "TestB06" + sqlite},
 	{"machine-scope", "oidc/token/grants.go", `if !ok || !c.MayAsk(s) {`, `if !ok {`, suite, "TestMachineScopes"},
 	{"grant-type-registered", "oidc/token/token.go", `if !req.who.Anonymous() && !c.Has(grantType) {`, `if !req.who.Anonymous() && c.ID == "" {`, suite, "TestTokenEndpointErrors"},
-	{"grant-without-client", "oidc/token/token.go", `if req.who.Anonymous() && grantType != client.PreAuthorizedCode {`, `if false {`, suite, "TestTokenEndpointErrors"},
+	{"grant-without-client", "oidc/token/token.go", `if req.who.Anonymous() && (grantType != client.PreAuthorizedCode || !h.cfg.Anonymous) {`, `if false {`, suite, "TestTokenEndpointErrors"},
 }
 
 // clients is how clients prove who they are, and register.
@@ -160,7 +160,7 @@ var keysAndProofs = []patch{
 	{"dpop-replayed", "oidc/binding/binding.go", `if b.proof == "" {`, `if true {`, suite, "TestFAPI2Login" + sqlite},
 	{"dpop-jkt-at-par", "oidc/par/par.go", `if shown.JKT != "" && req.JKT != "" && shown.JKT != req.JKT {`, `if false {`, suite, "TestB12" + sqlite},
 	{"dpop-binds-pushed-code", "oidc/par/par.go", `req.JKT = max(req.JKT, shown.JKT)`, ``, suite, "TestB12" + sqlite},
-	{"dpop-required", "oidc/token/bind.go", `case c.DPoPBound && key.JKT == "":`, `case false:`, suite, "TestD13TokensMustBeBound"},
+	{"dpop-required", "oidc/token/bind.go", `case c.DPoPRequired() && key.JKT == "":`, `case false:`, suite, "TestD13TokensMustBeBound"},
 	{"binding-required", "oidc/token/bind.go", `case c.BindingRequired() && key == binding.Binding{}:`, `case false:`, suite, "TestD13TokensMustBeBound"},
 	{"bound-token-as-bearer", "oidc/access/access.go", `case t.JKT != "" && !isDPoP:`, `case false:`, suite, "TestFAPI2Login" + sqlite},
 	{"bound-token-other-key", "oidc/access/access.go", `case t.JKT != "" && shown.JKT != t.JKT:`, `case false:`, suite, "TestFAPI2Login" + sqlite},

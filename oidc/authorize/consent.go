@@ -13,6 +13,7 @@ import (
 	"github.com/hufu-id/hufu/internal/httpx"
 	"github.com/hufu-id/hufu/oidc/claim"
 	"github.com/hufu-id/hufu/oidc/client"
+	"github.com/hufu-id/hufu/oidc/credential"
 	"github.com/hufu-id/hufu/oidc/flow"
 	"github.com/hufu-id/hufu/oidc/oauth"
 	"github.com/hufu-id/hufu/oidc/session"
@@ -128,7 +129,8 @@ func (h *Handler) consentPage(w http.ResponseWriter, r *http.Request, c client.C
 			_, title, _ := h.credential(strings.TrimPrefix(item, scopeItem))
 			given.Key, given.Label, given.Value = "credential", web.ClaimLabel("credential"), title
 		case strings.HasPrefix(item, detailItem):
-			given.Key, given.Label, given.Value = "permission", web.ClaimLabel("permission"), h.detailWords(state, item)
+			given.Key, given.Value = h.detailWords(state, item)
+			given.Label = web.ClaimLabel(given.Key)
 		default:
 			given.Value = web.ClaimValue(item, masked(item, d.person.Value(item)))
 		}
@@ -150,14 +152,18 @@ func about(c client.Client) web.About {
 	return web.About{Logo: c.LogoURI, Policy: c.PolicyURI, Terms: c.TermsURI, SelfMade: c.Dynamic || c.Loopback}
 }
 
-// detailWords says in our own words what an element of authorization_details allows.
-func (h *Handler) detailWords(state flow.State, item string) web.Text {
+// detailWords says in our own words what an element of authorization_details allows, and what kind of thing that is.
+func (h *Handler) detailWords(state flow.State, item string) (kind string, words web.Text) {
 	for _, raw := range state.Details {
-		if detailKey(raw) == item {
-			return h.cfg.Requests.Details.Words(raw)
+		if detailKey(raw) != item {
+			continue
 		}
+		if _, c, err := credential.Parse(raw, h.cfg.Credentials); err == nil {
+			return "credential", c.Title
+		}
+		return "permission", h.cfg.Requests.Details.Words(raw)
 	}
-	return web.Text{}
+	return "permission", web.Text{}
 }
 
 // masked hides the middle of numbers that a passer-by could read off the screen; the person still recognises her own.

@@ -5,6 +5,7 @@ import (
 	"crypto/rand"
 	"crypto/sha256"
 	"encoding/base64"
+	"encoding/json"
 	"errors"
 	"net/http"
 	"net/url"
@@ -14,6 +15,7 @@ import (
 	"github.com/hufu-id/hufu/internal/audit"
 	"github.com/hufu-id/hufu/oidc/claim"
 	"github.com/hufu-id/hufu/oidc/client"
+	"github.com/hufu-id/hufu/oidc/credential"
 	"github.com/hufu-id/hufu/oidc/flow"
 	"github.com/hufu-id/hufu/oidc/grant"
 	"github.com/hufu-id/hufu/oidc/oauth"
@@ -191,7 +193,12 @@ func intersect(a, b []string) []string {
 }
 
 // issue writes the grant with its code, in the transaction of ctx, and returns what the client is told.
+// A *request.ClientError refuses before anything was written.
 func (h *Handler) issue(ctx context.Context, c client.Client, s flow.State, d decision) (url.Values, error) {
+	details, err := h.details(ctx, c, s, d)
+	if err != nil {
+		return nil, err
+	}
 	if err := h.takePart(ctx, c, d); err != nil {
 		return nil, err
 	}
@@ -203,8 +210,8 @@ func (h *Handler) issue(ctx context.Context, c client.Client, s flow.State, d de
 		ID: newID(), Type: client.AuthorizationCode, ClientID: c.ID, PersonID: d.session.PersonID, Subject: d.subject,
 		ACR: d.session.ACR, AMR: d.session.AMR, AuthTime: d.session.AuthTime, Province: d.session.Province, Nonce: s.Nonce, IssuerState: s.IssuerState,
 		Session: d.session.SID, SessionEnds: d.session.ExpiresAt,
-		CodeState: grant.Issued, CodeExpires: now.Add(CodeLife), RedirectURI: s.RedirectURI, Challenge: s.Challenge, JKT: s.JKT, CreatedAt: now,
-		Resources: s.Resources,
+		CodeState: grant.Issued, CodeExpires: now.Add(CodeLife), RedirectURI: s.RedirectURI, Challenge: s.Challenge, JKT: s.JKT, Instance: s.Instance, CreatedAt: now,
+		Resources: s.Resources, Details: details,
 	}
 	if c.HearsOfLogouts() {
 		g.SessionID = h.cfg.Pairwise.SessionID(c.ID, d.session.SID)
@@ -222,6 +229,22 @@ func (h *Handler) issue(ctx context.Context, c client.Client, s flow.State, d de
 		return nil, err
 	}
 	return url.Values{"code": {code}}, nil
+}
+
+// details are the elements of authorization_details that were agreed; those for credentials say which she may get. Nothing but credentials that
+// she hasn't got is a refusal: a token for nothing would only tell the wallet later.
+func (h *Handler) details(ctx context.Context, c client.Client, s flow.State, d decision) ([]json.RawMessage, error) {
+	var agreed []json.RawMessage
+	for _, raw := range s.Details {
+		if slices.Contains(d.agreed, detailKey(raw)) {
+			agreed = append(agreed, raw)
+		}
+	}
+	granted, err := credential.Grant(ctx, h.cfg.Credentials, credential.Holder{PersonID: d.session.PersonID, ACR: d.session.ACR, IssuerState: s.IssuerState}, agreed)
+	if err == nil && len(agreed) > 0 && len(granted) == 0 && len(s.Scopes) == 0 {
+		err = tell(c, s, oauth.New(oauth.AccessDenied, "the person has no such credential"))
+	}
+	return granted, err
 }
 
 // allow writes into the grant what was asked and agreed.
@@ -247,11 +270,7 @@ func (h *Handler) allow(g *grant.Grant, s flow.State, d decision) {
 		audience(issuers...)
 	}
 	audience(s.Resources...)
-	for _, raw := range s.Details {
-		if slices.Contains(d.agreed, detailKey(raw)) {
-			g.Details = append(g.Details, raw)
-		}
-	}
+	audience(credential.Audience(g.Details, h.cfg.Credentials)...)
 	byScope := claim.Of(s.Scopes)
 	for _, name := range claim.All() {
 		if !slices.Contains(d.agreed, name) {

@@ -25,6 +25,7 @@ import (
 	"github.com/hufu-id/hufu/internal/httpx"
 	"github.com/hufu-id/hufu/oidc/claim"
 	"github.com/hufu-id/hufu/oidc/client"
+	"github.com/hufu-id/hufu/oidc/credential"
 	"github.com/hufu-id/hufu/oidc/flow"
 	"github.com/hufu-id/hufu/oidc/grant"
 	"github.com/hufu-id/hufu/oidc/internal/fositex"
@@ -69,6 +70,7 @@ type Config struct {
 	Engine           *fositex.Engine
 	Persons          claim.Persons
 	CredentialScopes claim.CredentialScopes
+	Credentials      credential.Catalogue // may be nil
 	Pairwise         claim.Pairwise
 	Pages            Pages
 	// ProvinceName names a province for a page; nil shows its code.

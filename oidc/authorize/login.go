@@ -2,6 +2,7 @@ package authorize
 
 import (
 	"context"
+	"errors"
 	"net/http"
 	"strings"
 
@@ -85,8 +86,10 @@ func (h *Handler) LoggedIn(ctx context.Context, r *http.Request, flowID string, 
 		}, nil
 	}
 	answer, err := h.issue(ctx, c, state, d)
-	if usedBefore(err) {
-		// Another tab had the code. The person did log in, and her province did nothing wrong: the login stays, the request is over.
+	var refused *request.ClientError
+	if usedBefore(err) || errors.As(err, &refused) {
+		// Another tab had the code, or there is nothing to give. The person did log in, and her province did nothing wrong: the login stays, the
+		// request is over.
 		return func(w http.ResponseWriter) {
 			made.SetCookie(w)
 			h.fail(w, r, err)

@@ -37,6 +37,9 @@ func (b Binding) UseUp(ctx context.Context, once client.ClaimOnce) error {
 	return err
 }
 
+// Once is what UseUp uses up, for whoever takes the proof for something else as well.
+func (b Binding) Once() (id string, expires time.Time) { return b.proof, b.expires }
+
 // Checker reads what requests show. Safe for concurrent use.
 type Checker struct {
 	// Origins are the addresses under which the same endpoints are reached: the issuer, and that of the TLS listener for clients with

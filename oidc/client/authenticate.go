@@ -46,10 +46,30 @@ type Authenticated struct {
 	// assertion is to be used up in the transaction of the request.
 	assertion string
 	expires   time.Time
+	instance  string
+}
+
+// Instance is one installation of a wallet, as Attester proved it.
+type Instance struct {
+	Key     string // thumbprint
+	Proof   string // to be used up, until Expires
+	Expires time.Time
+}
+
+// Attester proves instances of wallets. Its errors are answers (*oauth.Error).
+type Attester interface {
+	// Shown says whether a request shows an attestation, Subject for which client, unverified.
+	Shown(r *http.Request) bool
+	Subject(r *http.Request) (clientID string, err error)
+	// Attest checks it, for a client that is registered for Attestation.
+	Attest(r *http.Request, c Client) (Instance, error)
 }
 
 // Client returns the client; its ID is "" for an anonymous request.
 func (a Authenticated) Client() Client { return a.client }
+
+// Instance is the thumbprint of the key of the wallet's installation; "" for clients that have no such key.
+func (a Authenticated) Instance() string { return a.instance }
 
 // Anonymous says that the request named no client at all.
 func (a Authenticated) Anonymous() bool { return a.client.ID == "" }
@@ -80,6 +100,8 @@ type Authenticator struct {
 	Keys KeySource
 	// ClientCAs are the certification authorities of tls_client_auth; nil refuses the method.
 	ClientCAs *x509.CertPool
+	// Attester proves wallets; nil refuses the method.
+	Attester Attester
 	// Issuer and, by profile, Endpoints are the audiences of assertions.
 	Issuer    string
 	Endpoints []string
@@ -114,6 +136,8 @@ func (a Authenticator) Authenticate(r *http.Request, form url.Values) (Authentic
 	case hasAssertion:
 		how(PrivateKeyJWT)
 		return a.assertion(r.Context(), form)
+	case a.Attester != nil && a.Attester.Shown(r):
+		return a.attested(r, form)
 	case form.Has("client_id"):
 		return a.named(r, form.Get("client_id"))
 	}
@@ -205,6 +229,30 @@ func (a Authenticator) named(r *http.Request, id string) (Authenticated, error) 
 		return Authenticated{}, fmt.Errorf("%w: %w", ErrAuthentication, oauth.Reason("not the registered method"))
 	}
 	return a.done(r.Context(), Authenticated{client: c})
+}
+
+// attested takes a wallet. To a client that is registered otherwise an attestation is a signal that nobody asked for.
+func (a Authenticator) attested(r *http.Request, form url.Values) (Authenticated, error) {
+	id, err := a.Attester.Subject(r)
+	if err != nil {
+		return Authenticated{}, err
+	}
+	if form.Has("client_id") && form.Get("client_id") != id {
+		return Authenticated{}, ErrMethods
+	}
+	c, err := a.find(r.Context(), id)
+	if err != nil {
+		return Authenticated{}, err
+	}
+	if c.AuthMethod != Attestation {
+		return a.named(r, id)
+	}
+	trail.Put(r.Context(), "auth_method", string(Attestation))
+	i, err := a.Attester.Attest(r, c)
+	if err != nil {
+		return Authenticated{}, err
+	}
+	return a.done(r.Context(), Authenticated{client: c, assertion: i.Proof, expires: i.Expires, instance: i.Key})
 }
 
 // certificate checks the one that the connection shows; a header never counts (D11).

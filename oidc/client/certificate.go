@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"github.com/hufu-id/hufu/internal/jose"
+	"github.com/hufu-id/hufu/oidc/client/dn"
 )
 
 // ErrCertificate: a client certificate that isn't the registered one, or isn't good.
@@ -66,7 +67,7 @@ func (n Certificate) Matches(c *x509.Certificate) bool {
 	case named != 1:
 		return false
 	case n.TLSSubjectDN != "":
-		return sameDN(n.TLSSubjectDN, c.RawSubject)
+		return dn.Same(n.TLSSubjectDN, c.RawSubject)
 	case n.TLSSANDNS != "":
 		return slices.ContainsFunc(c.DNSNames, func(s string) bool { return strings.EqualFold(s, n.TLSSANDNS) })
 	case n.TLSSANURI != "":

@@ -64,6 +64,10 @@ func (c Client) checkMethod() error {
 		if named != 1 {
 			return c.bad("tls_client_auth needs exactly one of tls_client_auth_subject_dn, _san_dns, _san_uri, _san_ip and _san_email")
 		}
+	case Attestation:
+		if c.WalletProvider == "" {
+			return c.bad("%s needs wallet_provider", c.AuthMethod)
+		}
 	case None:
 		if c.Has(ClientCredentials) {
 			return c.bad("a public client has no credentials to use")

@@ -29,6 +29,7 @@ const (
 	TLS           AuthMethod = "tls_client_auth"             // RFC 8705 section 2.1
 	SelfSignedTLS AuthMethod = "self_signed_tls_client_auth" // RFC 8705 section 2.2
 	None          AuthMethod = "none"
+	Attestation   AuthMethod = "attest_jwt_client_auth" // of wallets, by their provider: package attester
 )
 
 // Grant types.
@@ -63,6 +64,8 @@ type Client struct {
 	// AuthSigningAlg is the one algorithm of its assertions; "" is any that the profile allows.
 	AuthSigningAlg jose.Alg `json:"token_endpoint_auth_signing_alg,omitempty"`
 	Certificate
+	// WalletProvider names who vouches for the instances of a wallet that is registered for Attestation.
+	WalletProvider string `json:"wallet_provider,omitempty"`
 	// Profile is the security policy; "" is "core".
 	Profile    string   `json:"profile,omitempty"`
 	GrantTypes []string `json:"grant_types"`

@@ -55,9 +55,11 @@ type Request struct {
 	Scopes    []string `json:"scope,omitempty"`
 	Challenge string   `json:"pkce,omitempty"`
 	// JKT is the thumbprint of the DPoP key that the code is for (RFC 9449 section 10).
-	JKT     string   `json:"jkt,omitempty"`
-	Prompts []string `json:"prompt,omitempty"`
-	MaxAge  *int64   `json:"max_age,omitempty"` // seconds; nil: not sent
+	JKT string `json:"jkt,omitempty"`
+	// Instance is the thumbprint of the wallet's instance that pushed the request; the code is for it.
+	Instance string   `json:"inst,omitempty"`
+	Prompts  []string `json:"prompt,omitempty"`
+	MaxAge   *int64   `json:"max_age,omitempty"` // seconds; nil: not sent
 	// RequiredACR is the lowest level that will do: of the client, of acr_values and of claims.
 	RequiredACR string `json:"acr,omitempty"`
 	// HintSubject is the sub of a valid id_token_hint, or the sub that claims asks for.

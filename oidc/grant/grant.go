@@ -71,9 +71,10 @@ type Grant struct {
 	RedirectURI   string
 	Challenge     string // PKCE S256, "" when none was sent
 	JKT           string // DPoP key of the code (dpop_jkt, or the proof of the pushed request), "" for any
+	Instance      string // key of the wallet's instance that the code is for, "" for any
 
 	// Refresh* are the state of the refresh token: its generation, when the last one was made, and when the family ends. RefreshExpires is
-	// zero when there is none. RefreshKey is the DPoP key that a public client's refresh tokens are bound to.
+	// zero when there is none. RefreshKey is the key that refresh tokens are bound to: the DPoP key of a public client, the instance's of a wallet.
 	RefreshGeneration         int64
 	RefreshAt, RefreshExpires time.Time
 	RefreshKey                string
@@ -129,7 +130,9 @@ type AccessToken struct {
 	Audience    []string
 	Claims      []string // agreed claims
 	ACR         string   // of the login, "" without a person
-	Details     []json.RawMessage
+	// Details are the authorization_details that this token is for: all of the grant's, or some.
+	Details []json.RawMessage
+	marks   []string // of an opaque token's Details
 	// JKT or CertThumbprint is what the token is bound to (cnf); both are "" for a bearer token. Who takes a bound token must see the proof.
 	JKT, CertThumbprint string
 	// AuthTime is when the person proved herself; zero without one.

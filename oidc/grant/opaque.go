@@ -1,7 +1,11 @@
 package grant
 
 import (
+	"crypto/sha256"
+	"encoding/base64"
+	"encoding/json"
 	"errors"
+	"slices"
 	"strings"
 	"time"
 
@@ -27,6 +31,7 @@ type sealed struct {
 	Audience []string `json:"a"`
 	JKT      string   `json:"k,omitempty"`
 	Cert     string   `json:"x,omitempty"`
+	Details  []string `json:"d,omitempty"` // marks of those of the grant's that the token is for
 	Issued   int64    `json:"i"`
 	Expires  int64    `json:"e"`
 }
@@ -34,7 +39,28 @@ type sealed struct {
 // Make seals a token that was recorded.
 func (o OpaqueTokens) Make(t AccessToken) (string, error) {
 	return o.Sealer.Seal(opaquePurpose, sealed{Grant: t.GrantID, JTI: t.JTI, Subject: t.Subject, Client: t.ClientID, Scopes: t.Scopes, Audience: t.Audience,
-		JKT: t.JKT, Cert: t.CertThumbprint, Issued: t.IssuedAt.Unix(), Expires: t.ExpiresAt.Unix()})
+		JKT: t.JKT, Cert: t.CertThumbprint, Details: marks(t.Details), Issued: t.IssuedAt.Unix(), Expires: t.ExpiresAt.Unix()})
+}
+
+// marks names elements of authorization_details shortly: a token must fit into a header.
+func marks(details []json.RawMessage) []string {
+	var out []string
+	for _, d := range details {
+		sum := sha256.Sum256(d)
+		out = append(out, base64.RawURLEncoding.EncodeToString(sum[:12]))
+	}
+	return out
+}
+
+// marked finds the elements again.
+func marked(details []json.RawMessage, names []string) []json.RawMessage {
+	var out []json.RawMessage
+	for i, name := range marks(details) {
+		if slices.Contains(names, name) {
+			out = append(out, details[i])
+		}
+	}
+	return out
 }
 
 // parse opens a token and checks its time.
@@ -48,7 +74,7 @@ func (o OpaqueTokens) parse(token string, at time.Time) (AccessToken, error) {
 		return AccessToken{}, err
 	}
 	t := AccessToken{GrantID: s.Grant, JTI: s.JTI, Subject: s.Subject, ClientID: s.Client, Scopes: s.Scopes, Audience: s.Audience, JKT: s.JKT,
-		CertThumbprint: s.Cert, IssuedAt: time.Unix(s.Issued, 0), ExpiresAt: time.Unix(s.Expires, 0)}
+		CertThumbprint: s.Cert, marks: s.Details, IssuedAt: time.Unix(s.Issued, 0), ExpiresAt: time.Unix(s.Expires, 0)}
 	if !at.Before(t.ExpiresAt) {
 		return AccessToken{}, errors.New("expired")
 	}

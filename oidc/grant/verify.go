@@ -14,6 +14,7 @@ import (
 	"github.com/hufu-id/hufu/internal/jose"
 	"github.com/hufu-id/hufu/oidc/claim"
 	"github.com/hufu-id/hufu/oidc/client"
+	"github.com/hufu-id/hufu/oidc/credential"
 	"github.com/hufu-id/hufu/oidc/oauth"
 	"github.com/hufu-id/hufu/oidc/trail"
 )
@@ -29,12 +30,14 @@ const GrantClaim = "gid"
 
 // Verifier checks access tokens. Safe for concurrent use.
 type Verifier struct {
-	Issuer  string
-	Keys    func(ctx context.Context) ([]jose.JWK, error)
-	Store   Store
-	Clients *client.Registry
-	Opaque  OpaqueTokens
-	Now     func() time.Time
+	Issuer string
+	Keys   func(ctx context.Context) ([]jose.JWK, error)
+	// SignedAt says whether the key of that kid may have signed something dated at; see oidc.Keys.
+	SignedAt func(ctx context.Context, kid string, at time.Time) (bool, error)
+	Store    Store
+	Clients  *client.Registry
+	Opaque   OpaqueTokens
+	Now      func() time.Time
 
 	seen seen
 }
@@ -78,9 +81,15 @@ func (v *Verifier) Inspect(ctx context.Context, token string) (AccessToken, erro
 		}
 	}
 	t.PersonID, t.OfferID, t.IssuerState = g.PersonID, g.OfferID, g.IssuerState
-	t.Claims, t.ACR, t.Details, t.AuthTime = claimsFor(g, t.Scopes), g.ACR, g.Details, g.AuthTime
+	t.Claims, t.ACR, t.AuthTime = claimsFor(g, t.Scopes), g.ACR, g.AuthTime
+	if t.marks != nil {
+		t.Details = marked(g.Details, t.marks)
+	}
 	return t, nil
 }
+
+// Credentials are what a wallet was granted by authorization_details, with the identifiers under which it may ask; none for a token of scopes alone.
+func (t AccessToken) Credentials() []credential.Detail { return credential.Granted(t.Details) }
 
 // read checks what the token itself says: a JWT has two dots, a sealed one has none.
 func (v *Verifier) read(ctx context.Context, token string) (AccessToken, error) {
@@ -114,6 +123,13 @@ func (v *Verifier) read(ctx context.Context, token string) (AccessToken, error) 
 	t, err := parse(claims)
 	if err != nil {
 		return fail(err)
+	}
+	lived, err := v.SignedAt(ctx, verified.Key().KeyID(), t.IssuedAt)
+	if err != nil {
+		return AccessToken{}, fmt.Errorf("grant: life of the key: %w", err)
+	}
+	if !lived { // T05: whoever has our old keys makes no new tokens
+		return fail(errors.New("the key was not in use when the token says that it was issued"))
 	}
 	v.seen.put(name, t, verified.Key().Thumbprint())
 	return t, nil
@@ -168,6 +184,15 @@ func parse(c jose.Claims) (AccessToken, error) {
 			return t, err
 		}
 		t.Scopes = strings.Fields(scope)
+	}
+	if list, ok := c["authorization_details"]; ok {
+		b, err := json.Marshal(list)
+		if err == nil {
+			err = json.Unmarshal(b, &t.Details)
+		}
+		if err != nil {
+			return t, err
+		}
 	}
 	if t.IssuedAt, err = c.Time("iat"); err != nil {
 		return t, err

@@ -44,6 +44,11 @@ const (
 	InsufficientScope    Code = "insufficient_scope"
 	InvalidDPoPProof     Code = "invalid_dpop_proof" // RFC 9449 section 5
 	UseDPoPNonce         Code = "use_dpop_nonce"     // RFC 9449 section 8
+
+	// Of clients that prove themselves by an attestation (draft-ietf-oauth-attestation-based-client-auth).
+	UseAttestationChallenge  Code = "use_attestation_challenge"
+	UseFreshAttestation      Code = "use_fresh_attestation"
+	InvalidClientAttestation Code = "invalid_client_attestation"
 )
 
 // Error is an answer of the protocol. Description is for the client's developer: fixed text, never text from the request.

@@ -106,6 +106,7 @@ var specs = map[string]string{
 	"OAuth 2.0 Multiple Response Types":                    "https://openid.net/specs/oauth-v2-multiple-response-types-1_0.html",
 	"OpenID Connect RP-Initiated Logout 1.0":               "https://openid.net/specs/openid-connect-rpinitiated-1_0.html",
 	"OpenID4VCI 1.0":                                       "https://openid.net/specs/openid-4-verifiable-credential-issuance-1_0.html",
+	"OAuth 2.0 Attestation-Based Client Authentication":    "https://datatracker.ietf.org/doc/html/draft-ietf-oauth-attestation-based-client-auth",
 	"FAPI 2.0 Security Profile":                            "https://openid.net/specs/fapi-security-profile-2_0-final.html",
 }
 

@@ -140,6 +140,7 @@ func (h *Handler) push(r *http.Request) (string, error) {
 		return "", oauth.New(oauth.InvalidDPoPProof, "dpop_jkt names another key than the DPoP proof")
 	}
 	req.JKT = max(req.JKT, shown.JKT)
+	req.Instance = who.Instance()
 	uri := ""
 	err = h.Store.InTx(r.Context(), func(ctx context.Context) error {
 		if err := who.UseUp(ctx, h.Store.ClaimOnce); err != nil {

@@ -63,7 +63,7 @@ func (p *Parser) checkScope(_ context.Context, c client.Client, v url.Values, re
 		credential = credential || isCredential
 		req.Scopes = append(req.Scopes, s)
 	}
-	if !slices.Contains(req.Scopes, claim.OpenID) && !credential && !v.Has("authorization_details") {
+	if !slices.Contains(req.Scopes, claim.OpenID) && !credential && v.Get("authorization_details") == "" {
 		return oauth.New(oauth.InvalidScope, "scope must contain openid, or name a credential")
 	}
 	return nil

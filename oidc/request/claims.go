@@ -10,6 +10,7 @@ import (
 	"github.com/hufu-id/hufu/internal/strictjson"
 	"github.com/hufu-id/hufu/oidc/claim"
 	"github.com/hufu-id/hufu/oidc/client"
+	"github.com/hufu-id/hufu/oidc/credential"
 	"github.com/hufu-id/hufu/oidc/flow"
 	"github.com/hufu-id/hufu/oidc/oauth"
 )
@@ -125,7 +126,7 @@ func (p *Parser) checkResources(_ context.Context, c client.Client, v url.Values
 			return oauth.New(oauth.InvalidTarget, "resource must be an absolute URI without a fragment")
 		}
 		switch {
-		case p.ownAudience(req.Scopes, r):
+		case p.ownAudience(req, r):
 		case slices.Contains(c.Resources, r):
 			if !slices.Contains(req.Resources, r) {
 				req.Resources = append(req.Resources, r)
@@ -137,12 +138,12 @@ func (p *Parser) checkResources(_ context.Context, c client.Client, v url.Values
 	return nil
 }
 
-// ownAudience says whether the scopes give a token for this resource without asking: ourselves, and credential issuers.
-func (p *Parser) ownAudience(scopes []string, resource string) bool {
-	if resource == p.Issuer {
+// ownAudience says whether what is asked gives a token for this resource anyway: ourselves, and credential issuers.
+func (p *Parser) ownAudience(req *flow.Request, resource string) bool {
+	if resource == p.Issuer || slices.Contains(credential.Audience(req.Details, p.Credentials), resource) {
 		return true
 	}
-	for _, s := range scopes {
+	for _, s := range req.Scopes {
 		if audience, _, ok := p.Credential(s); ok && slices.Contains(audience, resource) {
 			return true
 		}

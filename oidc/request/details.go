@@ -11,17 +11,14 @@ import (
 
 	"github.com/hufu-id/hufu/internal/strictjson"
 	"github.com/hufu-id/hufu/oidc/client"
+	"github.com/hufu-id/hufu/oidc/credential"
 	"github.com/hufu-id/hufu/oidc/flow"
 	"github.com/hufu-id/hufu/oidc/oauth"
 	"github.com/hufu-id/hufu/web"
 )
 
-// Limits of authorization_details: they are shown to a person, and kept in the browser until the code.
-const (
-	maxDetailsBytes = 4 << 10
-	maxDetails      = 5
-	maxListed       = 10
-)
+// maxListed is how much one element may list: a person has to read it.
+const maxListed = 10
 
 // DetailType is a type of authorization_details that clients can ask for (RFC 9396). Every word that a person sees stands here and not in
 // the request: what somebody agrees to must not be worded by who wants it.
@@ -124,11 +121,17 @@ func (p *Parser) checkDetails(_ context.Context, c client.Client, v url.Values, 
 	if raw == "" {
 		return nil
 	}
-	var list []json.RawMessage
-	if len(raw) > maxDetailsBytes || strictjson.Decode([]byte(raw), &list) != nil || len(list) == 0 || len(list) > maxDetails {
-		return oauth.New(oauth.InvalidDetails, "authorization_details must be a JSON array of one to five objects, 4 KiB at most")
+	list, err := credential.List(raw)
+	if err != nil {
+		return oauth.Because(oauth.InvalidDetails, "authorization_details must be a JSON array of one to five objects, 4 KiB at most", err)
 	}
 	for _, one := range list {
+		if credential.Is(one) {
+			if err := p.checkCredential(c, one, req); err != nil {
+				return err
+			}
+			continue
+		}
 		d, err := p.Details.Check(one)
 		if err != nil || !slices.Contains(c.DetailTypes, d.Type) {
 			return oauth.Because(oauth.InvalidDetails, "authorization_details asks for a type or value that is unknown, or not registered for this client", err)
@@ -138,6 +141,23 @@ func (p *Parser) checkDetails(_ context.Context, c client.Client, v url.Values, 
 			return oauth.New(oauth.InvalidDetails, "authorization_details must be a JSON array of one to five objects, 4 KiB at most")
 		}
 		req.Details = append(req.Details, compact.Bytes())
+	}
+	return nil
+}
+
+// checkCredential takes an element that asks for a credential. Who may ask for its scope may ask so, too: the same person agrees to the same.
+func (p *Parser) checkCredential(c client.Client, raw json.RawMessage, req *flow.Request) error {
+	asked, configuration, err := credential.Ask(raw, p.Credentials)
+	switch {
+	case errors.Is(err, credential.ErrDetail):
+		return oauth.Because(oauth.InvalidDetails, "authorization_details asks for a credential that is not offered here", err)
+	case err != nil:
+		return err
+	case !c.MayAsk(configuration.Scope):
+		return oauth.New(oauth.InvalidDetails, "the client may not ask for one of the credentials")
+	}
+	if !slices.ContainsFunc(req.Details, func(d json.RawMessage) bool { return bytes.Equal(d, asked) }) {
+		req.Details = append(req.Details, asked)
 	}
 	return nil
 }

@@ -17,6 +17,7 @@ import (
 
 	"github.com/hufu-id/hufu/internal/httpx"
 	"github.com/hufu-id/hufu/oidc/client"
+	"github.com/hufu-id/hufu/oidc/credential"
 	"github.com/hufu-id/hufu/oidc/flow"
 	"github.com/hufu-id/hufu/oidc/hint"
 	"github.com/hufu-id/hufu/oidc/jar"
@@ -67,9 +68,11 @@ type Parser struct {
 	Credential func(scope string) (audience []string, title web.Text, ok bool)
 	// Details are the types of authorization_details that can be asked for.
 	Details Catalogue
-	Objects jar.Reader
-	Pushed  Opener
-	Now     func() time.Time
+	// Credentials are those that can be asked for by authorization_details; may be nil.
+	Credentials credential.Catalogue
+	Objects     jar.Reader
+	Pushed      Opener
+	Now         func() time.Time
 }
 
 // Opener finds the request that a client pushed. pushed.ErrUnknown when there is none that is still good.
@@ -268,7 +271,7 @@ func (p *Parser) Push(ctx context.Context, c client.Client, v url.Values) (flow.
 func (p *Parser) check(ctx context.Context, c client.Client, v url.Values, req *flow.Request) (*oauth.Error, error) {
 	req.LoginHint, req.UILocales, req.IssuerState = clip(v.Get("login_hint"), 256), clip(v.Get("ui_locales"), 128), v.Get("issuer_state")
 	for _, check := range []func(context.Context, client.Client, url.Values, *flow.Request) error{
-		p.checkShape, p.checkScope, checkPKCE, checkDPoP, checkPrompt, p.checkLevel, p.checkHint, p.checkClaims, p.checkResources, p.checkDetails,
+		p.checkShape, p.checkScope, checkPKCE, checkDPoP, checkPrompt, p.checkLevel, p.checkHint, p.checkClaims, p.checkDetails, p.checkResources,
 	} {
 		if err := check(ctx, c, v, req); err != nil {
 			var answer *oauth.Error

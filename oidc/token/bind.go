@@ -11,6 +11,7 @@ import (
 	"github.com/hufu-id/hufu/oidc/binding"
 	"github.com/hufu-id/hufu/oidc/claim"
 	"github.com/hufu-id/hufu/oidc/client"
+	"github.com/hufu-id/hufu/oidc/credential"
 	"github.com/hufu-id/hufu/oidc/grant"
 	"github.com/hufu-id/hufu/oidc/oauth"
 )
@@ -22,7 +23,7 @@ func (h *Handler) shown(r *http.Request, c client.Client) (binding.Binding, erro
 	switch key := keyOf(c, b); {
 	case err != nil:
 		return b, err
-	case c.DPoPBound && key.JKT == "":
+	case c.DPoPRequired() && key.JKT == "":
 		return b, oauth.New(oauth.InvalidDPoPProof, "this client's tokens are bound to a key: send a DPoP proof")
 	case c.TLSBound && key.CertThumbprint == "":
 		return b, oauth.New(oauth.InvalidRequest, "this client's tokens are bound to a certificate: use the endpoint of mtls_endpoint_aliases")
@@ -34,10 +35,19 @@ func (h *Handler) shown(r *http.Request, c client.Client) (binding.Binding, erro
 
 // narrow limits the access token to the resources that the request names (RFC 8707 section 2.2): one that is for one API only can't be
 // used by that API at another. A resource that was not agreed is refused; a wallet without a person's grant is not held to it, because
-// foreign wallets send what their libraries do.
+// foreign wallets send what their libraries do. authorization_details limit it the same way (RFC 9396 section 6.1).
 func narrow(g grant.Grant, form url.Values) (grant.Grant, *oauth.Error) {
+	if g.Type == client.PreAuthorizedCode {
+		return g, nil // preAuthorizedCode has looked at both
+	}
+	if asked := form.Get("authorization_details"); asked != "" {
+		var err error
+		if g.Details, err = credential.Narrow(g.Details, asked); err != nil {
+			return g, oauth.Because(oauth.InvalidDetails, "authorization_details must be some of what was granted", err)
+		}
+	}
 	asked := form["resource"]
-	if len(asked) == 0 || g.Type == client.PreAuthorizedCode {
+	if len(asked) == 0 {
 		return g, nil
 	}
 	for _, r := range asked {
@@ -67,7 +77,7 @@ func (h *Handler) opaque(c client.Client, g grant.Grant, key binding.Binding, jt
 		return "", nil
 	}
 	return h.cfg.OpaqueTokens.Make(grant.AccessToken{GrantID: g.ID, JTI: jti, Subject: g.Subject, ClientID: g.ClientID, Scopes: g.Scopes, Audience: g.Audience,
-		JKT: key.JKT, CertThumbprint: key.CertThumbprint, IssuedAt: issued, ExpiresAt: issued.Add(AccessLife)})
+		Details: g.Details, JKT: key.JKT, CertThumbprint: key.CertThumbprint, IssuedAt: issued, ExpiresAt: issued.Add(AccessLife)})
 }
 
 // keyOf says what the tokens of a client are bound to, given what it shows. A certificate binds only where that was registered, or the
@@ -76,7 +86,7 @@ func keyOf(c client.Client, b binding.Binding) binding.Binding {
 	switch {
 	case c.TLSBound:
 		return binding.Binding{CertThumbprint: b.CertThumbprint}
-	case b.JKT != "" || c.DPoPBound:
+	case b.JKT != "" || c.DPoPRequired():
 		return binding.Binding{JKT: b.JKT}
 	case c.Policy().RequireBinding:
 		return binding.Binding{CertThumbprint: b.CertThumbprint}

@@ -5,12 +5,14 @@ import (
 	"crypto/sha256"
 	"crypto/subtle"
 	"encoding/base64"
+	"encoding/json"
 	"errors"
 	"slices"
 	"strings"
 
 	"github.com/hufu-id/hufu/internal/audit"
 	"github.com/hufu-id/hufu/oidc/client"
+	"github.com/hufu-id/hufu/oidc/credential"
 	"github.com/hufu-id/hufu/oidc/grant"
 	"github.com/hufu-id/hufu/oidc/oauth"
 	"github.com/hufu-id/hufu/oidc/trail"
@@ -74,6 +76,8 @@ func mismatchOf(g grant.Grant, req request) oauth.Reason {
 		return "verifier"
 	case g.JKT != "" && g.JKT != req.shown.JKT:
 		return "DPoP key"
+	case g.Instance != "" && g.Instance != req.who.Instance():
+		return "wallet instance"
 	}
 	return ""
 }
@@ -167,13 +171,18 @@ func (h *Handler) clientCredentials(req request) (bound, error) {
 }
 
 // preAuthorizedCode redeems the code of a credential offer (OpenID4VCI section 6.1). The wallet may be anonymous.
-func (h *Handler) preAuthorizedCode(req request) (bound, error) {
+// With authorization_details it asks for some of what is offered, and is told by which identifiers (OpenID4VCI section 6.1.1).
+func (h *Handler) preAuthorizedCode(ctx context.Context, req request) (bound, error) {
 	code := req.form.Get("pre-authorized_code")
 	switch {
 	case h.cfg.PreAuthorizedCodes == nil:
 		return bound{}, oauth.New(oauth.UnsupportedGrantType, "this grant_type is not supported")
 	case code == "":
 		return bound{}, oauth.New(oauth.InvalidRequest, "pre-authorized_code is missing")
+	}
+	asked, scopes, err := h.askedCredentials(req.form.Get("authorization_details"))
+	if err != nil {
+		return bound{}, err
 	}
 	return bound{claim: func(ctx context.Context, jti string) (grant.Grant, *oauth.Error, error) {
 		offer, err := h.cfg.PreAuthorizedCodes.Redeem(ctx, code, req.form.Get("tx_code"))
@@ -187,9 +196,64 @@ func (h *Handler) preAuthorizedCode(req request) (bound, error) {
 		if len(g.Audience) == 0 {
 			g.Audience = []string{offer.Issuer}
 		}
+		if g, err = h.onlyAsked(ctx, g, asked, scopes); err != nil {
+			return grant.Grant{}, nil, err // rolls the redemption back: the code is as good as before
+		}
 		return g, nil, h.cfg.Store.PutGrant(ctx, g, audit.Event{Kind: "oidc.offer_redeemed", Actor: c.ID, Subject: g.ID, Client: c.ID,
 			Detail: map[string]string{"jti": jti, "offer": offer.OfferID}})
 	}}, nil
+}
+
+// errNotOffered answers authorization_details that ask for more than the offer has.
+func errNotOffered() *oauth.Error {
+	return oauth.New(oauth.InvalidDetails, "authorization_details must ask for credentials of the offer")
+}
+
+// askedCredentials reads the authorization_details of a wallet without a person's grant: credentials, and nothing else. It returns them with the
+// scopes that ask for the same.
+func (h *Handler) askedCredentials(raw string) (asked []json.RawMessage, scopes []string, err error) {
+	if raw == "" {
+		return nil, nil, nil
+	}
+	list, err := credential.List(raw)
+	if err != nil {
+		return nil, nil, oauth.Because(oauth.InvalidDetails, "authorization_details must be a JSON array of one to five objects, 4 KiB at most", err)
+	}
+	for _, one := range list {
+		detail, c, err := credential.Ask(one, h.cfg.Credentials)
+		if errors.Is(err, credential.ErrDetail) {
+			return nil, nil, oauth.Because(oauth.InvalidDetails, "authorization_details asks for a credential that is not offered here", err)
+		}
+		if err != nil {
+			return nil, nil, err
+		}
+		asked, scopes = append(asked, detail), append(scopes, c.Scope)
+	}
+	return asked, scopes, nil
+}
+
+// onlyAsked limits the grant of an offer to the credentials that were asked for, at the offer's issuer.
+func (h *Handler) onlyAsked(ctx context.Context, g grant.Grant, asked []json.RawMessage, scopes []string) (grant.Grant, error) {
+	if len(asked) == 0 {
+		return g, nil
+	}
+	for _, s := range scopes {
+		if !slices.Contains(g.Scopes, s) {
+			return g, errNotOffered()
+		}
+	}
+	for _, d := range credential.Granted(asked) {
+		if slices.ContainsFunc(d.Locations, func(l string) bool { return !slices.Contains(g.Audience, l) }) {
+			return g, errNotOffered()
+		}
+	}
+	var err error
+	g.Details, err = credential.Grant(ctx, h.cfg.Credentials, credential.Holder{OfferID: g.OfferID}, asked)
+	if err == nil && len(g.Details) != len(asked) {
+		err = errNotOffered()
+	}
+	g.Scopes = nil // what was asked for is all that was granted
+	return g, err
 }
 
 // redeemRefused tells answers from faults. The answers' writes (a counted try) are kept.

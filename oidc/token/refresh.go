@@ -10,6 +10,7 @@ import (
 
 	"github.com/hufu-id/hufu/internal/audit"
 	"github.com/hufu-id/hufu/oidc/client"
+	"github.com/hufu-id/hufu/oidc/credential"
 	"github.com/hufu-id/hufu/oidc/grant"
 	"github.com/hufu-id/hufu/oidc/oauth"
 	"github.com/hufu-id/hufu/oidc/trail"
@@ -26,7 +27,7 @@ const (
 const RetryWindow = time.Minute
 
 // redemption is what the redemption of a code fixes. A public client's refresh token is bound to the key of this request: nothing else would
-// tell the client from a thief (RFC 9449 section 5). A confidential client proves itself at every refresh, and may change its key.
+// tell the client from a thief (RFC 9449 section 5). A wallet's is bound to its instance. A confidential client proves itself at every refresh, and may change its key.
 func redemption(g grant.Grant, req request) grant.Redemption {
 	r := grant.Redemption{TokensExpire: req.at.Add(IDLife)}
 	c := req.who.Client()
@@ -37,9 +38,7 @@ func redemption(g grant.Grant, req request) grant.Redemption {
 	if r.RefreshExpires.IsZero() {
 		return r
 	}
-	if c.Public {
-		r.RefreshKey = req.keyName()
-	}
+	r.RefreshKey = req.refreshKey()
 	return r
 }
 
@@ -57,6 +56,18 @@ func refreshEnd(g grant.Grant, at time.Time) time.Time {
 		return time.Time{}
 	}
 	return end
+}
+
+// refreshKey names what the refresh tokens of the request are bound to, "" for the client alone. All installations of a wallet are one client: the
+// key of the instance tells them apart (draft-ietf-oauth-attestation-based-client-auth, "Refresh token binding").
+func (r request) refreshKey() string {
+	switch {
+	case r.who.Instance() != "":
+		return "instance:" + r.who.Instance()
+	case r.who.Client().Public:
+		return r.keyName()
+	}
+	return ""
 }
 
 // keyName names what the tokens of the request are bound to, "" for nothing.
@@ -119,7 +130,8 @@ func (h *Handler) refresh(ctx context.Context, req request) (bound, error) {
 	}
 	// What was taken from the client since is not renewed.
 	may := slices.DeleteFunc(slices.Clone(g.Scopes), func(s string) bool { return !req.who.Client().MayAsk(s) })
-	if len(may) == 0 && len(g.Scopes) > 0 {
+	g.Details = credential.Allowed(g.Details, h.cfg.Credentials, req.who.Client().MayAsk)
+	if len(may) == 0 && len(g.Details) == 0 {
 		return h.onlyRefuse(refreshRefused("the client may ask for none of its scopes any more")), nil
 	}
 	p := presented{grant: g, generation: generation, scopes: may}
@@ -154,7 +166,7 @@ func narrowed(granted []string, asked string) []string {
 // Everybody else gets the next generation.
 func (h *Handler) claimRefresh(ctx context.Context, p presented, req request, jti string) (grant.Grant, *oauth.Error, error) {
 	g := p.grant
-	sameKey := g.RefreshKey == "" || g.RefreshKey == req.keyName()
+	sameKey := g.RefreshKey == "" || g.RefreshKey == req.refreshKey()
 	if !sameKey && p.generation == g.RefreshGeneration {
 		return grant.Grant{}, refreshRefused("another key"), nil // the key did its work: nobody was robbed
 	}

@@ -30,6 +30,7 @@ import (
 	"github.com/hufu-id/hufu/oidc/binding"
 	"github.com/hufu-id/hufu/oidc/claim"
 	"github.com/hufu-id/hufu/oidc/client"
+	"github.com/hufu-id/hufu/oidc/credential"
 	"github.com/hufu-id/hufu/oidc/grant"
 	"github.com/hufu-id/hufu/oidc/internal/fositex"
 	"github.com/hufu-id/hufu/oidc/oauth"
@@ -61,7 +62,9 @@ type Config struct {
 	Persons            claim.Persons
 	RefreshTokens      grant.RefreshTokens
 	OpaqueTokens       grant.OpaqueTokens
-	PreAuthorizedCodes PreAuthorizedCodes // may be nil
+	PreAuthorizedCodes PreAuthorizedCodes   // may be nil
+	Credentials        credential.Catalogue // may be nil
+	Anonymous          bool                 // a pre-authorized code may be redeemed by nobody in particular
 	// Lapsed says why what a person agreed no longer carries new tokens: she is gone, her consent is, her province is. "" while it stands.
 	Lapsed func(ctx context.Context, g grant.Grant) (why string, err error)
 	// MachineAudience is where a token of a client_credentials scope may be used; false for a scope that this grant doesn't give.
@@ -111,7 +114,7 @@ type response struct {
 	AccessToken  string `json:"access_token"`
 	TokenType    string `json:"token_type"`
 	ExpiresIn    int64  `json:"expires_in"`
-	Scope        string `json:"scope"`
+	Scope        string `json:"scope,omitempty"` // none when authorization_details alone say what was granted
 	RefreshToken string `json:"refresh_token,omitempty"`
 	IDToken      string `json:"id_token,omitempty"`
 	// Details are the authorization_details that were agreed (RFC 9396 section 7).
@@ -165,6 +168,9 @@ func (h *Handler) serve(r *http.Request) (*response, error) {
 	}
 
 	// 4. Mint.
+	if g, refused = narrow(g, form); refused != nil {
+		return nil, refused
+	}
 	tokens, err := h.mint(ctx, req, g, b.code, jti)
 	if err != nil {
 		return nil, err
@@ -178,10 +184,6 @@ func (h *Handler) serve(r *http.Request) (*response, error) {
 // mint signs what was recorded, and encrypts the ID token for a client that registered so.
 func (h *Handler) mint(ctx context.Context, req request, g grant.Grant, code, jti string) (fositex.Tokens, error) {
 	c, issued, key := req.who.Client(), req.at.Truncate(time.Second), keyOf(req.who.Client(), req.shown)
-	g, refused := narrow(g, req.form)
-	if refused != nil {
-		return fositex.Tokens{}, refused
-	}
 	values, err := h.idTokenValues(ctx, g)
 	if err != nil {
 		return fositex.Tokens{}, err
@@ -215,7 +217,7 @@ func (h *Handler) bind(ctx context.Context, req request) (bound, error) {
 		return bound{}, err
 	}
 	// Only the pre-authorized code stands for itself; everything else is a client's.
-	if req.who.Anonymous() && grantType != client.PreAuthorizedCode {
+	if req.who.Anonymous() && (grantType != client.PreAuthorizedCode || !h.cfg.Anonymous) {
 		return bound{}, client.Refusal(fmt.Errorf("%w: none sent", client.ErrAuthentication))
 	}
 	if !req.who.Anonymous() && !c.Has(grantType) {
@@ -225,7 +227,7 @@ func (h *Handler) bind(ctx context.Context, req request) (bound, error) {
 	case client.ClientCredentials:
 		return h.clientCredentials(req)
 	case client.PreAuthorizedCode:
-		return h.preAuthorizedCode(req)
+		return h.preAuthorizedCode(ctx, req)
 	case client.RefreshToken:
 		return h.refresh(ctx, req)
 	}

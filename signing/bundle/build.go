@@ -11,6 +11,7 @@ import (
 
 	"github.com/theupdateframework/go-tuf/v2/metadata"
 
+	"github.com/hufu-id/hufu/signing/bundle/internal/layout"
 	"github.com/hufu-id/hufu/signing/bundle/internal/tufkey"
 	"github.com/hufu-id/hufu/signing/bundle/internal/wire"
 )
@@ -53,8 +54,8 @@ type builder struct {
 	keys      Keys
 	at        time.Time
 	lives     Lifetimes
-	meta      map[string]*metadata.MetaFiles // of the snapshot
-	parts     map[string]map[string]part     // targets by role
+	meta      map[string]*metadata.MetaFiles    // of the snapshot
+	parts     map[string]map[string]layout.Part // targets by role
 }
 
 // Build makes the next state of a repository from the previous one (nil at first),
@@ -66,7 +67,7 @@ type builder struct {
 // Errors: ErrInput for a contradictory input, a missing key, or a root key that the
 // previous root doesn't know (rotation must publish a key before its first use).
 func Build(prev Files, in Input, keys Keys, o Options) (Files, error) {
-	parts, err := layOut(in)
+	parts, err := layout.Of(in)
 	if err != nil {
 		return nil, err
 	}
@@ -210,7 +211,7 @@ func (b *builder) targets() error {
 // of those that the previous state had (a role that vanishes looks like an attack
 // to every TUF client).
 func (b *builder) delegatedKeys() (map[string]RoleKeys, error) {
-	out := map[string]RoleKeys{RoleStatus: b.keys.Status}
+	out := map[string]RoleKeys{RoleStatus: b.keys.Status, RoleCWT: b.keys.Status}
 	codes := PublishedIssuers(b.prev)
 	for name := range b.parts {
 		if code, ok := strings.CutPrefix(name, issuerRole); ok {
@@ -248,15 +249,15 @@ func PublishedIssuers(prev Files) []string {
 // it says the same and is signed by the current keys.
 func (b *builder) targetsRole(name string, md *metadata.Metadata[metadata.TargetsType], keys RoleKeys) error {
 	for path, p := range b.parts[name] {
-		target, err := metadata.TargetFile().FromBytes(path, p.body)
+		target, err := metadata.TargetFile().FromBytes(path, p.Body)
 		if err != nil {
 			return fmt.Errorf("hashing %s: %w", path, err)
 		}
-		if p.custom != nil {
-			target.Custom = &p.custom
+		if p.Custom != nil {
+			target.Custom = &p.Custom
 		}
 		md.Signed.Targets[path] = target
-		b.out[targetPath(path, wire.Hash(p.body))] = p.body
+		b.out[targetPath(path, wire.Hash(p.Body))] = p.Body
 	}
 	if version, raw, ok := b.previous(name); ok {
 		old, err := metadata.Targets().FromBytes(raw)

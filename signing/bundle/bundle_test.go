@@ -5,6 +5,8 @@ import (
 	"crypto/ecdsa"
 	"crypto/elliptic"
 	"crypto/rand"
+	"crypto/sha256"
+	"encoding/base64"
 	"errors"
 	"testing"
 	"time"
@@ -18,6 +20,7 @@ const (
 	codeA, codeB = "1199440000TRY002X9", "1199440000TRY0011H"
 	idA, idB     = "https://id.example/i/" + codeA, "https://id.example/i/" + codeB
 	vct          = "https://id.example/types/driving-licence/1"
+	imageURI     = "https://id.example/types/driving-licence/1/card.svg"
 	listURI      = "https://id.example/status/drv-2027q1"
 )
 
@@ -41,15 +44,17 @@ func newKeys(t testing.TB) Keys {
 
 func sampleInput() Input {
 	return Input{
-		Anchors: []Anchor{{Purpose: "root", DER: []byte("root certificate")}},
+		Anchors: []Anchor{{Purpose: "iaca", DER: []byte("root of mdocs")}, {Purpose: "root", DER: []byte("root certificate")}},
 		Issuers: []Issuer{
 			{ID: idA, Code: codeA, Name: map[string]string{"zh": "沙箱省公安厅交通管理局", "en": "Traffic Police"},
 				Certificates: [][]byte{[]byte("certificate A")},
-				Authorised:   []Authorisation{{VCT: vct, Region: "44", From: t0.AddDate(-1, 0, 0)}}},
+				Authorised:   []Authorisation{{VCT: vct, DocType: "org.iso.18013.5.1.mDL", Region: "44", From: t0.AddDate(-1, 0, 0)}}},
 			{ID: idB, Code: codeB, Name: map[string]string{"zh": "沙箱省市场监督管理局"}},
 		},
 		Types:       map[string][]byte{vct: []byte(`{"vct":"` + vct + `"}`)},
 		StatusLists: map[string]string{listURI: "aaa.bbb.ccc"},
+		CWTLists:    map[string][]byte{listURI: []byte("\xd2\x84")},
+		Images:      map[string][]byte{imageURI: []byte("<svg/>")},
 		Policy:      Policy{StatusMaxAge: map[string]time.Duration{vct: 24 * time.Hour}},
 	}
 }
@@ -108,6 +113,12 @@ func TestBuildVerifyRoundTrip(t *testing.T) {
 	if d := cmp.Diff(in.StatusLists, c.StatusLists); d != "" {
 		t.Errorf("status lists differ:\n%s", d)
 	}
+	if d := cmp.Diff(in.CWTLists, c.CWTLists); d != "" {
+		t.Errorf("status lists as CWT differ:\n%s", d)
+	}
+	if img := c.Images[imageURI]; !bytes.Equal(img.Raw, in.Images[imageURI]) || img.Integrity != "sha256-"+base64.StdEncoding.EncodeToString(digest(img.Raw)) {
+		t.Errorf("images: %+v", c.Images)
+	}
 	if d := cmp.Diff(in.Policy, c.Policy); d != "" {
 		t.Errorf("policy differs:\n%s", d)
 	}
@@ -134,7 +145,7 @@ func TestRebuildKeepsWhatDidNotChange(t *testing.T) {
 	in.StatusLists = map[string]string{listURI: "aaa.bbb.ddd"}
 	second := mustBuild(t, first, in, keys, t0.Add(time.Minute))
 	c := mustVerify(t, rootOf(t, first), second, t0.Add(time.Minute))
-	want := map[string]int64{"root": 1, "timestamp": 2, "snapshot": 2, "targets": 1, "status": 2,
+	want := map[string]int64{"root": 1, "timestamp": 2, "snapshot": 2, "targets": 1, "status": 2, "status-cwt": 1,
 		RoleIssuer(codeA): 1, RoleIssuer(codeB): 1}
 	if d := cmp.Diff(want, c.Roles); d != "" {
 		t.Errorf("versions:\n%s", d)
@@ -160,4 +171,9 @@ func TestWrongRootIsRefused(t *testing.T) {
 		}
 	}
 	mustVerify(t, rootOf(t, files), files, t0)
+}
+
+func digest(b []byte) []byte {
+	sum := sha256.Sum256(b)
+	return sum[:]
 }

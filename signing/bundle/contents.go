@@ -4,6 +4,7 @@ import (
 	"errors"
 	"time"
 
+	"github.com/hufu-id/hufu/signing/bundle/facts"
 	"github.com/hufu-id/hufu/signing/bundle/internal/wire"
 )
 
@@ -66,88 +67,33 @@ type Contents struct {
 	// StatusLists has status list tokens (compact JWS, as published) by their URI.
 	// They carry the status key's own signature, which is verified where it is used.
 	StatusLists map[string]string
-	Policy      Policy
+	// CWTLists has the same lists as CBOR web tokens, for mdocs, by their URI.
+	CWTLists map[string][]byte
+	// Images has the pictures that type metadata refer to, by URI.
+	Images map[string]Image
+	Policy Policy
 }
 
-// Anchor is a certificate that chains may end at.
-type Anchor struct {
-	// Purpose says what chains may end here: "root" (the national root),
-	// "credential" or "status" (intermediates).
-	Purpose string
-	// DER is the X.509 certificate.
-	DER []byte
-}
-
-// Issuer is an issuing authority and what it may issue. The national targets
-// role says who it is and what it may issue; the authority's own
-// role adds its certificates and may revoke its own keys, and nothing else.
-type Issuer struct {
-	// ID is the credential issuer identifier (https URL), Code the credit code.
-	ID   string
-	Code string
-	// Name is for people, by language ("zh", "en").
-	Name map[string]string
-	// Certificates are DER, for credentials that carry no x5c. May be empty.
-	Certificates [][]byte
-	Authorised   []Authorisation
-	Revoked      []RevokedKey
-	// Seals are those that a seal maker made, by the maker's own word. Nobody else's list counts for them.
-	Seals []Seal
-}
-
-// Seal is what its maker says of an e-seal: which credential it is, and its states, oldest first.
-type Seal struct {
-	ID string
-	// PayloadSHA256 is the hex SHA-256 of the payload of the seal's credential: another credential of the same id isn't this seal.
-	PayloadSHA256 string
-	History       []SealState
-}
+// The facts of a bundle; see package facts.
+type (
+	Anchor        = facts.Anchor
+	Issuer        = facts.Issuer
+	Seal          = facts.Seal
+	SealState     = facts.SealState
+	Authorisation = facts.Authorisation
+	RevokedKey    = facts.RevokedKey
+	TypeMetadata  = facts.TypeMetadata
+	Image         = facts.Image
+	Policy        = facts.Policy
+	Input         = facts.Input
+)
 
 // The states of a seal.
 const (
-	SealActive    = "active"
-	SealSuspended = "suspended" // 挂失
-	SealCancelled = "cancelled" // for good
+	SealActive    = facts.SealActive
+	SealSuspended = facts.SealSuspended
+	SealCancelled = facts.SealCancelled
 )
-
-// SealState is one state of a seal and since when.
-type SealState struct {
-	State string
-	// EffectiveAt is when it took legal effect, RecordedAt when the maker's register learnt of it.
-	EffectiveAt, RecordedAt time.Time
-}
-
-// Authorisation is one type that an issuer may issue, where and when.
-type Authorisation struct {
-	VCT string
-	// Region is a division code prefix ("44" is Guangdong); empty is the whole country.
-	Region string
-	// From and To bound the time of issue: From <= t < To. A zero To is open.
-	From, To time.Time
-}
-
-// RevokedKey is a key that must not be believed any more.
-type RevokedKey struct {
-	// Thumbprint is RFC 7638, base64url, of the public key.
-	Thumbprint string
-	// CompromisedAt: from then on the signer's own claimed times count for nothing.
-	CompromisedAt time.Time
-}
-
-// TypeMetadata is SD-JWT VC type metadata as published.
-type TypeMetadata struct {
-	Raw []byte
-	// Integrity is "sha256-<base64>" of Raw, the form of vct#integrity.
-	Integrity string
-}
-
-// Policy is what the federation advises verifiers; a caller may be stricter.
-type Policy struct {
-	// StatusMaxAge is how old (by iat) a status list may be before "in force" is
-	// doubtful, by vct; the entry "" holds for the types without one. No entry:
-	// only the list's own exp counts.
-	StatusMaxAge map[string]time.Duration
-}
 
 // Issuer returns the issuer with this credential issuer identifier.
 func (c *Contents) Issuer(id string) (Issuer, bool) {

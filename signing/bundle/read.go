@@ -22,6 +22,7 @@ func (v *verifier) contents() (*Contents, error) {
 		Digest:  wire.Hash(v.files[timestampPath]),
 		Roles:   map[string]int64{metadata.ROOT: root.Version, metadata.TIMESTAMP: ts.Version, metadata.SNAPSHOT: v.set.Snapshot.Signed.Version},
 		Expires: root.Expires, Types: map[string]TypeMetadata{}, StatusLists: map[string]string{},
+		CWTLists: map[string][]byte{}, Images: map[string]Image{},
 	}
 	asOf, _ := ts.UnrecognizedFields[asOfField].(string)
 	var err error
@@ -74,7 +75,7 @@ func (v *verifier) national(c *Contents) error {
 	for _, path := range slices.Sorted(maps.Keys(targets)) {
 		kind, _, _ := strings.Cut(path, "/")
 		read := map[string]func(*Contents, string, []byte, *json.RawMessage) error{
-			"anchors": readAnchor, "types": readType, "authorities": v.readAuthority, wire.PolicyPath: readPolicy,
+			"anchors": readAnchor, "types": readType, "images": readImage, "authorities": v.readAuthority, wire.PolicyPath: readPolicy,
 		}[kind]
 		if read == nil {
 			continue
@@ -119,6 +120,18 @@ func readType(c *Contents, _ string, raw []byte, custom *json.RawMessage) error 
 	return nil
 }
 
+func readImage(c *Contents, _ string, raw []byte, custom *json.RawMessage) error {
+	var about wire.ImageNote
+	if err := asJSON(custom, &about); err != nil {
+		return err
+	}
+	if _, twice := c.Images[about.URI]; twice || about.URI == "" {
+		return fmt.Errorf("image %.80q is there twice or unnamed", about.URI)
+	}
+	c.Images[about.URI] = Image{Raw: raw, Integrity: wire.Integrity(raw)}
+	return nil
+}
+
 func readPolicy(c *Contents, _ string, raw []byte, _ *json.RawMessage) error {
 	var p wire.Policy
 	if err := json.Unmarshal(raw, &p); err != nil {
@@ -147,7 +160,8 @@ func (v *verifier) readAuthority(c *Contents, path string, raw []byte, _ *json.R
 	}
 	issuer := Issuer{ID: f.ID, Code: f.Code, Name: f.Name}
 	for _, a := range f.Authorised {
-		issuer.Authorised = append(issuer.Authorised, Authorisation{a.VCT, a.Region, wire.Time(a.From), wire.Time(a.To)})
+		issuer.Authorised = append(issuer.Authorised, Authorisation{VCT: a.VCT, DocType: a.DocType, Region: a.Region,
+			From: wire.Time(a.From), To: wire.Time(a.To)})
 	}
 	if err := v.readIssuer(&issuer); err != nil {
 		return err
@@ -179,7 +193,7 @@ func (v *verifier) readIssuer(issuer *Issuer) error {
 	}
 	issuer.Certificates = own.Certificates
 	for _, r := range own.Revoked {
-		issuer.Revoked = append(issuer.Revoked, RevokedKey{r.Thumbprint, r.CompromisedAt})
+		issuer.Revoked = append(issuer.Revoked, RevokedKey{Thumbprint: r.Thumbprint, CompromisedAt: r.CompromisedAt})
 	}
 	return v.readSeals(issuer, role.Signed.Targets[wire.SealsPath(issuer.Code)])
 }
@@ -215,9 +229,26 @@ func (v *verifier) readSeals(issuer *Issuer, target *metadata.TargetFiles) error
 	return nil
 }
 
-// lists reads the status role.
+// lists reads the status roles. A bundle from before mdocs has no RoleCWT.
 func (v *verifier) lists(c *Contents) error {
-	role := v.set.Targets[RoleStatus]
+	err := v.each(RoleStatus, func(uri string, raw []byte) (twice bool) {
+		_, twice = c.StatusLists[uri]
+		c.StatusLists[uri] = string(raw)
+		return twice
+	})
+	if err != nil {
+		return err
+	}
+	return v.each(RoleCWT, func(uri string, raw []byte) (twice bool) {
+		_, twice = c.CWTLists[uri]
+		c.CWTLists[uri] = raw
+		return twice
+	})
+}
+
+// each reads the lists of one role.
+func (v *verifier) each(name string, keep func(uri string, raw []byte) (twice bool)) error {
+	role := v.set.Targets[name]
 	if role == nil {
 		return nil
 	}
@@ -230,10 +261,9 @@ func (v *verifier) lists(c *Contents) error {
 		if err := asJSON(role.Signed.Targets[path].Custom, &about); err != nil {
 			return unreadable(path, err)
 		}
-		if _, twice := c.StatusLists[about.URI]; twice || about.URI == "" {
+		if about.URI == "" || keep(about.URI, raw) {
 			return fmt.Errorf("%w: status list %.80q is there twice or unnamed", ErrMalformed, about.URI)
 		}
-		c.StatusLists[about.URI] = string(raw)
 	}
 	return nil
 }

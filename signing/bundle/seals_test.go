@@ -13,8 +13,8 @@ import (
 
 func sampleSeals() []Seal {
 	return []Seal{
-		{ID: codeB + "-01-AAAAAAAAAA", PayloadSHA256: strings.Repeat("ab", 32), History: []SealState{{SealActive, t0, t0}, {SealSuspended, t0.Add(time.Hour), t0.Add(2 * time.Hour)}}},
-		{ID: codeB + "-99-BBBBBBBBBB", PayloadSHA256: strings.Repeat("cd", 32), History: []SealState{{SealActive, t0, t0}}},
+		{ID: codeB + "-01-AAAAAAAAAA", PayloadSHA256: strings.Repeat("ab", 32), History: []SealState{{State: SealActive, EffectiveAt: t0, RecordedAt: t0}, {State: SealSuspended, EffectiveAt: t0.Add(time.Hour), RecordedAt: t0.Add(2 * time.Hour)}}},
+		{ID: codeB + "-99-BBBBBBBBBB", PayloadSHA256: strings.Repeat("cd", 32), History: []SealState{{State: SealActive, EffectiveAt: t0, RecordedAt: t0}}},
 	}
 }
 
@@ -31,7 +31,7 @@ func TestSealsTravelInTheirMakersPart(t *testing.T) {
 		t.Errorf("another authority has them: %v", other.Seals)
 	}
 	// A new state touches the maker's role, the snapshot and the timestamp.
-	in.Issuers[1].Seals[1].History = append(in.Issuers[1].Seals[1].History, SealState{SealCancelled, t0.Add(time.Hour), t0.Add(time.Hour)})
+	in.Issuers[1].Seals[1].History = append(in.Issuers[1].Seals[1].History, SealState{State: SealCancelled, EffectiveAt: t0.Add(time.Hour), RecordedAt: t0.Add(time.Hour)})
 	next := mustBuild(t, files, in, keys, t0.Add(time.Minute))
 	after := mustVerify(t, rootOf(t, files), next, t0.Add(time.Minute))
 	if after.Roles["targets"] != 1 || after.Roles[RoleIssuer(codeA)] != 1 || after.Roles[RoleIssuer(codeB)] != 2 {

@@ -243,7 +243,7 @@ func knownRole(name string) bool {
 	if code, ok := strings.CutPrefix(name, issuerRole); ok {
 		return wire.PlainName(code)
 	}
-	return name == RoleStatus
+	return name == RoleStatus || name == RoleCWT
 }
 
 // refused sorts the library's errors: JSON that can't be read is junk, all

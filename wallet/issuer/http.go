@@ -2,8 +2,6 @@ package issuer
 
 import (
 	"errors"
-	"log/slog"
-	"mime"
 	"net/http"
 	"net/url"
 	"strconv"
@@ -11,10 +9,10 @@ import (
 
 	"github.com/gorilla/mux"
 
-	"github.com/hufu-id/hufu/internal/audit"
 	"github.com/hufu-id/hufu/internal/httpx"
 	"github.com/hufu-id/hufu/wallet/issuer/catalog"
 	"github.com/hufu-id/hufu/wallet/issuer/request"
+	"github.com/hufu-id/hufu/wallet/issuer/wire"
 )
 
 // Routes mounts everything that doc.go lists.
@@ -28,7 +26,7 @@ func (i *Issuer) Routes(r *mux.Router) {
 	public("/i/{code}/offer/{id}", http.MethodGet, i.serveOffer)
 	public("/i/{code}/nonce", http.MethodPost, i.serveNonce)
 	public("/i/{code}/credential", http.MethodPost, i.serveCredential)
-	r.HandleFunc("/register/v1/offers", i.serveDepartmentOffer).Methods(http.MethodPost)
+	r.HandleFunc("/register/v1/offers", i.offers.ServeDepartment).Methods(http.MethodPost)
 }
 
 // cors lets wallets that live in a web page call us. No credentials of the browser are ever used here, so any origin may.
@@ -55,7 +53,7 @@ func preflight(method string) http.HandlerFunc {
 func (i *Issuer) authority(w http.ResponseWriter, r *http.Request) (*catalog.Entry, bool) {
 	a, ok := i.authorities.Load().Entry(mux.Vars(r)["code"])
 	if !ok {
-		writeError(w, http.StatusNotFound, "not_found", "there is no such credential issuer")
+		wire.WriteError(w, http.StatusNotFound, "not_found", "there is no such credential issuer")
 	}
 	return a, ok
 }
@@ -74,12 +72,12 @@ func (i *Issuer) serveKeys(w http.ResponseWriter, r *http.Request) {
 	}
 	keys, err := i.cfg.Signers.JWKS(r.Context(), a.Code)
 	if err != nil {
-		i.fault(w, r, err)
+		wire.Fault(i.cfg.Log, w, r, err)
 		return
 	}
 	doc, err := catalog.NewDocument(map[string]any{"issuer": a.Identifier, "jwks": map[string]any{"keys": keys}})
 	if err != nil {
-		i.fault(w, r, err)
+		wire.Fault(i.cfg.Log, w, r, err)
 		return
 	}
 	serveDocument(w, r, doc)
@@ -113,39 +111,18 @@ func (i *Issuer) serveNonce(w http.ResponseWriter, r *http.Request) {
 	if !ok {
 		return
 	}
-	nonce, err := i.nonces.New(a.Identifier)
+	nonce, err := i.desk.Nonce(a.Identifier)
 	if err != nil {
-		i.fault(w, r, err)
+		wire.Fault(i.cfg.Log, w, r, err)
 		return
 	}
 	httpx.WriteJSON(w, http.StatusOK, map[string]string{"c_nonce": nonce})
 }
 
-// serveOffer serves a Credential Offer by reference while its code can be redeemed. Who has the URL has the code, and still needs the
-// Transaction Code, which travels another way.
 func (i *Issuer) serveOffer(w http.ResponseWriter, r *http.Request) {
-	a, ok := i.authority(w, r)
-	if !ok {
-		return
+	if a, ok := i.authority(w, r); ok {
+		i.offers.ServeOffer(w, r, a)
 	}
-	opaque := mux.Vars(r)["id"]
-	o, err := i.cfg.Store.Offer(r.Context(), hash(opaque))
-	if err != nil && !errors.Is(err, ErrUnknownOffer) {
-		i.fault(w, r, err)
-		return
-	}
-	if err != nil || o.Authority != a.Code || !i.open(o) {
-		writeError(w, http.StatusNotFound, "not_found", "there is no such offer, or it was used, or it has expired")
-		return
-	}
-	body, err := i.offerJSON(opaque, o)
-	if err != nil {
-		i.fault(w, r, err)
-		return
-	}
-	w.Header().Set("Content-Type", "application/json")
-	w.Header().Set("Cache-Control", "no-store")
-	_, _ = w.Write(body)
 }
 
 func (i *Issuer) serveCredential(w http.ResponseWriter, r *http.Request) {
@@ -164,17 +141,17 @@ func (i *Issuer) serveCredential(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	if err != nil {
-		i.fault(w, r, err)
+		wire.Fault(i.cfg.Log, w, r, err)
 		return
 	}
-	body, ok := readJSON(w, r)
+	body, _, ok := wire.ReadBody(w, r, request.MaxBytes, "invalid_credential_request", wire.JSON)
 	if !ok {
 		return
 	}
 	req, err := request.Parse(body)
 	var credential string
 	if err == nil {
-		credential, err = i.issue(r.Context(), a, token, req)
+		credential, err = i.desk.Issue(r.Context(), a, token, req)
 	}
 	if err != nil {
 		i.refuse(w, r, a, token, err)
@@ -202,30 +179,6 @@ func bearerToken(r *http.Request) (string, error) {
 	return token, nil
 }
 
-// readJSON reads a JSON body, or answers why not.
-func readJSON(w http.ResponseWriter, r *http.Request) ([]byte, bool) {
-	ct, _, err := mime.ParseMediaType(r.Header.Get("Content-Type"))
-	if err != nil || ct != "application/json" {
-		writeError(w, http.StatusUnsupportedMediaType, "invalid_credential_request", "the body must be application/json")
-		return nil, false
-	}
-	r.Body = http.MaxBytesReader(w, r.Body, request.MaxBytes)
-	body, err := httpx.ReadBody(r)
-	switch {
-	case errors.Is(err, httpx.ErrTooLarge):
-		writeError(w, http.StatusRequestEntityTooLarge, "invalid_credential_request", "the body is too large")
-		return nil, false
-	case err != nil:
-		writeError(w, http.StatusBadRequest, "invalid_credential_request", "the body could not be read")
-		return nil, false
-	}
-	return body, true
-}
-
-func writeError(w http.ResponseWriter, status int, code, description string) {
-	httpx.WriteJSON(w, status, map[string]string{"error": code, "error_description": description})
-}
-
 // writeUnauthorized answers as RFC 6750 section 3: without an error when the request tried nothing.
 func writeUnauthorized(w http.ResponseWriter, err error) {
 	challenge := `Bearer realm="credential"`
@@ -235,11 +188,5 @@ func writeUnauthorized(w http.ResponseWriter, err error) {
 		challenge += `, error="invalid_token", error_description="` + description + `"`
 	}
 	w.Header().Set("WWW-Authenticate", challenge)
-	writeError(w, http.StatusUnauthorized, code, description)
-}
-
-// fault answers what is our fault, without detail.
-func (i *Issuer) fault(w http.ResponseWriter, r *http.Request, err error) {
-	i.cfg.Log.ErrorContext(r.Context(), "issuer: fault", slog.String("trace", audit.Trace(r.Context())), slog.Any("error", err))
-	writeError(w, http.StatusInternalServerError, "server_error", "something failed here; trace id "+audit.Trace(r.Context()))
+	wire.WriteError(w, http.StatusUnauthorized, code, description)
 }

@@ -2,99 +2,30 @@ package issuer
 
 import (
 	"context"
-	"errors"
 	"fmt"
-	"io"
-	"log/slog"
-	"strings"
 	"sync/atomic"
 	"time"
 
 	"github.com/hufu-id/hufu/wallet/issuer/catalog"
-	"github.com/hufu-id/hufu/wallet/issuer/request"
+	"github.com/hufu-id/hufu/wallet/issuer/deliver"
+	"github.com/hufu-id/hufu/wallet/issuer/offer"
 )
-
-// Config is what an Issuer needs. Fields without a remark are required.
-type Config struct {
-	// Origin is the national server's origin without a trailing slash. It is also the authorization server's issuer.
-	Origin string
-	// Secret is 32 random bytes, the same on all nodes: nonces, codes and transaction codes are derived from or checked with it.
-	Secret []byte
-
-	Store       Store
-	Tx          func(ctx context.Context, fn func(ctx context.Context) error) error
-	Authorities Authorities
-	Licences    Licences
-	Persons     Persons
-	Status      Status
-	Signers     Signers
-	Tokens      AccessTokens
-	Departments Departments
-
-	// Now is the clock; time.Now when nil. Rand is crypto/rand.Reader when nil. Log is slog.Default() when nil.
-	Now  func() time.Time
-	Rand io.Reader
-	Log  *slog.Logger
-
-	// OfferLifetime is 15 minutes when zero.
-	OfferLifetime time.Duration
-	// MaxTxCodeTries is how many attempts an offer allows in all; 5 when zero.
-	MaxTxCodeTries int
-	// MaxOpenOffers is how many open offers a person can have for one licence; 20 when zero.
-	MaxOpenOffers int
-	// MaxPerGrant is how many credentials one grant can give: a wallet whose answer was lost asks again with a new nonce. 5 when zero.
-	MaxPerGrant int
-}
-
-func (c *Config) setDefaults() error {
-	if c.Origin == "" || strings.HasSuffix(c.Origin, "/") {
-		return errors.New("issuer: Origin must be set and have no trailing slash")
-	}
-	if len(c.Secret) < 32 {
-		return errors.New("issuer: Secret must have at least 32 bytes")
-	}
-	if c.Store == nil || c.Tx == nil || c.Authorities == nil || c.Licences == nil || c.Persons == nil || c.Status == nil ||
-		c.Signers == nil || c.Tokens == nil || c.Departments == nil {
-		return errors.New("issuer: a required part is missing")
-	}
-	if c.Now == nil {
-		c.Now = time.Now
-	}
-	if c.Rand == nil {
-		c.Rand = randReader
-	}
-	if c.Log == nil {
-		c.Log = slog.Default()
-	}
-	setDefault(&c.OfferLifetime, 15*time.Minute)
-	setDefault(&c.MaxTxCodeTries, 5)
-	setDefault(&c.MaxOpenOffers, 20)
-	setDefault(&c.MaxPerGrant, 5)
-	return nil
-}
-
-func setDefault[T comparable](p *T, v T) {
-	var zero T
-	if *p == zero {
-		*p = v
-	}
-}
 
 // Issuer is the Credential Issuers of all authorities. It is safe for concurrent use and keeps no state of requests.
 type Issuer struct {
 	cfg         Config
-	keys        derivedKeys
-	nonces      request.Nonces
+	offers      *offer.Desk
+	desk        *deliver.Desk
 	authorities atomic.Pointer[catalog.Catalog]
 }
 
 // New reads the authorities once and returns an Issuer.
 func New(ctx context.Context, cfg Config) (*Issuer, error) {
-	if err := cfg.setDefaults(); err != nil {
+	if err := cfg.Complete(); err != nil {
 		return nil, err
 	}
-	i := &Issuer{cfg: cfg, keys: deriveKeys(cfg.Secret)}
-	i.nonces = request.Nonces{Key: i.keys.nonce, Now: cfg.Now, Rand: cfg.Rand}
+	i := &Issuer{cfg: cfg}
+	i.offers, i.desk = offer.New(&i.cfg, i.authorities.Load), deliver.New(&i.cfg, i.authorities.Load)
 	if err := i.Reload(ctx); err != nil {
 		return nil, err
 	}
@@ -129,4 +60,29 @@ func (i *Issuer) Scopes() []string { return i.authorities.Load().Scopes() }
 // Sweep deletes offers that ended an hour ago and longer, up to 500 in one call, and returns how many.
 func (i *Issuer) Sweep(ctx context.Context) (int64, error) {
 	return i.cfg.Store.DeleteExpired(ctx, i.cfg.Now().Add(-time.Hour), 500)
+}
+
+// CreateOffer makes an offer for a licence that is in force; see offer.Desk.
+func (i *Issuer) CreateOffer(ctx context.Context, req OfferRequest) (OfferView, error) {
+	return i.offers.CreateOffer(ctx, req)
+}
+
+// ShowOffer shows an offer again to the citizen who made it; see offer.Desk.
+func (i *Issuer) ShowOffer(ctx context.Context, opaque, personID string) (OfferView, error) {
+	return i.offers.ShowOffer(ctx, opaque, personID)
+}
+
+// StateOffer returns what an issuer_state at the authorization endpoint belongs to; see offer.Desk.
+func (i *Issuer) StateOffer(ctx context.Context, issuerState string) (scope, audience string, err error) {
+	return i.offers.StateOffer(ctx, issuerState)
+}
+
+// Redeem uses up a Pre-Authorized Code; see offer.Desk.
+func (i *Issuer) Redeem(ctx context.Context, code, txCode string) (Redemption, error) {
+	return i.offers.Redeem(ctx, code, txCode)
+}
+
+// Deliver issues to a wallet that this server keeps for a person; see deliver.Desk.
+func (i *Issuer) Deliver(ctx context.Context, token AccessToken, authority, configurationID string, prove func(nonce, audience string) (string, error)) (string, error) {
+	return i.desk.Deliver(ctx, token, authority, configurationID, prove)
 }

@@ -7,7 +7,9 @@ import (
 
 	"github.com/hufu-id/hufu/internal/audit"
 	"github.com/hufu-id/hufu/wallet/issuer/catalog"
+	"github.com/hufu-id/hufu/wallet/issuer/deliver"
 	"github.com/hufu-id/hufu/wallet/issuer/request"
+	"github.com/hufu-id/hufu/wallet/issuer/wire"
 )
 
 // refusal is how one kind of error looks on the wire (section 8.3.1.2).
@@ -25,9 +27,9 @@ var refusals = []refusal{
 	{is: ErrNonceUsed, code: "invalid_nonce", description: "the nonce was used before; ask the nonce endpoint for a new one"},
 	{is: request.ErrProof, code: "invalid_proof"},
 	{is: request.ErrRequest, code: "invalid_credential_request"},
-	{is: errUnknownConfiguration, code: "unknown_credential_configuration", description: "this issuer has no such credential configuration"},
-	{is: errUnknownIdentifier, code: "unknown_credential_identifier", description: "this issuer names no credential identifiers; send credential_configuration_id"},
-	{is: errEncryption, code: "invalid_encryption_parameters", description: "this issuer does not offer encrypted responses"},
+	{is: deliver.ErrUnknownConfiguration, code: "unknown_credential_configuration", description: "this issuer has no such credential configuration"},
+	{is: deliver.ErrUnknownIdentifier, code: "unknown_credential_identifier", description: "this issuer names no credential identifiers; send credential_configuration_id"},
+	{is: deliver.ErrEncryption, code: "invalid_encryption_parameters", description: "this issuer does not offer encrypted responses"},
 	{is: ErrNoLicence, code: "credential_request_denied", description: denied, reason: "no_licence"},
 	{is: ErrUnknownOffer, code: "credential_request_denied", description: denied, reason: "unknown_offer"},
 	{is: ErrNotInForce, code: "credential_request_denied", description: denied, reason: "not_in_force"},
@@ -40,9 +42,9 @@ const denied = "there is no licence in force that can be issued for this authori
 
 // refuse answers why a Credential Request got no credential.
 func (i *Issuer) refuse(w http.ResponseWriter, r *http.Request, a *catalog.Entry, token AccessToken, err error) {
-	if errors.Is(err, errScope) {
+	if errors.Is(err, deliver.ErrScope) {
 		w.Header().Set("WWW-Authenticate", `Bearer realm="credential", error="insufficient_scope"`)
-		writeError(w, http.StatusForbidden, "insufficient_scope", "the access token has no scope for this credential")
+		wire.WriteError(w, http.StatusForbidden, "insufficient_scope", "the access token has no scope for this credential")
 		return
 	}
 	for _, f := range refusals {
@@ -57,17 +59,17 @@ func (i *Issuer) refuse(w http.ResponseWriter, r *http.Request, a *catalog.Entry
 		if f.description == "" {
 			f.description = describe(err)
 		}
-		writeError(w, http.StatusBadRequest, f.code, f.description)
+		wire.WriteError(w, http.StatusBadRequest, f.code, f.description)
 		return
 	}
-	i.fault(w, r, err)
+	wire.Fault(i.cfg.Log, w, r, err)
 }
 
 func (i *Issuer) auditRefusal(w http.ResponseWriter, r *http.Request, a *catalog.Entry, token AccessToken, f refusal) bool {
-	err := i.cfg.Store.Audit(r.Context(), audit.Event{Kind: "issuer.credential_denied", Actor: actor(token, token.PersonID),
+	err := i.cfg.Store.Audit(r.Context(), audit.Event{Kind: "issuer.credential_denied", Actor: deliver.Actor(token, token.PersonID),
 		Subject: a.Code, Client: token.ClientID, Detail: map[string]string{"reason": f.reason}})
 	if err != nil {
-		i.fault(w, r, err)
+		wire.Fault(i.cfg.Log, w, r, err)
 		return false
 	}
 	return true

@@ -1,5 +1,6 @@
-// Package jwe encrypts what we answer to clients (RFC 7516): ID tokens, userinfo, authorization and introspection responses. Nobody encrypts for us,
-// so there is no decryption here, and none of its attacks.
+// Package jwe encrypts what we answer to clients and wallets (RFC 7516), and decrypts what wallets send: credential requests, and in a wallet the
+// answers to them. What it decrypts is one form only: compact, ECDH-ES on P-256 without key wrapping, AES-GCM. That is done by the standard library
+// alone: jwx accepts more than we offer, and panics at some of it.
 //
 // The package is pure. All its functions are safe for concurrent use.
 package jwe

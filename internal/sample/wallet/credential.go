@@ -13,6 +13,8 @@ import (
 // Credential is one credential in the wallet.
 type Credential struct {
 	Issuer, Configuration string
+	// Format is the Credential Format Identifier; Type the vct or the document type.
+	Format, Type string
 	// Text is the SD-JWT VC as it was issued, with all disclosures.
 	Text       string
 	Key        jose.SigningKey

@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"net/url"
+	"slices"
 	"strings"
 
 	"github.com/hufu-id/hufu/internal/jose"
@@ -12,27 +13,64 @@ import (
 
 // Issuer is a Credential Issuer as it describes itself, with its authorization server.
 type Issuer struct {
-	ID                 string                   `json:"credential_issuer"`
-	AuthServers        []string                 `json:"authorization_servers"`
-	CredentialEndpoint string                   `json:"credential_endpoint"`
-	NonceEndpoint      string                   `json:"nonce_endpoint"`
-	Configurations     map[string]Configuration `json:"credential_configurations_supported"`
+	ID                   string                   `json:"credential_issuer"`
+	AuthServers          []string                 `json:"authorization_servers"`
+	CredentialEndpoint   string                   `json:"credential_endpoint"`
+	NonceEndpoint        string                   `json:"nonce_endpoint"`
+	DeferredEndpoint     string                   `json:"deferred_credential_endpoint"`
+	NotificationEndpoint string                   `json:"notification_endpoint"`
+	Configurations       map[string]Configuration `json:"credential_configurations_supported"`
+	Batch                *struct {
+		Size int `json:"batch_size"`
+	} `json:"batch_credential_issuance"`
+	RequestEncryption  *Encryption `json:"credential_request_encryption"`
+	ResponseEncryption *Encryption `json:"credential_response_encryption"`
 
 	Server AuthServer `json:"-"`
 }
 
+// Encryption says how requests or responses may be encrypted (section 12.2.4).
+type Encryption struct {
+	JWKS     json.RawMessage `json:"jwks"`
+	Algs     []string        `json:"alg_values_supported"`
+	Encs     []string        `json:"enc_values_supported"`
+	Required bool            `json:"encryption_required"`
+}
+
 // Configuration is one credential that an issuer offers.
 type Configuration struct {
-	Format string `json:"format"`
-	VCT    string `json:"vct"`
-	Scope  string `json:"scope"`
+	Format  string `json:"format"`
+	VCT     string `json:"vct"`
+	DocType string `json:"doctype"`
+	Scope   string `json:"scope"`
+	Proofs  map[string]struct {
+		Algs         []string         `json:"proof_signing_alg_values_supported"`
+		Attestations *json.RawMessage `json:"key_attestations_required"`
+	} `json:"proof_types_supported"`
 }
+
+// Type is the vct or the document type.
+func (c Configuration) Type() string {
+	if c.Format == FormatMDoc {
+		return c.DocType
+	}
+	return c.VCT
+}
+
+// Credential Format Identifiers (appendix A).
+const (
+	FormatSDJWT = "dc+sd-jwt"
+	FormatMDoc  = "mso_mdoc"
+)
 
 // AuthServer is the metadata of an authorization server (RFC 8414).
 type AuthServer struct {
-	Issuer        string `json:"issuer"`
-	Authorization string `json:"authorization_endpoint"`
-	Token         string `json:"token_endpoint"`
+	Issuer        string   `json:"issuer"`
+	Authorization string   `json:"authorization_endpoint"`
+	Token         string   `json:"token_endpoint"`
+	PAR           string   `json:"pushed_authorization_request_endpoint"`
+	Challenge     string   `json:"challenge_endpoint"`
+	DPoPAlgs      []string `json:"dpop_signing_alg_values_supported"`
 }
 
 // wellKnown inserts a well-known path between host and path.
@@ -48,6 +86,11 @@ func wellKnown(id, name string) (string, error) {
 // Discover reads the metadata of a Credential Issuer and of its authorization server. Both must name themselves exactly as they
 // were asked for.
 func (w *Wallet) Discover(ctx context.Context, id string) (Issuer, error) {
+	return w.DiscoverAt(ctx, id, "")
+}
+
+// DiscoverAt is Discover with the authorization server that an offer names; "" is the issuer's first.
+func (w *Wallet) DiscoverAt(ctx context.Context, id, server string) (Issuer, error) {
 	var i Issuer
 	address, err := wellKnown(id, "openid-credential-issuer")
 	if err != nil {
@@ -59,9 +102,15 @@ func (w *Wallet) Discover(ctx context.Context, id string) (Issuer, error) {
 	if i.ID != id {
 		return i, fmt.Errorf("%w: metadata of %q says it is %q", ErrIssuer, id, i.ID)
 	}
-	server := i.ID
-	if len(i.AuthServers) > 0 {
-		server = i.AuthServers[0]
+	servers := i.AuthServers
+	if len(servers) == 0 {
+		servers = []string{i.ID}
+	}
+	if server == "" {
+		server = servers[0]
+	}
+	if !slices.Contains(servers, server) {
+		return i, fmt.Errorf("%w: %q is not among its authorization servers", ErrIssuer, server)
 	}
 	if address, err = wellKnown(server, "oauth-authorization-server"); err != nil {
 		return i, err
@@ -106,12 +155,15 @@ type Offer struct {
 		PreAuthorized *struct {
 			Code   string `json:"pre-authorized_code"`
 			TxCode *struct {
-				InputMode string `json:"input_mode"`
-				Length    int    `json:"length"`
+				InputMode   string `json:"input_mode"`
+				Length      int    `json:"length"`
+				Description string `json:"description"`
 			} `json:"tx_code"`
+			Server string `json:"authorization_server"`
 		} `json:"urn:ietf:params:oauth:grant-type:pre-authorized_code"`
 		AuthorizationCode *struct {
 			IssuerState string `json:"issuer_state"`
+			Server      string `json:"authorization_server"`
 		} `json:"authorization_code"`
 	} `json:"grants"`
 }

@@ -34,13 +34,14 @@ type terms struct {
 	RedirectURI   string            `json:"redirect_uri,omitempty"`
 	Challenge     string            `json:"challenge,omitempty"`
 	JKT           string            `json:"jkt,omitempty"`
+	Instance      string            `json:"instance,omitempty"`
 }
 
 // PutGrant writes a new grant.
 func (s *Store) PutGrant(ctx context.Context, g grant.Grant, ev audit.Event) error {
 	t := terms{OfferID: g.OfferID, Scopes: g.Scopes, Audience: g.Audience, Claims: g.Claims, IDTokenClaims: g.IDTokenClaims, Resources: g.Resources,
 		Details: g.Details, ACR: g.ACR, AMR: g.AMR, Province: g.Province, SessionID: g.SessionID, Nonce: g.Nonce, IssuerState: g.IssuerState,
-		RedirectURI: g.RedirectURI, Challenge: g.Challenge, JKT: g.JKT}
+		RedirectURI: g.RedirectURI, Challenge: g.Challenge, JKT: g.JKT, Instance: g.Instance}
 	if !g.AuthTime.IsZero() {
 		t.AuthTime = sqlstore.Micros(g.AuthTime)
 	}
@@ -96,7 +97,7 @@ func scanGrant(row sqlstore.Row) (grant.Grant, error) {
 		return grant.Grant{}, fmt.Errorf("oidcstore: grant %s: %w", g.ID, err)
 	}
 	g.OfferID, g.Scopes, g.Audience, g.Claims, g.ACR, g.AMR = t.OfferID, t.Scopes, t.Audience, t.Claims, t.ACR, t.AMR
-	g.IDTokenClaims, g.Resources, g.Details, g.JKT = t.IDTokenClaims, t.Resources, t.Details, t.JKT
+	g.IDTokenClaims, g.Resources, g.Details, g.JKT, g.Instance = t.IDTokenClaims, t.Resources, t.Details, t.JKT, t.Instance
 	g.SessionID, g.Nonce, g.IssuerState, g.RedirectURI, g.Challenge = t.SessionID, t.Nonce, t.IssuerState, t.RedirectURI, t.Challenge
 	g.AuthTime, g.SessionEnds, g.Province = sqlstore.FromMicros(t.AuthTime), sqlstore.FromMicros(t.SessionEnds), t.Province
 	g.CodeSignature, g.CodeState, g.Offline = code.String, grant.CodeState(state), offline != 0

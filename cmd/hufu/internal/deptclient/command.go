@@ -125,3 +125,6 @@ func (p *Printer) Line(format string, args ...any) {
 		_, p.err = fmt.Fprintf(p.Out, format+"\n", args...)
 	}
 }
+
+// Err is the first error of the writer, nil when there was none.
+func (p *Printer) Err() error { return p.err }

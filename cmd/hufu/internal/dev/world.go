@@ -14,6 +14,7 @@ import (
 	"path/filepath"
 	"slices"
 	"sync"
+	"time"
 
 	"github.com/hufu-id/hufu/cmd/hufu/internal/countercmd"
 	"github.com/hufu-id/hufu/cmd/hufu/internal/node"
@@ -130,7 +131,8 @@ func (w *World) open(ctx context.Context, listeners map[int]net.Listener) (err e
 	}
 	w.node, err = node.Open(ctx, node.Options{
 		Config: node.Config{Origin: w.origin(0), Database: database, Name: "Hufu sandbox", Sandbox: true,
-			Provinces: w.provinceConfigs(), Authorities: w.authorityConfigs(), SealMakers: w.sealMakerConfigs(), OpenID: detailTypes()},
+			Provinces: w.provinceConfigs(), Authorities: w.authorityConfigs(), SealMakers: w.sealMakerConfigs(), OpenID: detailTypes(),
+			Status: node.StatusConfig{Spread: 2 * time.Second}}, // whoever tries something doesn't wait a minute
 		KEK: kek, Clients: clients, Log: w.opts.Log, Migrate: true, AllowHTTP: true, OpenTrail: true, Home: w.home,
 		Allow:        func(ap netip.AddrPort) bool { return own[ap] },
 		Registration: registration.Policy{Mode: registration.Open, Scopes: client.LoopbackScopes(), Profiles: []string{"core", "national", "fapi2"}}, LoopbackClients: true,

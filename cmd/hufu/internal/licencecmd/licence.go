@@ -136,7 +136,7 @@ type licenceOffer struct {
 }
 
 func licenceOfferCmd(f *licenceFlags) *cobra.Command {
-	var person, typeID, licence string
+	var person, typeID, licence, grant string
 	cmd := &cobra.Command{
 		Use:   "offer --person REFERENCE --type TYPE | --licence ID",
 		Short: "Make an offer that a wallet can take, with a transaction code for its holder",
@@ -152,6 +152,9 @@ func licenceOfferCmd(f *licenceFlags) *cobra.Command {
 				default:
 					return nil, nil, deptclient.Usage("give --person and --type, or --licence")
 				}
+				if grant != "" {
+					request["grant"] = grant
+				}
 				body, err := json.Marshal(request)
 				if err != nil {
 					return nil, nil, err
@@ -165,6 +168,7 @@ func licenceOfferCmd(f *licenceFlags) *cobra.Command {
 	cmd.Flags().StringVar(&person, "person", "", "the department's own reference of the holder")
 	cmd.Flags().StringVar(&typeID, "type", "", "licence type, such as driving-licence")
 	cmd.Flags().StringVar(&licence, "licence", "", "licence identifier")
+	cmd.Flags().StringVar(&grant, "grant", "", "pre-authorized_code (default: with a transaction code) or authorization_code (the holder logs in)")
 	return cmd
 }
 

@@ -34,7 +34,8 @@ func OpenKeys(ctx context.Context, cfg Config) (*KeyRoom, error) {
 		r.Close()
 		return nil, fmt.Errorf("%w; run hufu migrate", err)
 	}
-	if r.Keys, err = keys.Open(ctx, keys.Config{Store: keystore.New(db), KEK: kek, Name: cfg.Name}); err != nil {
+	if r.Keys, err = keys.Open(ctx, keys.Config{Store: keystore.New(db), KEK: kek, Name: cfg.Name,
+		Contact: cfg.Origin, CRL: cfg.Origin + crlPath}); err != nil {
 		r.Close()
 		return nil, err
 	}

@@ -20,6 +20,9 @@ import (
 	"github.com/hufu-id/hufu/web"
 )
 
+// crlPath is where the revocation list of the IACA is served (ISO/IEC 18013-5 annex B: its certificates name the place).
+const crlPath = "/iaca.crl"
+
 // bundleStatus signs the part of the trust bundle that holds the status lists: it is used every few seconds, the other roles rarely.
 const bundleStatus keys.Purpose = "bundle-status"
 
@@ -38,7 +41,8 @@ type secrets struct {
 }
 
 func (n *Node) openKeys(ctx context.Context) (err error) {
-	if n.keys, err = keys.Open(ctx, keys.Config{Store: keystore.New(n.db), KEK: n.cfg.KEK, Name: n.cfg.Name}); err != nil {
+	if n.keys, err = keys.Open(ctx, keys.Config{Store: keystore.New(n.db), KEK: n.cfg.KEK, Name: n.cfg.Name,
+		Contact: n.cfg.Origin, CRL: n.cfg.Origin + crlPath}); err != nil {
 		return err
 	}
 	for name, into := range map[string]*[]byte{"cookies": &n.secrets.cookies, "pairwise": &n.secrets.pairwise, "code": &n.secrets.code,
@@ -51,7 +55,7 @@ func (n *Node) openKeys(ctx context.Context) (err error) {
 	if _, err := n.keys.EnsureRoot(ctx); err != nil {
 		return err
 	}
-	for _, kind := range []keys.Kind{keys.KindCredential, keys.KindStatus} {
+	for _, kind := range []keys.Kind{keys.KindCredential, keys.KindStatus, keys.KindIACA} {
 		if _, err := n.keys.EnsureIntermediate(ctx, kind); err != nil {
 			return err
 		}
@@ -84,16 +88,21 @@ func (c Config) specs() map[keys.Purpose]keys.Spec {
 		keys.OIDCRS256: {Alg: jose.RS256, RotateEvery: 30 * day, PublishAhead: day, Keep: 2 * day},
 		keys.Status: {RotateEvery: 30 * day, PublishAhead: day, Keep: statusKeep,
 			Certificate: &keys.CertificateSpec{Kind: keys.KindStatus, CommonName: "Status lists", Organization: name}},
-		keys.Audit:           {RotateEvery: 365 * day, PublishAhead: day, Keep: 3650 * day},
-		keys.BundleRoot:      {Keep: 730 * day},
-		keys.BundleTargets:   {RotateEvery: 180 * day, PublishAhead: 7 * day, Keep: 40 * day},
-		keys.BundleSnapshot:  {RotateEvery: 180 * day, PublishAhead: 7 * day, Keep: 40 * day},
-		keys.BundleTimestamp: {RotateEvery: 180 * day, PublishAhead: 7 * day, Keep: 40 * day},
-		bundleStatus:         {RotateEvery: 180 * day, PublishAhead: 7 * day, Keep: 40 * day},
+		// Wallets keep our metadata for less than a day: none encrypts for a key that is destroyed.
+		keys.CredentialRequest: {Alg: jose.ECDHES, RotateEvery: 30 * day, PublishAhead: day, Keep: day},
+		keys.Audit:             {RotateEvery: 365 * day, PublishAhead: day, Keep: 3650 * day},
+		keys.BundleRoot:        {Keep: 730 * day},
+		keys.BundleTargets:     {RotateEvery: 180 * day, PublishAhead: 7 * day, Keep: 40 * day},
+		keys.BundleSnapshot:    {RotateEvery: 180 * day, PublishAhead: 7 * day, Keep: 40 * day},
+		keys.BundleTimestamp:   {RotateEvery: 180 * day, PublishAhead: 7 * day, Keep: 40 * day},
+		bundleStatus:           {RotateEvery: 180 * day, PublishAhead: 7 * day, Keep: 40 * day},
 	}
 	for _, a := range c.Authorities {
 		specs[keys.Credential(a.Code)] = keys.Spec{RotateEvery: 180 * day, PublishAhead: day, Keep: credentialKeep,
 			Certificate: &keys.CertificateSpec{Kind: keys.KindCredential, Organization: a.NameZH, OrganizationIdentifier: a.Code,
+				URI: c.Origin + "/i/" + a.Code}}
+		specs[keys.DocumentSigner(a.Code)] = keys.Spec{RotateEvery: 180 * day, PublishAhead: day, Keep: credentialKeep,
+			Certificate: &keys.CertificateSpec{Kind: keys.KindIACA, Organization: a.NameZH, OrganizationIdentifier: a.Code,
 				URI: c.Origin + "/i/" + a.Code}}
 		specs[keys.BundleIssuer(a.Code)] = keys.Spec{RotateEvery: 180 * day, PublishAhead: 7 * day, Keep: 40 * day}
 	}
@@ -160,6 +169,21 @@ func (n *Node) ready(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	fmt.Fprintln(w, "ready")
+}
+
+// revocationList serves what readers of mdocs ask before they believe a document signer.
+func (n *Node) revocationList(w http.ResponseWriter, r *http.Request) {
+	der, err := n.keys.RevocationList(r.Context())
+	if err != nil {
+		if n.cfg.Log != nil {
+			n.cfg.Log.ErrorContext(r.Context(), "revocation list", "error", err)
+		}
+		http.Error(w, "the list can't be made now", http.StatusServiceUnavailable)
+		return
+	}
+	w.Header().Set("Content-Type", "application/pkix-crl")
+	w.Header().Set("Cache-Control", "public, max-age=300")
+	_, _ = w.Write(der)
 }
 
 // bundlePolicy is what the federation advises verifiers: a status list of more than a day makes "in force" doubtful for nobody by

@@ -20,10 +20,11 @@ type Authority struct {
 
 // Authorisation is one type that an authority may issue.
 type Authorisation struct {
-	VCT    string     `json:"vct"`
-	Region string     `json:"region,omitempty"`
-	From   *time.Time `json:"from,omitempty"`
-	To     *time.Time `json:"to,omitempty"`
+	VCT     string     `json:"vct"`
+	DocType string     `json:"doc_type,omitempty"`
+	Region  string     `json:"region,omitempty"`
+	From    *time.Time `json:"from,omitempty"`
+	To      *time.Time `json:"to,omitempty"`
 }
 
 // Issuer is an authority's own record. It has no field for anything that only the nation may say.
@@ -79,6 +80,10 @@ type (
 	ListNote struct {
 		URI string `json:"uri"`
 	}
+	// ImageNote names the picture as type metadata do.
+	ImageNote struct {
+		URI string `json:"uri"`
+	}
 )
 
 // PolicyPath is where the policy lies.
@@ -103,6 +108,12 @@ func TypePath(vct string) string { return "types/" + Hash([]byte(vct)) + ".json"
 
 // ListPath is where the token of a status list lies.
 func ListPath(uri string) string { return "status/" + Hash([]byte(uri)) + ".jwt" }
+
+// CWTListPath is where the same list lies as a CBOR web token.
+func CWTListPath(uri string) string { return "status-cwt/" + Hash([]byte(uri)) + ".cwt" }
+
+// ImagePath is where a picture lies.
+func ImagePath(uri string) string { return "images/" + Hash([]byte(uri)) + ".img" }
 
 // PlainName limits what becomes part of a path or role name: letters, digits and hyphens, so that no code can climb
 // out of its folder.
