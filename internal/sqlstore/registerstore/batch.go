@@ -3,6 +3,7 @@ package registerstore
 import (
 	"context"
 	"fmt"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -15,6 +16,10 @@ const (
 	width        = 17
 	journalWidth = 9
 )
+
+// rowsAtOnce is how many rows go into one statement. SQLite looks each named parameter up among all before it: a few thousand at once cost more than
+// the rows themselves.
+const rowsAtOnce = 25
 
 // values appends the columns of a record.
 func values(args []any, r register.Record) []any {
@@ -50,22 +55,30 @@ func (s *Store) InsertMany(ctx context.Context, records []register.Record, first
 	if len(records) > register.MaxBatch || len(records) != len(first) {
 		return 0, fmt.Errorf("registerstore: %d records and %d rows of the journal at once", len(records), len(first))
 	}
-	args := make([]any, 0, len(records)*width)
-	for _, r := range records {
-		args = values(args, r)
+	added := 0
+	var args []any
+	for part := range slices.Chunk(records, rowsAtOnce) {
+		args = args[:0]
+		for _, r := range part {
+			args = values(args, r)
+		}
+		n, err := s.db.Exec(ctx, `INSERT INTO licences (`+columns+`) VALUES `+rowsOf(len(part), width)+` ON CONFLICT DO NOTHING`, args...)
+		if added += int(n); err != nil || int(n) < len(part) {
+			return added, wrap("inserting licences", err)
+		}
 	}
-	n, err := s.db.Exec(ctx, `INSERT INTO licences (`+columns+`) VALUES `+rowsOf(len(records), width)+` ON CONFLICT DO NOTHING`, args...)
-	if err != nil || int(n) < len(records) {
-		return int(n), wrap("inserting licences", err)
+	for part := range slices.Chunk(first, rowsAtOnce) {
+		args = make([]any, 0, len(part)*journalWidth) // Later keeps them
+		for _, c := range part {
+			args = append(args, c.LicenceID, c.Seq, c.Operation, string(c.From), string(c.To), c.Reason,
+				sqlstore.Micros(c.EffectiveAt), sqlstore.Micros(c.RecordedAt), c.Actor)
+		}
+		if err := s.db.Later(ctx, `INSERT INTO licence_changes
+			(licence_id, seq, operation, from_status, to_status, reason, effective_at, recorded_at, actor) VALUES `+rowsOf(len(part), journalWidth), args...); err != nil {
+			return added, wrap("writing the journal", err)
+		}
 	}
-	args = args[:0]
-	for _, c := range first {
-		args = append(args, c.LicenceID, c.Seq, c.Operation, string(c.From), string(c.To), c.Reason,
-			sqlstore.Micros(c.EffectiveAt), sqlstore.Micros(c.RecordedAt), c.Actor)
-	}
-	err = s.db.Later(ctx, `INSERT INTO licence_changes
-		(licence_id, seq, operation, from_status, to_status, reason, effective_at, recorded_at, actor) VALUES `+rowsOf(len(first), journalWidth), args...)
-	return int(n), wrap("writing the journal", err)
+	return added, nil
 }
 
 func wrap(what string, err error) error {
