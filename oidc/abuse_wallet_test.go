@@ -4,8 +4,10 @@ import (
 	"context"
 	"encoding/json"
 	"net/http"
+	"net/http/httptest"
 	"net/url"
 	"slices"
+	"strings"
 	"testing"
 	"time"
 
@@ -295,7 +297,22 @@ func TestHAIPPolicy(t *testing.T) {
 				t.Errorf("a haip client with %s", name)
 			}
 		}
-		op, _, _ := e.provider(func(cfg *oidc.Config) { cfg.Profile = "haip" })
+		machine := oidc.Client{ID: "department", Profile: "national", AuthMethod: client.PrivateKeyJWT, GrantTypes: []string{client.ClientCredentials},
+			Scopes: []string{"register"}, JWKSURI: "https://department.example/jwks"}
+		must(t, e.op.Clients().Put(context.Background(), machine))
+		op, _, handler := e.provider(func(cfg *oidc.Config) { cfg.Profile = "haip" })
+		if _, err := op.Clients().Get(context.Background(), machine.ID); err != nil {
+			t.Errorf("a department's system: %v", err)
+		}
+		for form, want := range map[string]int{"": 401, "&client_id=wallet": 401} {
+			req := httptest.NewRequest(http.MethodPost, "/token", strings.NewReader("grant_type="+url.QueryEscape(client.PreAuthorizedCode)+"&pre-authorized_code=offer-1&tx_code=123456"+form))
+			req.Header.Set("Content-Type", "application/x-www-form-urlencoded")
+			rec := newRecorder()
+			handler.ServeHTTP(rec, req)
+			if rec.Code != want {
+				t.Errorf("an anonymous wallet %q: %d %s", form, rec.Code, rec.Body)
+			}
+		}
 		if _, err := op.Clients().Get(context.Background(), "app"); err == nil {
 			t.Error("a server of profile haip serves a client of another")
 		}

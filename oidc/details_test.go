@@ -23,11 +23,11 @@ func (shelf) Configuration(id string) (oidc.CredentialConfiguration, bool) {
 	if id != "driving-licence" && id != "driving-licence.mdoc" {
 		return oidc.CredentialConfiguration{}, false
 	}
-	return oidc.CredentialConfiguration{ID: id, Scope: "driving-licence", Issuers: []string{credentialIssuer}, Title: web.Text{ZH: "机动车驾驶证", EN: "Driving licence"}}, true
+	return oidc.CredentialConfiguration{ID: id, Scope: "driving-licence", Issuers: []string{credentialIssuer, "http://localhost/i/3"}, Title: web.Text{ZH: "机动车驾驶证", EN: "Driving licence"}}, true
 }
 
 func (s shelf) Identifiers(_ context.Context, h oidc.CredentialHolder, id string, issuers []string) ([]string, error) {
-	if h.PersonID == "p-wang" || !slices.Equal(issuers, []string{credentialIssuer}) {
+	if h.PersonID == "p-wang" || !slices.Contains(issuers, credentialIssuer) {
 		return nil, nil
 	}
 	return []string{id + "/" + h.PersonID + h.OfferID}, nil
@@ -173,9 +173,11 @@ func TestPreAuthorizedCodeWithDetails(t *testing.T) {
 	each(t, 1, func(t *testing.T, e *env) {
 		form := url.Values{"grant_type": {client.PreAuthorizedCode}, "pre-authorized_code": {"offer-1"}, "tx_code": {"123456"}}
 		for name, details := range map[string]string{"unknown": wants("passport"), "no list": "{}", "other type": `[{"type":"payment"}]`,
-			"another issuer": wants("driving-licence", "locations", []string{"http://localhost/i/2"})} {
+			"another issuer": wants("driving-licence", "locations", []string{"http://localhost/i/2"}), "not the offer's issuer": wants("driving-licence", "locations", []string{"http://localhost/i/3", credentialIssuer})} {
+			e.world.offers["offer-1"] = "123456" // the offers of this world know no rollback
 			refused(t, name, e.token(with(form, "authorization_details", details)), 400, "invalid_authorization_details")
 		}
+		e.world.offers["offer-1"] = "123456"
 		tok := given(t, "twin", e.token(with(form, "authorization_details", wants("driving-licence"), "resource", "https://x.example")))
 		if !slices.Equal(identifiers(tok), []string{"driving-licence/offer-1"}) || tok.Scope != "" {
 			t.Errorf("%+v", tok)

@@ -131,7 +131,7 @@ func serverMetadata(cfg Config, policy client.Policy) map[string]any {
 		server["registration_endpoint"] = cfg.Issuer + registration.Path
 	}
 	if cfg.PreAuthorizedCodes != nil {
-		server["pre-authorized_grant_anonymous_access_supported"] = true
+		server["pre-authorized_grant_anonymous_access_supported"] = policy.Anonymous()
 	}
 	if o := cfg.MTLSOrigin; o != "" {
 		server["tls_client_certificate_bound_access_tokens"] = true

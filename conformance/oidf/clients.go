@@ -13,6 +13,7 @@ import (
 
 	"github.com/hufu-id/hufu/conformance/oidf/certs"
 	"github.com/hufu-id/hufu/conformance/oidf/suite"
+	"github.com/hufu-id/hufu/conformance/oidf/vci"
 	"github.com/hufu-id/hufu/internal/jose"
 )
 
@@ -37,6 +38,7 @@ type hufuClient struct {
 	Profile      string   `json:"profile,omitempty"`
 	SANDNS       string   `json:"tls_client_auth_san_dns,omitempty"`
 	Signed       bool     `json:"require_signed_request_object,omitempty"`
+	Provider     string   `json:"wallet_provider,omitempty"`
 }
 
 // scopes are what static clients may ask for.
@@ -60,6 +62,8 @@ func (w *world) register(p plan) error {
 			return err
 		}
 		c.ClientPost, err = w.secretClient(p, "post", "client_secret_post")
+	case wallets:
+		return w.walletClients(vci.Named(p.name), p, c)
 	case privateKeys, signedMessage, certificates:
 		c.Resource = &suite.ResourceConfig{URL: w.origin + "/userinfo", Method: http.MethodGet}
 		if p.clients == certificates {
@@ -77,7 +81,7 @@ func (w *world) register(p plan) error {
 func (w *world) entry(p plan, suffix, method string) hufuClient {
 	name := words{ZH: "一致性测试", EN: "Conformance suite"}
 	callback := w.suite.Base + "/test/a/" + p.alias() + "/callback"
-	if suffix == "2" && strings.HasPrefix(p.plan, "fapi2-") {
+	if suffix == "2" && (strings.HasPrefix(p.plan, "fapi2-") || p.clients == wallets) {
 		callback += "?dummy1=lorem&dummy2=ipsum" // the suite wants the query to come back
 	}
 	return hufuClient{ID: p.alias() + "-" + suffix, Name: name, Service: name, RedirectURIs: []string{callback}, AuthMethod: method,
@@ -97,7 +101,7 @@ func (w *world) keyClient(p plan, e hufuClient) (*suite.ClientConfig, error) {
 	e.Profile, e.Signed, e.JWKSFile = "fapi2", p.clients == signedMessage, w.file(e.ID+".jwks")
 	// Some modules want an RSA key of the first client.
 	alg := jose.ES256
-	if e.AuthMethod == "private_key_jwt" && strings.HasSuffix(e.ID, "-1") {
+	if e.AuthMethod == "private_key_jwt" && strings.HasSuffix(e.ID, "-1") && p.clients != wallets {
 		alg = jose.PS256
 	}
 	key, err := jose.GenerateKey(alg)
@@ -159,4 +163,34 @@ func onlyKey(set json.RawMessage) json.RawMessage {
 func certOf(c tls.Certificate, ca []byte) (*suite.CertConfig, error) {
 	cert, key, err := certs.PEM(c)
 	return &suite.CertConfig{Cert: string(cert), Key: string(key), CA: string(ca)}, err
+}
+
+// walletClients registers two wallets. With private_key_jwt the suite proves possession by the client's key, too.
+func (w *world) walletClients(v vci.Plan, p plan, c *suite.Config) error {
+	c.VCI = &suite.VCIConfig{Issuer: w.desk.Issuer(), Server: w.origin, Configuration: v.Configuration(), ProofType: "jwt"}
+	c.Attestation = w.provider.Config()
+	for suffix, to := range map[string]**suite.ClientConfig{"1": &c.Client, "2": &c.Client2} {
+		e := w.entry(p, suffix, "private_key_jwt")
+		e.GrantTypes, e.Scopes = v.Grants(), []string{vci.TypeID}
+		if v.Attested {
+			e.AuthMethod, e.Profile, e.Provider = "attest_jwt_client_auth", "haip", vci.ProviderName
+			w.clients = append(w.clients, e)
+			*to = &suite.ClientConfig{ID: e.ID}
+			continue
+		}
+		var err error
+		if *to, err = w.keyClient(p, e); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// entries are the clients as elements of any list.
+func entries(clients []hufuClient) []any {
+	out := make([]any, len(clients))
+	for i, c := range clients {
+		out[i] = c
+	}
+	return out
 }

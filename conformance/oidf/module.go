@@ -16,6 +16,7 @@ import (
 	"time"
 
 	"github.com/hufu-id/hufu/conformance/oidf/suite"
+	"github.com/hufu-id/hufu/conformance/oidf/vci"
 )
 
 // Results of a module, as the suite says; the last is ours.
@@ -91,6 +92,9 @@ func (w *world) runModule(ctx context.Context, o options, p plan, planID, module
 		return out
 	}
 	v := w.newVisitor(acts[module])
+	if p.clients == wallets {
+		v.delivery = w.desk.Delivery(w.suite, vci.Named(p.name), v.person.Slug)
+	}
 	info, err := w.drive(limited, id, module, v)
 	out.version, out.seen = info.Version, v.all
 	log, logErr := w.suite.Log(context.WithoutCancel(ctx), id)
@@ -149,6 +153,9 @@ func (w *world) browse(ctx context.Context, id string, v *visitor) error {
 	visits, err := w.suite.Visits(ctx, id)
 	if err != nil {
 		return nil // the module ended between two questions; the next one says so
+	}
+	if len(visits) == 0 && v.delivery != nil {
+		return v.delivery.Do(ctx, id)
 	}
 	for _, to := range visits {
 		if err := w.suite.Visited(ctx, id, to.URL); err != nil {

@@ -7,6 +7,8 @@ import (
 	"maps"
 	"slices"
 	"strings"
+
+	"github.com/hufu-id/hufu/conformance/oidf/vci"
 )
 
 // plan is one plan of the suite in one variant. Adding one is an entry in plans.
@@ -28,6 +30,7 @@ const (
 	privateKeys              // two with private_key_jwt and DPoP, profile fapi2
 	signedMessage            // as privateKeys, and they sign their requests
 	certificates             // two with TLS client certificates, profile fapi2
+	wallets                  // two wallets, by private_key_jwt or by the attestation of their provider
 )
 
 // with joins variants.
@@ -62,14 +65,25 @@ var plans = []plan{
 		"fapi_request_method", "signed_non_repudiation", "fapi_response_mode", "jarm"), 70, signedMessage},
 }
 
+func init() {
+	for _, p := range vci.Plans {
+		plans = append(plans, plan{p.Name, p.Suite(), p.Variant(), p.Modules, wallets})
+	}
+}
+
 // registers says whether the plan's clients register themselves.
 func (p plan) registers() bool { return p.clients == dynamic }
+
+// walletsOnly is a server for wallets: no limit of its own, since departments' systems are its clients too.
+const walletsOnly = "wallets"
 
 // profile is the one security profile of the server for this plan; "" is all of them.
 func (p plan) profile() string {
 	switch p.clients {
 	case privateKeys, signedMessage, certificates:
 		return "fapi2"
+	case wallets:
+		return walletsOnly
 	}
 	return ""
 }

@@ -13,6 +13,7 @@ import (
 	"strings"
 
 	"github.com/hufu-id/hufu/conformance/oidf/suite"
+	"github.com/hufu-id/hufu/conformance/oidf/vci"
 	"github.com/hufu-id/hufu/internal/apptest"
 )
 
@@ -35,10 +36,12 @@ type visitor struct {
 	at      string // the province by which she logs in
 	browser *apptest.Browser
 	act     act
-	number  int      // of the visit, from 1
-	seen    []string // what the browser saw in this visit, as labels
-	all     []string // the same of all visits, for the log
-	last    string   // the last page in words
+	// delivery brings offers to the suite's wallet; nil without one.
+	delivery *vci.Delivery
+	number   int      // of the visit, from 1
+	seen     []string // what the browser saw in this visit, as labels
+	all      []string // the same of all visits, for the log
+	last     string   // the last page in words
 }
 
 func (w *world) newVisitor(a act) *visitor {

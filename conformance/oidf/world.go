@@ -21,6 +21,7 @@ import (
 
 	"github.com/hufu-id/hufu/conformance/oidf/certs"
 	"github.com/hufu-id/hufu/conformance/oidf/suite"
+	"github.com/hufu-id/hufu/conformance/oidf/vci"
 	"github.com/hufu-id/hufu/federation"
 	"github.com/hufu-id/hufu/federation/province"
 	"github.com/hufu-id/hufu/internal/apptest"
@@ -42,6 +43,8 @@ type world struct {
 	person    apptest.Person
 	refuser   apptest.Person
 	clients   []hufuClient
+	desk      *vci.Desk // nil without wallets
+	provider  *vci.Provider
 	configs   map[string]*suite.Config
 	server    *exec.Cmd
 	http      *http.Transport
@@ -93,6 +96,9 @@ func openWorld(ctx context.Context, s *suite.Suite, profile string, chosen []pla
 	if err := w.openProvinces(); err != nil {
 		return w, err
 	}
+	if err := w.openDesk(); err != nil {
+		return w, err
+	}
 	for _, p := range chosen {
 		if err := w.register(p); err != nil {
 			return w, err
@@ -107,7 +113,38 @@ func openWorld(ctx context.Context, s *suite.Suite, profile string, chosen []pla
 	if err := w.letRegister(ctx, chosen); err != nil {
 		return w, err
 	}
-	return w, w.serve(ctx)
+	if err := w.serve(ctx); err != nil {
+		return w, err
+	}
+	return w, w.registerLicences(ctx)
+}
+
+// openDesk makes the department and the wallet provider, where wallets are.
+func (w *world) openDesk() (err error) {
+	if w.profile != walletsOnly {
+		return nil
+	}
+	w.desk = &vci.Desk{Binary: w.binary, Dir: w.dir, Origin: w.origin, HTTP: &http.Client{Transport: w.http, Timeout: time.Minute}, Trusted: w.file("trusted.pem")}
+	if err := w.desk.Open(); err != nil {
+		return err
+	}
+	w.provider, err = vci.NewProvider()
+	return err
+}
+
+// registerLicences gives everybody a licence, and the suite the anchors of what it will get.
+func (w *world) registerLicences(ctx context.Context) error {
+	if w.desk == nil {
+		return nil
+	}
+	if err := w.desk.Register(ctx, somebody, another); err != nil {
+		return err
+	}
+	anchors, err := w.desk.Anchors(ctx)
+	for _, c := range w.configs {
+		c.Credential = anchors
+	}
+	return err
 }
 
 func (w *world) file(name string) string { return filepath.Join(w.dir, name) }
@@ -161,7 +198,15 @@ func (w *world) configure(chosen []plan) error {
 		"provinces":      w.entries,
 		"clients":        w.clients,
 	}
-	if w.profile != "" {
+	switch w.profile {
+	case "":
+	case walletsOnly:
+		settings["authorities"] = []any{w.desk.Authority()}
+		settings["clients"] = append([]any{w.desk.Client()}, entries(w.clients)...)
+		if err := w.provider.Configure(settings, w.dir); err != nil {
+			return err
+		}
+	default:
 		settings["openid"] = map[string]string{"profile": w.profile}
 	}
 	if slices.ContainsFunc(chosen, plan.registers) {

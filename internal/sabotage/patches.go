@@ -4,7 +4,7 @@ import "slices"
 
 // all are the patches. Where the same tests would notice two of them, both stay: a check is one line, and each line was written for a reason.
 func all() []patch {
-	return slices.Concat(frontDoor, consent, codes, clients, keysAndProofs, accessTokens, around)
+	return slices.Concat(frontDoor, consent, codes, clients, keysAndProofs, accessTokens, wallets, around)
 }
 
 const (
@@ -102,7 +102,7 @@ var codes = []patch{
 	{"code-reused", "oidc/token/grants.go", `if now.CodeState != grant.Used {`, `if now.CodeState != grant.Used || true {`, suite, "TestB06" + sqlite},
 	{"machine-scope", "oidc/token/grants.go", `if !ok || !c.MayAsk(s) {`, `if !ok {`, suite, "TestMachineScopes"},
 	{"grant-type-registered", "oidc/token/token.go", `if !req.who.Anonymous() && !c.Has(grantType) {`, `if !req.who.Anonymous() && c.ID == "" {`, suite, "TestTokenEndpointErrors"},
-	{"grant-without-client", "oidc/token/token.go", `if req.who.Anonymous() && grantType != client.PreAuthorizedCode {`, `if false {`, suite, "TestTokenEndpointErrors"},
+	{"grant-without-client", "oidc/token/token.go", `if req.who.Anonymous() && (grantType != client.PreAuthorizedCode || !h.cfg.Anonymous) {`, `if false {`, suite, "TestTokenEndpointErrors"},
 }
 
 // clients is how clients prove who they are, and register.

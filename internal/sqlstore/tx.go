@@ -47,6 +47,8 @@ type transaction struct {
 	tx
 	// events wait for the end of the transaction, to be written by one statement: a login has four.
 	events []audit.Event
+	// after is what AfterCommit was told.
+	after []func(ctx context.Context) error
 }
 
 func (db *DB) q(ctx context.Context) querier {
@@ -105,7 +107,20 @@ func (db *DB) once(ctx context.Context, fn func(ctx context.Context) error) (err
 	if err := tx.commit(ctx); err != nil {
 		return fmt.Errorf("sqlstore: committing: %w", err)
 	}
-	return nil
+	for _, f := range state.after {
+		err = errors.Join(err, f(context.WithoutCancel(ctx)))
+	}
+	return err
+}
+
+// AfterCommit runs fn when the transaction in ctx is committed, before InTx returns; without a transaction, now. It is not called when the
+// transaction is rolled back. What fn returns, InTx returns too: then the transaction is done and the caller must not be told that all is well.
+func (db *DB) AfterCommit(ctx context.Context, fn func(ctx context.Context) error) error {
+	if tx, ok := ctx.Value(txKey{}).(*transaction); ok {
+		tx.after = append(tx.after, fn)
+		return nil
+	}
+	return fn(ctx)
 }
 
 // Exec runs a statement and returns how many rows it changed.

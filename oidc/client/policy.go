@@ -25,6 +25,8 @@ type Policy struct {
 	TokenEndpointAudience, AudienceArray bool
 	// SigningAlgs of assertions and request objects, IDTokenAlgs of ID tokens and other signed answers; the first is the default.
 	SigningAlgs, IDTokenAlgs []jose.Alg
+	// MachinesOf are other profiles, whose clients without people a server of this profile serves too: departments' systems are no wallets.
+	MachinesOf []string
 	// RequestObjectWindow demands nbf in request objects, and that they live for at most an hour (FAPI 2.0 Message Signing 5.3.1).
 	RequestObjectWindow bool
 }
@@ -55,6 +57,7 @@ var policies = map[string]Policy{
 	"haip": {
 		AuthMethods: []AuthMethod{Attestation},
 		RequirePKCE: true, RequirePAR: true, RequireBinding: true, RequireDPoP: true, RequestObjectWindow: true,
+		MachinesOf:  []string{"core", "national", "fapi2"},
 		SigningAlgs: []jose.Alg{jose.ES256, jose.PS256, jose.EdDSA},
 		IDTokenAlgs: []jose.Alg{jose.ES256},
 	},
@@ -69,6 +72,11 @@ func (c Client) Policy() Policy { return policies[c.Profile] }
 // Of says whether a profile is the client's, by either name of "core".
 func (c Client) Of(profile string) bool {
 	return cmp.Or(c.Profile, "core") == cmp.Or(profile, "core")
+}
+
+// machineOf says whether the client has to do with no people, and is of one of some profiles.
+func (c Client) machineOf(profiles []string) bool {
+	return len(c.GrantTypes) == 1 && c.Has(ClientCredentials) && slices.Contains(profiles, cmp.Or(c.Profile, "core"))
 }
 
 // PKCERequired says whether an authorization request without a challenge is refused.
@@ -92,6 +100,9 @@ func (c Client) IDTokenAlg() jose.Alg {
 	}
 	return c.Policy().IDTokenAlgs[0]
 }
+
+// Anonymous says whether a wallet may redeem a pre-authorized code without saying who it is: where one may be a public client, too.
+func (p Policy) Anonymous() bool { return p.mayAuthenticateBy(None) }
 
 // mayAuthenticateBy says whether the profile allows a method.
 func (p Policy) mayAuthenticateBy(m AuthMethod) bool { return slices.Contains(p.AuthMethods, m) }

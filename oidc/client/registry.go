@@ -18,7 +18,7 @@ const cacheMax = 10_000
 type Registry struct {
 	// Loopback makes every loopback URL a public client of its own, without registration (dev only). Set it before use.
 	Loopback bool
-	// Profile, when set, is the only one whose clients exist here. Set it before use.
+	// Profile, when set, is the only one whose clients exist here, with the machines of those that it names. Set it before use.
 	Profile string
 
 	store Store
@@ -53,7 +53,9 @@ func (r *Registry) Put(ctx context.Context, c Client) error {
 	return nil
 }
 
-func (r *Registry) serves(c Client) bool { return r.Profile == "" || c.Of(r.Profile) }
+func (r *Registry) serves(c Client) bool {
+	return r.Profile == "" || c.Of(r.Profile) || c.machineOf(PolicyOf(r.Profile).MachinesOf)
+}
 
 // Forget makes this node read a client again, after its row was changed past Put. Other nodes do so within a second.
 func (r *Registry) Forget(id string) {

@@ -64,6 +64,7 @@ type Config struct {
 	OpaqueTokens       grant.OpaqueTokens
 	PreAuthorizedCodes PreAuthorizedCodes   // may be nil
 	Credentials        credential.Catalogue // may be nil
+	Anonymous          bool                 // a pre-authorized code may be redeemed by nobody in particular
 	// Lapsed says why what a person agreed no longer carries new tokens: she is gone, her consent is, her province is. "" while it stands.
 	Lapsed func(ctx context.Context, g grant.Grant) (why string, err error)
 	// MachineAudience is where a token of a client_credentials scope may be used; false for a scope that this grant doesn't give.
@@ -216,7 +217,7 @@ func (h *Handler) bind(ctx context.Context, req request) (bound, error) {
 		return bound{}, err
 	}
 	// Only the pre-authorized code stands for itself; everything else is a client's.
-	if req.who.Anonymous() && grantType != client.PreAuthorizedCode {
+	if req.who.Anonymous() && (grantType != client.PreAuthorizedCode || !h.cfg.Anonymous) {
 		return bound{}, client.Refusal(fmt.Errorf("%w: none sent", client.ErrAuthentication))
 	}
 	if !req.who.Anonymous() && !c.Has(grantType) {

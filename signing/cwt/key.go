@@ -5,7 +5,7 @@ import (
 	"crypto/ed25519"
 	"crypto/elliptic"
 	"fmt"
-	"math/big"
+	"slices"
 
 	"github.com/hufu-id/hufu/internal/jose"
 )
@@ -110,21 +110,19 @@ func byteString(raw Raw, out *[]byte) error {
 
 // point makes a key of x and of y, which is a byte string, or the sign of y as a boolean.
 func point(curve elliptic.Curve, x []byte, rawY Raw, alg jose.Alg) (jose.JWK, error) {
-	pub := &ecdsa.PublicKey{Curve: curve, X: new(big.Int).SetBytes(x)}
+	y := make([]byte, len(x))
 	if len(rawY) == 1 && (rawY[0] == 0xf4 || rawY[0] == 0xf5) {
-		_, pub.Y = elliptic.UnmarshalCompressed(curve, append([]byte{2 + rawY[0] - 0xf4}, x...))
-		if pub.Y == nil {
+		_, found := elliptic.UnmarshalCompressed(curve, append([]byte{2 + rawY[0] - 0xf4}, x...))
+		if found == nil {
 			return jose.JWK{}, fmt.Errorf("%w: no point has this x", jose.ErrInvalidKey)
 		}
-		return jose.FromPublic(pub, "", alg)
-	}
-	var y []byte
-	if err := byteString(rawY, &y); err != nil {
+		found.FillBytes(y)
+	} else if err := byteString(rawY, &y); err != nil {
 		return jose.JWK{}, err
 	}
-	if len(y) != len(x) {
-		return jose.JWK{}, fmt.Errorf("%w: coordinates of different length", jose.ErrInvalidKey)
+	pub, err := ecdsa.ParseUncompressedPublicKey(curve, slices.Concat([]byte{4}, x, y))
+	if err != nil {
+		return jose.JWK{}, fmt.Errorf("%w: not a point of the curve", jose.ErrInvalidKey)
 	}
-	pub.Y = new(big.Int).SetBytes(y)
 	return jose.FromPublic(pub, "", alg)
 }

@@ -41,13 +41,15 @@ const (
 var (
 	// ErrMalformed: not an mdoc: CBOR, members, or a value that its type forbids.
 	ErrMalformed = errors.New("mdoc: malformed")
+	// ErrNotIssuerSigned: CBOR of another kind, perhaps DeviceResponse. Wraps ErrMalformed.
+	ErrNotIssuerSigned = wrapped{"mdoc: not IssuerSigned", ErrMalformed}
 	// ErrTooLarge: over one of the limits.
 	ErrTooLarge = errors.New("mdoc: too large")
 	// ErrTemplate: a template that can't be laid out.
 	ErrTemplate = errors.New("mdoc: template")
 	// ErrDigest: an element isn't what the issuer signed: no digest for it, or another one.
 	ErrDigest = errors.New("mdoc: digest refused")
-	// ErrDuplicate: one element, or one digest id, comes twice in a namespace.
+	// ErrDuplicate: one element comes twice in a namespace.
 	ErrDuplicate = errors.New("mdoc: duplicate element")
 	// ErrRandom: the random of an element is shorter than MinRandom, so its value could be guessed from the digest.
 	ErrRandom = errors.New("mdoc: random too short")

@@ -125,6 +125,7 @@ func TestIssueAndShow(t *testing.T) {
 	if dir := os.Getenv("HUFU_WRITE_MDOC"); dir != "" { // for a look with tools of others
 		must(t, os.WriteFile(filepath.Join(dir, "issued.cbor"), issued, 0o600))
 		must(t, os.WriteFile(filepath.Join(dir, "shown.cbor"), shown, 0o600))
+		must(t, os.WriteFile(filepath.Join(dir, "transcript.cbor"), challenge, 0o600))
 		must(t, os.WriteFile(filepath.Join(dir, "root.der"), w.root, 0o600))
 	}
 }

@@ -48,6 +48,9 @@ func ParseIssuerSigned(b []byte) (Parsed, error) {
 	if err := unmarshal(b, &w, "IssuerSigned"); err != nil {
 		return Parsed{}, err
 	}
+	if w.IssuerAuth == nil {
+		return Parsed{}, ErrNotIssuerSigned
+	}
 	return parseIssuerSigned(w)
 }
 
@@ -138,20 +141,20 @@ func (p *Parsed) parseElements(spaces map[string][]cwt.Raw) error {
 		if total += len(spaces[name]); total > MaxElements {
 			return fmt.Errorf("%w: elements", ErrTooLarge)
 		}
-		elements, raw, ids := map[string]any{}, map[string]cwt.Raw{}, map[uint32]bool{}
+		elements, raw := map[string]any{}, map[string]cwt.Raw{}
 		for _, tagged := range spaces[name] {
 			item, err := parseItem(tagged)
 			if err != nil {
 				return err
 			}
-			if _, twice := raw[item.ID]; twice || ids[item.DigestID] {
+			if _, twice := raw[item.ID]; twice { // a digest id can't come twice: it would be the digest of two items
 				return ErrDuplicate
 			}
 			want, there := p.mso.ValueDigests[name][item.DigestID]
 			if !there || !bytes.Equal(want, digest(tagged)) {
 				return ErrDigest
 			}
-			ids[item.DigestID], raw[item.ID] = true, tagged
+			raw[item.ID] = tagged
 			if elements[item.ID], err = decodeValue(item.Value); err != nil {
 				return fmt.Errorf("%w: elementValue: %w", ErrMalformed, err)
 			}
@@ -198,6 +201,9 @@ func (p Parsed) MSO() []byte { return p.auth.Payload() }
 
 // UnverifiedElements are the elements by namespace and identifier. Nobody has vouched for them yet. Read only.
 func (p Parsed) UnverifiedElements() map[string]map[string]any { return p.elements }
+
+// UnverifiedValidity is what Verified.Validity returns, not proven.
+func (p Parsed) UnverifiedValidity() Validity { return p.validity }
 
 // UnverifiedStatus is what Verified.Status returns, not proven.
 func (p Parsed) UnverifiedStatus() (ref StatusRef, ok bool) {

@@ -1,9 +1,10 @@
 // Package statuslist implements status lists and status list tokens of the Token Status List specification
 // (draft-ietf-oauth-status-list): one byte array with 1, 2, 4 or 8 bits per credential, compressed with zlib, signed as
-// a JWT of type statuslist+jwt.
+// a JWT of type statuslist+jwt for SD-JWT VCs and, under the same address, as a CWT of type application/statuslist+cwt
+// for mdocs.
 //
-// Publishing: [Build] makes a [List] from the few entries that aren't valid, [Payload] lays the token
-// out, [Sign] signs it. Reading: [ParseToken], [ParsedToken.Verify] with keys that the caller has anchored, [Token.At].
+// Publishing: [Build] makes a [List] from the few entries that aren't valid, [Payload] or [PayloadCWT] lays the token
+// out, [Sign] or [SignCWT] signs it. Reading: [ParseToken] or [ParseCWT], [ParsedToken.Verify] with keys that the caller has anchored, [Token.At].
 // A token's own x5c proves nothing: who verifies it with the key it carries lets anyone un-revoke anything.
 //
 // The package is pure and safe for concurrent use.
@@ -15,6 +16,8 @@ const (
 	// Typ is the "typ" header of a status list token; MediaType is its media type.
 	Typ       = "statuslist+jwt"
 	MediaType = "application/statuslist+jwt"
+	// TypCWT is both the "typ" header (label 16) and the media type of the CWT form.
+	TypCWT = "application/statuslist+cwt"
 	// MaxBytes is the most that a list may inflate to (2^27 entries of one bit). More is refused while inflating, so that
 	// a small token can't fill the memory.
 	MaxBytes = 16 << 20
@@ -46,7 +49,7 @@ func (s Status) String() string {
 	return "application_specific"
 }
 
-// Errors of this package, wrapped with detail. Errors of signatures and tokens are those of internal/jose.
+// Errors of this package, wrapped with detail. Errors of signatures and tokens are those of internal/jose and signing/cwt.
 var (
 	// ErrBits: not 1, 2, 4 or 8 bits per entry, or a value that doesn't fit.
 	ErrBits = errors.New("statuslist: bits")

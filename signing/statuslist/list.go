@@ -84,39 +84,53 @@ func (l List) At(index int64) (Status, error) {
 	return Status(l.data[index/per] >> shift & byte(1<<l.bits-1)), nil
 }
 
-// Encode compresses the list to the form of "lst": zlib (RFC 1950), then base64url. The bytes depend on the compressor;
-// two encodings of one list are compared after inflating.
+// Encode compresses the list to the form of "lst" in JSON: Compress, then base64url.
 func (l List) Encode() (string, error) {
+	b, err := l.Compress()
+	if err != nil {
+		return "", err
+	}
+	return base64.RawURLEncoding.EncodeToString(b), nil
+}
+
+// Compress compresses the list to the form of "lst" in CBOR: zlib (RFC 1950). The bytes depend on the compressor; two of one
+// list are compared after inflating.
+func (l List) Compress() ([]byte, error) {
 	if l.bits == 0 {
-		return "", fmt.Errorf("%w: no list", ErrBits)
+		return nil, fmt.Errorf("%w: no list", ErrBits)
 	}
 	var out bytes.Buffer
 	w, err := zlib.NewWriterLevel(&out, zlib.DefaultCompression)
 	if err != nil {
-		return "", err
+		return nil, err
 	}
 	if _, err := w.Write(l.data); err != nil {
-		return "", err
+		return nil, err
 	}
 	if err := w.Close(); err != nil {
-		return "", err
+		return nil, err
 	}
-	return base64.RawURLEncoding.EncodeToString(out.Bytes()), nil
+	return out.Bytes(), nil
 }
 
 var strict = base64.RawURLEncoding.Strict()
 
-// Decode inflates "lst". It stops at MaxBytes, checks the checksum, and refuses bytes after the end.
+// Decode inflates "lst" of JSON; see Inflate.
 func Decode(bits int, lst string) (List, error) {
-	if bits != 1 && bits != 2 && bits != 4 && bits != 8 {
-		return List{}, fmt.Errorf("%w: %d per entry", ErrBits, bits)
-	}
 	if strings.ContainsAny(lst, "\r\n") { // Go's decoder would skip them
 		return List{}, fmt.Errorf("%w: line break", ErrMalformed)
 	}
 	raw, err := strict.DecodeString(lst)
 	if err != nil {
 		return List{}, fmt.Errorf("%w: lst isn't base64url", ErrMalformed)
+	}
+	return Inflate(bits, raw)
+}
+
+// Inflate inflates "lst" of CBOR. It stops at MaxBytes, checks the checksum, and refuses bytes after the end.
+func Inflate(bits int, raw []byte) (List, error) {
+	if bits != 1 && bits != 2 && bits != 4 && bits != 8 {
+		return List{}, fmt.Errorf("%w: %d per entry", ErrBits, bits)
 	}
 	in := bytes.NewReader(raw)
 	z, err := zlib.NewReader(in)

@@ -1,6 +1,7 @@
 package statuslist
 
 import (
+	"encoding/base64"
 	"encoding/json"
 	"fmt"
 	"time"
@@ -19,6 +20,10 @@ type Claims struct {
 	Expires time.Time
 	TTL     time.Duration
 	List    List
+	// Compressed is what List.Compress returned, for who lays out both forms; nil compresses the list.
+	Compressed []byte
+	// AggregationURI is where the URIs of all lists of this issuer stand (section 9); "" leaves it out.
+	AggregationURI string
 }
 
 type wireClaims struct {
@@ -30,19 +35,28 @@ type wireClaims struct {
 }
 
 type wireList struct {
-	Bits int    `json:"bits"`
-	List string `json:"lst"`
+	Bits        int    `json:"bits"`
+	List        string `json:"lst"`
+	Aggregation string `json:"aggregation_uri,omitempty"`
 }
 
-// Payload lays out the payload of a token: what is recorded before it is signed.
-func Payload(c Claims) ([]byte, error) {
+// compressed checks the claims and returns "lst" as bytes.
+func (c Claims) compressed() ([]byte, error) {
 	if c.URI == "" || c.IssuedAt.IsZero() {
 		return nil, fmt.Errorf("%w: a token needs sub and iat", ErrMalformed)
 	}
 	if !c.Expires.IsZero() && !c.Expires.After(c.IssuedAt) {
 		return nil, fmt.Errorf("%w: exp isn't after iat", ErrMalformed)
 	}
-	lst, err := c.List.Encode()
+	if c.Compressed != nil && c.List.bits != 0 {
+		return c.Compressed, nil
+	}
+	return c.List.Compress()
+}
+
+// Payload lays out the payload of a token in JWT form: what is recorded before it is signed.
+func Payload(c Claims) ([]byte, error) {
+	lst, err := c.compressed()
 	if err != nil {
 		return nil, err
 	}
@@ -50,7 +64,7 @@ func Payload(c Claims) ([]byte, error) {
 		Subject:    c.URI,
 		IssuedAt:   c.IssuedAt.Unix(),
 		TTL:        int64(c.TTL / time.Second),
-		StatusList: wireList{Bits: c.List.bits, List: lst},
+		StatusList: wireList{Bits: c.List.bits, List: base64.RawURLEncoding.EncodeToString(lst), Aggregation: c.AggregationURI},
 	}
 	if !c.Expires.IsZero() {
 		w.Expires = c.Expires.Unix()
@@ -58,9 +72,14 @@ func Payload(c Claims) ([]byte, error) {
 	return json.Marshal(w)
 }
 
-// Sign signs what Payload laid out. x5c is the chain of the status key, leaf first, without the root.
+// Sign signs what Payload laid out. x5c is the chain of the status key, leaf first, without the root. The header has the key as "jwk" too, for readers
+// without any anchor, which can't check more than that the token is whole; nobody else should look at it.
 func Sign(key jose.SigningKey, x5c [][]byte, payload []byte) (string, error) {
-	return jose.Sign(key, jose.Header{Typ: Typ, X5C: x5c}, payload)
+	public, err := key.Public()
+	if err != nil {
+		return "", err
+	}
+	return jose.Sign(key, jose.Header{Typ: Typ, X5C: x5c, JWK: &public}, payload)
 }
 
 var policy = jose.Policy{
@@ -71,13 +90,17 @@ var policy = jose.Policy{
 
 // ParsedToken is a status list token whose structure was checked and whose signature was not.
 type ParsedToken struct {
-	unverified jose.Unverified
-	uri        string
-	issuedAt   time.Time
-	expires    time.Time
-	ttl        time.Duration
-	bits       int
-	lst        string
+	verify    func(...jose.JWK) error
+	x5c       [][]byte
+	alg       jose.Alg
+	keyID     string
+	uri       string
+	issuedAt  time.Time
+	expires   time.Time
+	ttl       time.Duration
+	bits      int
+	lst       string // in JWT form
+	lstBinary []byte // in CWT form
 }
 
 // ParseToken reads a status list token in JWT form. The list itself is inflated only once the signature holds.
@@ -103,7 +126,8 @@ func ParseToken(text string) (ParsedToken, error) {
 		w.StatusList.List == nil {
 		return ParsedToken{}, fmt.Errorf("%w: sub, iat or status_list is missing", ErrMalformed)
 	}
-	p := ParsedToken{unverified: u, uri: *w.Subject, lst: *w.StatusList.List}
+	p := ParsedToken{x5c: u.Header.X5C, alg: u.Header.Alg, keyID: u.Header.KeyID, uri: *w.Subject, lst: *w.StatusList.List}
+	p.verify = func(keys ...jose.JWK) error { _, err := u.Verify(keys...); return err }
 	if p.issuedAt, err = date(w.IssuedAt); err != nil {
 		return ParsedToken{}, err
 	}
@@ -131,35 +155,55 @@ func date(n *json.Number) (time.Time, error) {
 		return time.Time{}, nil
 	}
 	s, err := n.Int64()
-	if err != nil || s <= 0 || s > 253402300799 { // the year 9999
+	if err != nil {
 		return time.Time{}, fmt.Errorf("%w: a time isn't in whole seconds", ErrMalformed)
 	}
-	return time.Unix(s, 0).UTC(), nil
+	return seconds(&s)
+}
+
+// seconds reads a time of either form; nil is the zero time.
+func seconds(s *int64) (time.Time, error) {
+	if s == nil {
+		return time.Time{}, nil
+	}
+	if *s <= 0 || *s > 253402300799 { // the year 9999
+		return time.Time{}, fmt.Errorf("%w: a time before 1970 or after 9999", ErrMalformed)
+	}
+	return time.Unix(*s, 0).UTC(), nil
 }
 
 // X5C is the chain that came with the token. It must lead to an anchor for status before its key is given to Verify.
-func (p ParsedToken) X5C() [][]byte { return p.unverified.Header.X5C }
+func (p ParsedToken) X5C() [][]byte { return p.x5c }
 
 // Alg is the algorithm of the signature.
-func (p ParsedToken) Alg() jose.Alg { return p.unverified.Header.Alg }
+func (p ParsedToken) Alg() jose.Alg { return p.alg }
 
 // IssuedAt is the moment that the token says its values are of, not proven yet.
 func (p ParsedToken) IssuedAt() time.Time { return p.issuedAt }
 
-// KeyID is the header's kid.
-func (p ParsedToken) KeyID() string { return p.unverified.Header.KeyID }
+// KeyID is the header's kid; "" of a CWT, whose kid is bytes.
+func (p ParsedToken) KeyID() string { return p.keyID }
 
 // Verify checks the signature with keys that the caller trusts for status, that the token is the list of this URI
 // (ErrSubject: else one valid list would clear the credentials of every other), and inflates the list. Whether
 // the token is still in force is asked of Token.Status.
 func (p ParsedToken) Verify(uri string, keys ...jose.JWK) (Token, error) {
-	if _, err := p.unverified.Verify(keys...); err != nil {
+	if p.verify == nil {
+		return Token{}, fmt.Errorf("%w: no token", ErrMalformed)
+	}
+	if err := p.verify(keys...); err != nil {
 		return Token{}, fmt.Errorf("statuslist: token: %w", err)
 	}
 	if p.uri != uri {
 		return Token{}, ErrSubject
 	}
-	l, err := Decode(p.bits, p.lst)
+	var l List
+	var err error
+	if p.lstBinary != nil {
+		l, err = Inflate(p.bits, p.lstBinary)
+	} else {
+		l, err = Decode(p.bits, p.lst)
+	}
 	if err != nil {
 		return Token{}, err
 	}

@@ -6,7 +6,6 @@ import (
 	"errors"
 	"fmt"
 	"math/big"
-	"strconv"
 	"strings"
 	"time"
 )
@@ -46,6 +45,9 @@ func (s *Service) AllocateBatch(ctx context.Context, licenceID string, issuanceI
 	if len(issuanceIDs) == 0 || len(issuanceIDs) > maxBatch {
 		return nil, fmt.Errorf("status: %d entries at once", len(issuanceIDs))
 	}
+	if s.restored.Load() {
+		return nil, ErrRestored
+	}
 	var refs []Ref
 	err = s.cfg.Tx(ctx, func(ctx context.Context) error {
 		value, err := s.cfg.Store.LockLicence(ctx, licenceID)
@@ -55,8 +57,10 @@ func (s *Service) AllocateBatch(ctx context.Context, licenceID string, issuanceI
 		if value != Valid {
 			return ErrNotValid
 		}
-		refs, err = s.claim(ctx, pool, poolEnd(expires), licenceID, issuanceIDs)
-		return err
+		if refs, err = s.claim(ctx, pool, poolEnd(expires), licenceID, issuanceIDs); err != nil {
+			return err
+		}
+		return s.journalGiven(ctx, licenceID, refs)
 	})
 	return refs, err
 }
@@ -69,15 +73,15 @@ func (s *Service) claim(ctx context.Context, pool string, end time.Time, licence
 		missing[i] = i
 	}
 	for range 8 + len(issuanceIDs) { // lists: one is the rule, two when it is just full, more only when lists are tiny
-		l, err := s.cfg.Store.OpenList(ctx, pool)
-		if errors.Is(err, ErrNotFound) {
-			if err := s.nextList(ctx, pool, 0, end); err != nil {
+		l, err := s.cfg.Store.Newest(ctx, pool)
+		if err != nil && !errors.Is(err, ErrNotFound) {
+			return nil, err
+		}
+		if !l.Open { // also when there is none
+			if err := s.nextList(ctx, pool, l.Ordinal, end); err != nil {
 				return nil, err
 			}
 			continue
-		}
-		if err != nil {
-			return nil, err
 		}
 		claimed, err := s.claimIn(ctx, l, licenceID, issuanceIDs, missing)
 		if err != nil {
@@ -171,22 +175,50 @@ func draw(size int64, n int) ([]int64, error) {
 }
 
 func (s *Service) nextList(ctx context.Context, pool string, after int64, end time.Time) error {
-	ordinal := after + 1
-	return s.cfg.Store.NextList(ctx, List{ID: pool + "-" + strconv.FormatInt(ordinal, 10), Pool: pool, Ordinal: ordinal,
-		Size: s.cfg.Size, ExpiresAt: end})
+	first, err := newEpoch()
+	if err != nil {
+		return err
+	}
+	epoch, err := s.cfg.Store.Epoch(ctx, first, s.cfg.Now())
+	if err != nil {
+		return err
+	}
+	l := List{ID: fmt.Sprintf("%s-%s-%d", pool, epoch, after+1), Pool: pool, Ordinal: after + 1, Size: s.cfg.Size, ExpiresAt: end}
+	if err := s.cfg.Store.NextList(ctx, l); err != nil {
+		return err
+	}
+	return s.journalList(ctx, l)
 }
 
-// SetForLicence gives every entry of the licence a value, and refuses or allows new ones from then on. It joins the transaction in ctx.
+// newEpoch names an epoch: 30 random bits, as part of URLs. Two epochs of one server share a name with a chance of one in a billion, and then
+// HasEpoch would show it.
+func newEpoch() (string, error) {
+	n, err := rand.Int(rand.Reader, big.NewInt(1<<30))
+	if err != nil {
+		return "", fmt.Errorf("status: randomness: %w", err)
+	}
+	const letters = "abcdefghijkmnpqrstuvwxyz23456789"
+	var b [6]byte
+	for i, v := 0, n.Int64(); i < len(b); i++ {
+		b[i] = letters[v&31]
+		v >>= 5
+	}
+	return string(b[:]), nil
+}
+
+// SetForLicence gives every entry of the licence a value, and refuses or allows new ones from then on. It joins the transaction in ctx; when
+// that is committed, and before its caller hears of it, the change is in the revocation journal.
 // The first entry flips with the next publication, the others each at a random moment within Spread.
 func (s *Service) SetForLicence(ctx context.Context, licenceID string, value uint8) error {
 	if value > Suspended {
 		return fmt.Errorf("status: value %d is never published", value)
 	}
 	return s.cfg.Tx(ctx, func(ctx context.Context) error {
-		if err := s.cfg.Store.SetLicence(ctx, licenceID, value); err != nil {
+		now := s.cfg.Now()
+		version, err := s.cfg.Store.SetLicence(ctx, licenceID, value, now)
+		if err != nil {
 			return err
 		}
-		now := s.cfg.Now()
 		entries, err := s.cfg.Store.EntriesOf(ctx, licenceID, now)
 		if err != nil {
 			return err
@@ -204,7 +236,7 @@ func (s *Service) SetForLicence(ctx context.Context, licenceID string, value uin
 				return err
 			}
 		}
-		return nil
+		return s.journalSet(ctx, Change{LicenceID: licenceID, Value: value, Version: version, At: now}, entries)
 	})
 }
 

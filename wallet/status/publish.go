@@ -3,7 +3,6 @@ package status
 import (
 	"context"
 	"crypto/sha256"
-	"encoding/hex"
 	"errors"
 	"fmt"
 	"strconv"
@@ -38,7 +37,7 @@ func (s *Service) publish(ctx context.Context, abandonedBefore time.Time) error 
 // lower number: whatever node is slow, an older list never replaces a newer one.
 func (s *Service) publishList(ctx context.Context, l List) error {
 	var p Publication
-	var payload []byte
+	var content [2][]byte // as JWT and as CWT
 	var issued, expires time.Time
 	err := s.cfg.Tx(ctx, func(ctx context.Context) error {
 		now := s.cfg.Now()
@@ -51,11 +50,11 @@ func (s *Service) publishList(ctx context.Context, l List) error {
 			issued = p.LastIssuedAt // the clock of the node before was ahead of ours
 		}
 		expires = issued.Add(s.cfg.Life)
-		if payload, err = s.payload(p, issued, expires); err != nil {
+		if content, err = s.payloads(p, issued, expires); err != nil {
 			return err
 		}
-		digest := sha256.Sum256(payload)
-		if err := s.cfg.Store.Record(ctx, p, issued, expires, hex.EncodeToString(digest[:])); err != nil {
+		digest := fmt.Sprintf("%x %x", sha256.Sum256(content[0]), sha256.Sum256(content[1]))
+		if err := s.cfg.Store.Record(ctx, p, issued, expires, digest); err != nil {
 			return err
 		}
 		if p.Flipped == 0 {
@@ -71,49 +70,52 @@ func (s *Service) publishList(ctx context.Context, l List) error {
 	if err != nil {
 		return fmt.Errorf("key: %w", err)
 	}
-	token, err := statuslist.Sign(key, x5c, payload)
+	token, err := statuslist.Sign(key, x5c, content[0])
 	if err != nil {
 		return err
 	}
-	return s.cfg.Store.Finish(ctx, p.ListID, p.Seq, token, issued, expires)
+	cwt, err := statuslist.SignCWT(key, x5c, content[1])
+	if err != nil {
+		return err
+	}
+	defer s.cache.doubt(p.ListID)
+	return s.cfg.Store.Finish(ctx, Signed{ListID: p.ListID, Seq: p.Seq, JWT: token, CWT: cwt, IssuedAt: issued, Expires: expires, Keep: s.keeps(p, issued)})
 }
 
-func (s *Service) payload(p Publication, issued, expires time.Time) ([]byte, error) {
+// keepEvery is how often a token of an unchanged list is kept: long before the kept one expires, so that one covers each moment of the past.
+const keepEvery = 7 * 24 * time.Hour
+
+// keeps says whether a publication belongs in the history. An unchanged list needs none: the token before says the same of the time until then.
+func (s *Service) keeps(p Publication, issued time.Time) bool {
+	return s.cfg.History >= 0 && (p.Flipped > 0 || issued.Sub(p.LastKept) >= min(keepEvery, s.cfg.Life/2))
+}
+
+// Sweep forgets tokens of the past whose time is over. Run it every minute.
+func (s *Service) Sweep(ctx context.Context) (int64, error) {
+	now := s.cfg.Now()
+	tokens := time.Time{} // as long as their list
+	if s.cfg.History != 0 {
+		tokens = now.Add(-max(s.cfg.History, 0))
+	}
+	return s.cfg.Store.ForgetHistory(ctx, now, tokens, 5000)
+}
+
+// payloads lays out both forms of a publication, for one compression.
+func (s *Service) payloads(p Publication, issued, expires time.Time) (out [2][]byte, err error) {
 	entries := make([]statuslist.Entry, len(p.Values))
 	for i, v := range p.Values {
 		entries[i] = statuslist.Entry{Index: v.Index, Value: statuslist.Status(v.Value)}
 	}
-	list, err := statuslist.Build(bits, p.Size, entries)
-	if err != nil {
-		return nil, err
+	c := statuslist.Claims{URI: s.URI(p.ListID), IssuedAt: issued, Expires: expires, TTL: s.cfg.TTL, AggregationURI: s.AggregationURI()}
+	if c.List, err = statuslist.Build(bits, p.Size, entries); err != nil {
+		return out, err
 	}
-	return statuslist.Payload(statuslist.Claims{URI: s.URI(p.ListID), IssuedAt: issued, Expires: expires, TTL: s.cfg.TTL, List: list})
-}
-
-// Tokens flips everything that is outstanding, publishes it, and returns the tokens of all live lists in order of URI: what
-// goes into a trust bundle knows every legal act that was committed before.
-func (s *Service) Tokens(ctx context.Context) ([]Token, error) {
-	now := s.cfg.Now()
-	if err := s.cfg.Store.Hasten(ctx, now); err != nil {
-		return nil, err
+	if c.Compressed, err = c.List.Compress(); err != nil {
+		return out, err
 	}
-	// Also what another node has begun and may never finish.
-	if err := s.publish(ctx, now.Add(time.Second)); err != nil {
-		return nil, err
+	if out[0], err = statuslist.Payload(c); err != nil {
+		return out, err
 	}
-	lists, err := s.cfg.Store.Live(ctx, now)
-	if err != nil {
-		return nil, err
-	}
-	out := make([]Token, 0, len(lists))
-	for _, l := range lists {
-		if l.Token != "" {
-			out = append(out, s.token(l))
-		}
-	}
-	return out, nil
-}
-
-func (s *Service) token(l List) Token {
-	return Token{URI: s.URI(l.ID), JWT: l.Token, IssuedAt: l.TokenIssuedAt, ExpiresAt: l.TokenExpires}
+	out[1], err = statuslist.PayloadCWT(c)
+	return out, err
 }

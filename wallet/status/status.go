@@ -14,10 +14,13 @@ import (
 	"log/slog"
 	"net/url"
 	"strings"
+	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/hufu-id/hufu/internal/audit"
 	"github.com/hufu-id/hufu/internal/jose"
+	"github.com/hufu-id/hufu/wallet/status/journal"
 )
 
 // Values of an entry. Only these are published: others would tell why (docs/trust.md 3).
@@ -36,6 +39,8 @@ var (
 	ErrNotValid = errors.New("status: the licence is not valid any more")
 	// ErrNotFound: no such list.
 	ErrNotFound = errors.New("status: no such list")
+	// ErrRestored: the database is older than the revocation journal. Nothing is issued until `hufu restore` has told it what it forgot.
+	ErrRestored = errors.New("status: the database is older than the revocation journal")
 	// ErrStale: another node published the list meanwhile.
 	ErrStale = errors.New("status: a newer version of the list is there")
 )
@@ -50,8 +55,9 @@ type Ref struct {
 // Token is a published status list token.
 type Token struct {
 	URI string
-	// JWT is the token as served, typ statuslist+jwt.
+	// JWT is the token as served, typ statuslist+jwt. CWT is its other form, typ application/statuslist+cwt.
 	JWT       string
+	CWT       []byte
 	IssuedAt  time.Time
 	ExpiresAt time.Time
 }
@@ -65,6 +71,10 @@ type Config struct {
 	Tx     func(ctx context.Context, fn func(ctx context.Context) error) error
 	Audit  func(ctx context.Context, ev audit.Event) error
 	Signer Signer
+	// Journal is the revocation journal, outside the database; nil is none. AfterCommit, which it needs, runs fn once the transaction in
+	// ctx is committed, and before the caller of that transaction hears of it.
+	Journal     *journal.Writer
+	AfterCommit func(ctx context.Context, fn func(ctx context.Context) error) error
 	// BaseURL is the origin: lists are at BaseURL + "/status/" + id.
 	BaseURL string
 	Now     func() time.Time
@@ -76,12 +86,22 @@ type Config struct {
 	// again, so that its iat stays young: 1 hour. TTL is told to caches of tokens: 5 minutes.
 	Life, Refresh, TTL time.Duration
 	// Spread is how long the entries of one licence take to flip, each at a random moment of it: copies of one licence
-	// that flip together could be linked. 4 seconds; the promise for all is 10. Negative is none.
+	// that flip together could be linked. 45 seconds, in lists and bundles alike; the promise for all is 60. Negative is none.
 	Spread time.Duration
+	// History is how long tokens of the past are served after they expired. 0 is as long as the list is signed, negative keeps none.
+	History time.Duration
 }
 
-// Service allocates and publishes. It is safe for concurrent use and keeps nothing in memory.
-type Service struct{ cfg Config }
+// Service allocates and publishes. It is safe for concurrent use. In memory it has the published tokens, for times when the
+// database doesn't answer.
+type Service struct {
+	cfg      Config
+	restored atomic.Bool // CheckJournal found that the database is older
+	cache    cache
+
+	mu      sync.Mutex
+	written []Change // in the journal, and not marked yet in the database
+}
 
 // abandoned is how long a publication may take before another node takes it for dead and begins again.
 const abandoned = 3 * time.Second
@@ -90,6 +110,9 @@ const abandoned = 3 * time.Second
 func New(cfg Config) (*Service, error) {
 	if cfg.Store == nil || cfg.Tx == nil || cfg.Audit == nil || cfg.Signer == nil {
 		return nil, errors.New("status: a required part is missing")
+	}
+	if cfg.Journal != nil && cfg.AfterCommit == nil {
+		return nil, errors.New("status: a journal needs AfterCommit")
 	}
 	if u, err := url.Parse(cfg.BaseURL); err != nil || u.Host == "" || strings.HasSuffix(cfg.BaseURL, "/") {
 		return nil, errors.New("status: BaseURL must be a URL without a slash at its end")
@@ -106,7 +129,7 @@ func New(cfg Config) (*Service, error) {
 	for _, d := range []struct {
 		v       *time.Duration
 		initial time.Duration
-	}{{&cfg.Life, 35 * 24 * time.Hour}, {&cfg.Refresh, time.Hour}, {&cfg.TTL, 5 * time.Minute}, {&cfg.Spread, 4 * time.Second}} {
+	}{{&cfg.Life, 35 * 24 * time.Hour}, {&cfg.Refresh, time.Hour}, {&cfg.TTL, 5 * time.Minute}, {&cfg.Spread, 45 * time.Second}} {
 		if *d.v == 0 {
 			*d.v = d.initial
 		}
@@ -114,8 +137,11 @@ func New(cfg Config) (*Service, error) {
 	if cfg.Size < 1 || cfg.Refresh >= cfg.Life {
 		return nil, fmt.Errorf("status: size %d, refresh %s, life %s don't go together", cfg.Size, cfg.Refresh, cfg.Life)
 	}
-	return &Service{cfg: cfg}, nil
+	return &Service{cfg: cfg, cache: cache{lists: map[string]cached{}}}, nil
 }
 
 // URI is the address of a list.
 func (s *Service) URI(listID string) string { return s.cfg.BaseURL + "/status/" + listID }
+
+// AggregationURI is the address at which the URIs of all live lists stand, for an issuer's metadata (Token Status List, section 9).
+func (s *Service) AggregationURI() string { return s.URI("aggregation") }

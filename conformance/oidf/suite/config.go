@@ -15,6 +15,10 @@ type Config struct {
 	MTLS        *CertConfig     `json:"mtls,omitempty"`
 	MTLS2       *CertConfig     `json:"mtls2,omitempty"`
 	Resource    *ResourceConfig `json:"resource,omitempty"`
+
+	VCI         *VCIConfig         `json:"vci,omitempty"`
+	Attestation *AttestationConfig `json:"client_attestation,omitempty"`
+	Credential  *CredentialConfig  `json:"credential,omitempty"`
 }
 
 // ServerConfig is where the provider is, and what the suite asks of it.
@@ -46,4 +50,26 @@ type CertConfig struct {
 type ResourceConfig struct {
 	URL    string `json:"resourceUrl"`
 	Method string `json:"resourceMethod,omitempty"`
+}
+
+// VCIConfig is the credential issuer that is tested.
+type VCIConfig struct {
+	Issuer        string `json:"credential_issuer_url"`
+	Server        string `json:"authorization_server"`
+	Configuration string `json:"credential_configuration_id"`
+	ProofType     string `json:"credential_proof_type_hint,omitempty"`
+}
+
+// AttestationConfig makes the suite the provider of its own wallets. Both sets hold private keys with their certificates.
+type AttestationConfig struct {
+	Issuer   string          `json:"issuer"`
+	Attester json.RawMessage `json:"attester_jwks"`
+	Anchor   string          `json:"trust_anchor"`
+	Keys     json.RawMessage `json:"key_attestation_jwks"`
+}
+
+// CredentialConfig is by what the suite checks credentials and status lists, PEM.
+type CredentialConfig struct {
+	Anchor       string `json:"trust_anchor_pem"`
+	StatusAnchor string `json:"status_list_trust_anchor_pem"`
 }

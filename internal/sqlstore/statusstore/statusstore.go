@@ -5,6 +5,7 @@ import (
 	"cmp"
 	"context"
 	"database/sql"
+	"encoding/base64"
 	"errors"
 	"fmt"
 	"slices"
@@ -24,21 +25,29 @@ var _ status.Store = (*Store)(nil)
 // New returns a Store on a migrated database.
 func New(db *sqlstore.DB) *Store { return &Store{db: db} }
 
-const columns = `id, pool, ordinal, size, expires_at, seq, token_seq, token, token_iat, token_exp`
+// columns of a list; bare are the same without the tokens.
+const (
+	columns = `id, pool, ordinal, size, open, expires_at, seq, token_seq, token_iat, token_exp, token, token_cwt`
+	bare    = `id, pool, ordinal, size, open, expires_at, seq, token_seq, token_iat, token_exp, '', ''`
+)
 
 func scan(row interface{ Scan(dest ...any) error }) (status.List, error) {
 	var l status.List
-	var expires, iat, exp int64
-	err := row.Scan(&l.ID, &l.Pool, &l.Ordinal, &l.Size, &expires, &l.Seq, &l.TokenSeq, &l.Token, &iat, &exp)
+	var open, expires, iat, exp int64
+	var cwt string
+	err := row.Scan(&l.ID, &l.Pool, &l.Ordinal, &l.Size, &open, &expires, &l.Seq, &l.TokenSeq, &iat, &exp, &l.Token, &cwt)
 	if errors.Is(err, sql.ErrNoRows) {
 		return l, status.ErrNotFound
 	}
 	if err != nil {
 		return l, fmt.Errorf("statusstore: reading list: %w", err)
 	}
-	l.ExpiresAt = sqlstore.FromMicros(expires)
+	l.Open, l.ExpiresAt = open == 1, sqlstore.FromMicros(expires)
 	if l.TokenSeq > 0 {
 		l.TokenIssuedAt, l.TokenExpires = sqlstore.FromMicros(iat), sqlstore.FromMicros(exp)
+	}
+	if l.TokenCWT, err = base64.RawStdEncoding.DecodeString(cwt); err != nil {
+		return l, fmt.Errorf("statusstore: reading list: %w", err)
 	}
 	return l, nil
 }
@@ -67,12 +76,12 @@ func (s *Store) Get(ctx context.Context, id string) (status.List, error) {
 
 // Live implements status.Store.
 func (s *Store) Live(ctx context.Context, at time.Time) ([]status.List, error) {
-	return s.lists(ctx, `SELECT `+columns+` FROM status_lists WHERE expires_at > $1 ORDER BY id`, sqlstore.Micros(at))
+	return s.lists(ctx, `SELECT `+bare+` FROM status_lists WHERE expires_at > $1 ORDER BY id`, sqlstore.Micros(at))
 }
 
-// OpenList implements status.Store.
-func (s *Store) OpenList(ctx context.Context, pool string) (status.List, error) {
-	return scan(s.db.QueryRow(ctx, `SELECT `+columns+` FROM status_lists WHERE pool = $1 AND open = 1 ORDER BY ordinal LIMIT 1`, pool))
+// Newest implements status.Store.
+func (s *Store) Newest(ctx context.Context, pool string) (status.List, error) {
+	return scan(s.db.QueryRow(ctx, `SELECT `+bare+` FROM status_lists WHERE pool = $1 ORDER BY ordinal DESC LIMIT 1`, pool))
 }
 
 // NextList implements status.Store.
@@ -82,14 +91,19 @@ func (s *Store) NextList(ctx context.Context, l status.List) error {
 			l.Pool, l.Ordinal-1); err != nil {
 			return fmt.Errorf("statusstore: closing list: %w", err)
 		}
-		_, err := s.db.Exec(ctx, `INSERT INTO status_lists (`+columns+`, open, begun_at)
-			VALUES ($1, $2, $3, $4, $5, 0, 0, '', 0, 0, 1, 0) ON CONFLICT DO NOTHING`,
-			l.ID, l.Pool, l.Ordinal, l.Size, sqlstore.Micros(l.ExpiresAt))
-		if err != nil {
-			return fmt.Errorf("statusstore: adding list: %w", err)
-		}
-		return nil
+		_, err := s.add(ctx, l, 1)
+		return err
 	})
+}
+
+func (s *Store) add(ctx context.Context, l status.List, open int64) (bool, error) {
+	n, err := s.db.Exec(ctx, `INSERT INTO status_lists (id, pool, ordinal, size, open, expires_at, seq, begun_at, token_seq, token, token_iat, token_exp)
+		VALUES ($1, $2, $3, $4, $5, $6, 0, 0, 0, '', 0, 0) ON CONFLICT DO NOTHING`,
+		l.ID, l.Pool, l.Ordinal, l.Size, open, sqlstore.Micros(l.ExpiresAt))
+	if err != nil {
+		return false, fmt.Errorf("statusstore: adding list: %w", err)
+	}
+	return n == 1, nil
 }
 
 // placeholders writes rows of $n, each of the given number of columns and with the same end, counting from first.
@@ -181,13 +195,15 @@ func (s *Store) LockLicence(ctx context.Context, licenceID string) (uint8, error
 }
 
 // SetLicence implements status.Store.
-func (s *Store) SetLicence(ctx context.Context, licenceID string, value uint8) error {
-	_, err := s.db.Exec(ctx, `INSERT INTO status_licences (licence_id, value, locks) VALUES ($1, $2, 0)
-		ON CONFLICT (licence_id) DO UPDATE SET value = excluded.value`, licenceID, int64(value))
+func (s *Store) SetLicence(ctx context.Context, licenceID string, value uint8, now time.Time) (int64, error) {
+	var version int64
+	err := s.db.QueryRow(ctx, `INSERT INTO status_licences (licence_id, value, locks, version, changed_at) VALUES ($1, $2, 0, 1, $3)
+		ON CONFLICT (licence_id) DO UPDATE SET value = excluded.value, version = status_licences.version + 1, changed_at = excluded.changed_at
+		RETURNING version`, licenceID, int64(value), sqlstore.Micros(now)).Scan(&version)
 	if err != nil {
-		return fmt.Errorf("statusstore: setting licence: %w", err)
+		return 0, fmt.Errorf("statusstore: setting licence: %w", err)
 	}
-	return nil
+	return version, nil
 }
 
 // EntriesOf implements status.Store.
@@ -219,95 +235,6 @@ func (s *Store) Schedule(ctx context.Context, listID string, index int64, value 
 	}
 	if n != 1 {
 		return status.ErrNotFound
-	}
-	return nil
-}
-
-// Hasten implements status.Store.
-func (s *Store) Hasten(ctx context.Context, now time.Time) error {
-	if _, err := s.db.Exec(ctx, `UPDATE status_entries SET next_at = $1 WHERE next_at > $1`, sqlstore.Micros(now)); err != nil {
-		return fmt.Errorf("statusstore: hastening: %w", err)
-	}
-	return nil
-}
-
-// Due implements status.Store.
-func (s *Store) Due(ctx context.Context, now, refreshBefore, abandonedBefore time.Time) ([]status.List, error) {
-	return s.lists(ctx, `SELECT `+columns+` FROM status_lists WHERE expires_at > $1 AND (
-			seq = 0
-			OR (token_seq = seq AND token_iat < $2)
-			OR (token_seq < seq AND begun_at < $3)
-			OR id IN (SELECT list_id FROM status_entries WHERE next_at <= $1))
-		ORDER BY id`, sqlstore.Micros(now), sqlstore.Micros(refreshBefore), sqlstore.Micros(abandonedBefore))
-}
-
-// Begin implements status.Store.
-func (s *Store) Begin(ctx context.Context, l status.List, now time.Time) (status.Publication, error) {
-	p := status.Publication{ListID: l.ID, Seq: l.Seq + 1, Size: l.Size}
-	err := s.db.InTx(ctx, func(ctx context.Context) error {
-		err := s.db.Claim(ctx, `UPDATE status_lists SET seq = $1, begun_at = $2 WHERE id = $3 AND seq = $4`,
-			p.Seq, sqlstore.Micros(now), l.ID, l.Seq)
-		if errors.Is(err, sqlstore.ErrLost) {
-			return status.ErrStale
-		}
-		if err != nil {
-			return fmt.Errorf("statusstore: beginning publication: %w", err)
-		}
-		if p.Flipped, err = s.db.Exec(ctx, `UPDATE status_entries SET value = next_value, next_at = NULL
-			WHERE list_id = $1 AND next_at <= $2`, l.ID, sqlstore.Micros(now)); err != nil {
-			return fmt.Errorf("statusstore: flipping entries: %w", err)
-		}
-		return s.content(ctx, &p)
-	})
-	return p, err
-}
-
-func (s *Store) content(ctx context.Context, p *status.Publication) error {
-	var last sql.NullInt64
-	if err := s.db.QueryRow(ctx, `SELECT MAX(iat) FROM status_publications WHERE list_id = $1`, p.ListID).Scan(&last); err != nil {
-		return fmt.Errorf("statusstore: reading publications: %w", err)
-	}
-	if last.Valid {
-		p.LastIssuedAt = sqlstore.FromMicros(last.Int64)
-	}
-	rows, err := s.db.Query(ctx, `SELECT idx, value FROM status_entries WHERE list_id = $1 AND value <> 0 ORDER BY idx`, p.ListID)
-	if err != nil {
-		return fmt.Errorf("statusstore: reading values: %w", err)
-	}
-	defer rows.Close()
-	p.Values = nil
-	for rows.Next() {
-		var v status.Value
-		if err := rows.Scan(&v.Index, &v.Value); err != nil {
-			return fmt.Errorf("statusstore: reading values: %w", err)
-		}
-		p.Values = append(p.Values, v)
-	}
-	return rows.Err()
-}
-
-// Record implements status.Store.
-func (s *Store) Record(ctx context.Context, p status.Publication, issuedAt, expires time.Time, digest string) error {
-	_, err := s.db.Exec(ctx, `DELETE FROM status_publications WHERE list_id = $1 AND exp < $2`, p.ListID, sqlstore.Micros(issuedAt))
-	if err == nil {
-		_, err = s.db.Exec(ctx, `INSERT INTO status_publications (list_id, seq, iat, exp, nonzero, digest) VALUES ($1, $2, $3, $4, $5, $6)`,
-			p.ListID, p.Seq, sqlstore.Micros(issuedAt), sqlstore.Micros(expires), len(p.Values), digest)
-	}
-	if err != nil {
-		return fmt.Errorf("statusstore: recording publication: %w", err)
-	}
-	return nil
-}
-
-// Finish implements status.Store.
-func (s *Store) Finish(ctx context.Context, listID string, seq int64, token string, issuedAt, expires time.Time) error {
-	err := s.db.Claim(ctx, `UPDATE status_lists SET token = $1, token_seq = $2, token_iat = $3, token_exp = $4 WHERE id = $5 AND token_seq < $2`,
-		token, seq, sqlstore.Micros(issuedAt), sqlstore.Micros(expires), listID)
-	if errors.Is(err, sqlstore.ErrLost) {
-		return status.ErrStale
-	}
-	if err != nil {
-		return fmt.Errorf("statusstore: storing token: %w", err)
 	}
 	return nil
 }

@@ -32,18 +32,21 @@ func newList(t *testing.T, s *statusstore.Store, ordinal int64) status.List {
 func TestNextListIsMadeOnceAndClosesTheOneBefore(t *testing.T) {
 	sqltest.Each(t, func(t *testing.T, db *sqlstore.DB) {
 		ctx, s := context.Background(), statusstore.New(db)
-		if _, err := s.OpenList(ctx, "t-2027q1"); !errors.Is(err, status.ErrNotFound) {
+		if _, err := s.Newest(ctx, "t-2027q1"); !errors.Is(err, status.ErrNotFound) {
 			t.Fatalf("empty pool: %v", err)
 		}
 		first := newList(t, s, 1)
 		newList(t, s, 1) // another caller makes the same list
-		if got, err := s.OpenList(ctx, "t-2027q1"); err != nil || got.ID != first.ID || !got.ExpiresAt.Equal(now.AddDate(0, 4, 0)) {
+		if got, err := s.Newest(ctx, "t-2027q1"); err != nil || got.ID != first.ID || !got.Open || !got.ExpiresAt.Equal(now.AddDate(0, 4, 0)) {
 			t.Fatalf("open list: %+v, %v", got, err)
 		}
 		second := newList(t, s, 2)
 		newList(t, s, 1) // a late caller doesn't open the first again
-		if got, err := s.OpenList(ctx, "t-2027q1"); err != nil || got.ID != second.ID {
+		if got, err := s.Newest(ctx, "t-2027q1"); err != nil || got.ID != second.ID || !got.Open {
 			t.Fatalf("open list: %+v, %v", got, err)
+		}
+		if got, err := s.Get(ctx, first.ID); err != nil || got.Open {
+			t.Fatalf("the first is still open: %+v, %v", got, err)
 		}
 	})
 }
@@ -96,7 +99,7 @@ func TestBeginFlipsWhatIsDueAndNumbersPublications(t *testing.T) {
 			t.Fatalf("the same number twice: %v", err)
 		}
 		must(t, s.Record(ctx, p, now, now.Add(time.Hour), "digest"))
-		must(t, s.Hasten(ctx, now))
+		must(t, s.Schedule(ctx, l.ID, 9, 1, now))
 		l.Seq = 1
 		p, err = s.Begin(ctx, l, now)
 		must(t, err)
@@ -110,8 +113,8 @@ func TestFinishNeverReplacesALaterToken(t *testing.T) { // Q09: older list after
 	sqltest.Each(t, func(t *testing.T, db *sqlstore.DB) {
 		ctx, s := context.Background(), statusstore.New(db)
 		l := newList(t, s, 1)
-		must(t, s.Finish(ctx, l.ID, 2, "newer", now, now.Add(time.Hour)))
-		if err := s.Finish(ctx, l.ID, 1, "older", now, now.Add(time.Hour)); !errors.Is(err, status.ErrStale) {
+		must(t, s.Finish(ctx, status.Signed{ListID: l.ID, Seq: 2, JWT: "newer", IssuedAt: now, Expires: now.Add(time.Hour)}))
+		if err := s.Finish(ctx, status.Signed{ListID: l.ID, Seq: 1, JWT: "older", IssuedAt: now, Expires: now.Add(time.Hour)}); !errors.Is(err, status.ErrStale) {
 			t.Fatalf("older after newer: %v", err)
 		}
 		got, err := s.Get(ctx, l.ID)
@@ -119,7 +122,7 @@ func TestFinishNeverReplacesALaterToken(t *testing.T) { // Q09: older list after
 		if got.Token != "newer" || got.TokenSeq != 2 || !got.TokenIssuedAt.Equal(now) {
 			t.Fatalf("stored %+v", got)
 		}
-		must(t, s.Finish(ctx, l.ID, 3, "newest", now, now.Add(time.Hour)))
+		must(t, s.Finish(ctx, status.Signed{ListID: l.ID, Seq: 3, JWT: "newest", IssuedAt: now, Expires: now.Add(time.Hour)}))
 	})
 }
 
@@ -141,7 +144,7 @@ func TestDueNamesListsForEachReason(t *testing.T) {
 		if due(now.Add(2*time.Second)) || !due(now.Add(4*time.Second)) {
 			t.Fatal("a publication that was begun is due again only when it is abandoned")
 		}
-		must(t, s.Finish(ctx, l.ID, 1, "token", now, now.AddDate(0, 0, 35)))
+		must(t, s.Finish(ctx, status.Signed{ListID: l.ID, Seq: 1, JWT: "token", IssuedAt: now, Expires: now.AddDate(0, 0, 35)}))
 		if due(now.Add(time.Minute)) || !due(now.Add(61*time.Minute)) {
 			t.Fatal("an unchanged list is due when its token is old")
 		}

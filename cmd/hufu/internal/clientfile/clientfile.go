@@ -30,7 +30,7 @@ type Entry struct {
 	Organisation           string   `json:"organisation"`
 	RedirectURIs           []string `json:"redirect_uris"`
 	PostLogoutRedirectURIs []string `json:"post_logout_redirect_uris"`
-	// Profile is core (the default), national or fapi2.
+	// Profile is core (the default), national, fapi2 or haip.
 	Profile    string            `json:"profile"`
 	AuthMethod client.AuthMethod `json:"auth_method"`
 	// SecretFile holds the secret that `openssl rand -hex 32` or the like made: at least 256 random bits.
@@ -51,6 +51,8 @@ type Entry struct {
 	// RequirePKCE is no choice; it stands here so that a file from elsewhere which switches PKCE off is told so.
 	RequirePKCE *bool `json:"require_pkce"`
 	Disabled    bool  `json:"disabled"`
+	// WalletProvider is the entry of openid.wallets that vouches for this wallet (auth_method attest_jwt_client_auth).
+	WalletProvider string `json:"wallet_provider"`
 	client.Certificate
 	client.Answers
 	client.Requests
@@ -85,7 +87,7 @@ func (e Entry) Client(known string) (client.Client, error) {
 	c := client.Client{ID: e.ID, Name: e.Name, Service: e.Service, Organisation: e.Organisation, RedirectURIs: e.RedirectURIs,
 		PostLogoutRedirectURIs: e.PostLogoutRedirectURIs, Profile: e.Profile, AuthMethod: e.AuthMethod, Public: e.AuthMethod == client.None,
 		JWKSURI: e.JWKSURI, AuthSigningAlg: e.AuthSigningAlg, GrantTypes: e.GrantTypes, Scopes: e.Scopes, OptionalClaims: e.Optional,
-		Resources: e.Resources, Serves: e.Serves, DetailTypes: e.DetailTypes, RequiredACR: e.RequiredACR, DefaultMaxAge: e.DefaultMaxAge, Disabled: e.Disabled,
+		Resources: e.Resources, Serves: e.Serves, DetailTypes: e.DetailTypes, RequiredACR: e.RequiredACR, DefaultMaxAge: e.DefaultMaxAge, Disabled: e.Disabled, WalletProvider: e.WalletProvider,
 		Certificate: e.Certificate, Answers: e.Answers, Requests: e.Requests, Logout: e.Logout, About: e.About}
 	if err := e.pkce(c); err != nil {
 		return c, err

@@ -15,6 +15,7 @@ import (
 
 	"github.com/hufu-id/hufu/cmd/hufu/internal/deptclient"
 	"github.com/hufu-id/hufu/wallet/register"
+	"github.com/hufu-id/hufu/wallet/register/registerapi"
 )
 
 // Exit codes.
@@ -121,8 +122,8 @@ func licenceListCmd(f *licenceFlags) *cobra.Command {
 
 // licencePage is the answer to a list.
 type licencePage struct {
-	Licences []register.LicenceView `json:"licences"`
-	Next     string                 `json:"next,omitempty"`
+	Licences []registerapi.LicenceView `json:"licences"`
+	Next     string                    `json:"next,omitempty"`
 }
 
 // licenceOffer is the answer to a request for an offer.
@@ -135,7 +136,7 @@ type licenceOffer struct {
 }
 
 func licenceOfferCmd(f *licenceFlags) *cobra.Command {
-	var person, typeID, licence string
+	var person, typeID, licence, grant string
 	cmd := &cobra.Command{
 		Use:   "offer --person REFERENCE --type TYPE | --licence ID",
 		Short: "Make an offer that a wallet can take, with a transaction code for its holder",
@@ -151,6 +152,9 @@ func licenceOfferCmd(f *licenceFlags) *cobra.Command {
 				default:
 					return nil, nil, deptclient.Usage("give --person and --type, or --licence")
 				}
+				if grant != "" {
+					request["grant"] = grant
+				}
 				body, err := json.Marshal(request)
 				if err != nil {
 					return nil, nil, err
@@ -164,6 +168,7 @@ func licenceOfferCmd(f *licenceFlags) *cobra.Command {
 	cmd.Flags().StringVar(&person, "person", "", "the department's own reference of the holder")
 	cmd.Flags().StringVar(&typeID, "type", "", "licence type, such as driving-licence")
 	cmd.Flags().StringVar(&licence, "licence", "", "licence identifier")
+	cmd.Flags().StringVar(&grant, "grant", "", "pre-authorized_code (default: with a transaction code) or authorization_code (the holder logs in)")
 	return cmd
 }
 
@@ -183,7 +188,7 @@ func licenceStatusCmd(f *licenceFlags) *cobra.Command {
 		RunE: func(cmd *cobra.Command, args []string) error {
 			return f.run(cmd, func(c *departmentClient) (any, func(*printer), error) {
 				path := "/register/v1/licences/" + url.PathEscape(args[0])
-				var l register.LicenceView
+				var l registerapi.LicenceView
 				if len(args) == 1 {
 					err := c.Call(cmd.Context(), http.MethodGet, path, "", nil, &l)
 					return l, func(p *printer) { p.licence(l) }, err
@@ -233,7 +238,7 @@ func statusRequest(word, reason, effective string) (register.Operation, []byte, 
 
 // dryStatus says what an act would do, by the licence as it is now.
 func (c *departmentClient) dryStatus(cmd *cobra.Command, path string, op register.Operation) (any, func(*printer), error) {
-	var l register.LicenceView
+	var l registerapi.LicenceView
 	if err := c.Call(cmd.Context(), http.MethodGet, path, "", nil, &l); err != nil {
 		return nil, nil, err
 	}

@@ -44,7 +44,9 @@ import (
 	"github.com/hufu-id/hufu/wallet/hosted"
 	"github.com/hufu-id/hufu/wallet/issuer"
 	"github.com/hufu-id/hufu/wallet/register"
+	"github.com/hufu-id/hufu/wallet/register/registerapi"
 	"github.com/hufu-id/hufu/wallet/status"
+	"github.com/hufu-id/hufu/wallet/status/journal"
 	"github.com/hufu-id/hufu/web"
 )
 
@@ -82,17 +84,19 @@ type Node struct {
 	client  *httpx.Client
 	sealer  *httpx.Sealer
 
-	persons    *identity.Service
-	provider   *oidc.Provider
-	federation *federation.Federation
-	status     *status.Service
-	register   *register.Service
-	issuer     *issuer.Issuer
-	holder     *holder.Holder
-	correction *correction.Service
-	hosted     *hosted.Wallet
-	bundle     *bundlepub.Service
-	seals      *eseal.Service
+	persons     *identity.Service
+	provider    *oidc.Provider
+	federation  *federation.Federation
+	status      *status.Service
+	journal     *journal.Writer // nil without one
+	register    *register.Service
+	registerAPI *registerapi.API
+	issuer      *issuer.Issuer
+	holder      *holder.Holder
+	correction  *correction.Service
+	hosted      *hosted.Wallet
+	bundle      *bundlepub.Service
+	seals       *eseal.Service
 
 	issuerStore *issuerstore.Store
 	runner      *sweep.Runner
@@ -144,6 +148,9 @@ func (n *Node) Close() {
 	if n.runner != nil {
 		n.runner.Stop()
 	}
+	if n.journal != nil {
+		_ = n.journal.Close() // what was acknowledged is on the disk
+	}
 	if n.db != nil {
 		_ = n.db.Close()
 	}
@@ -178,14 +185,24 @@ func (n *Node) certified(cert tls.Certificate) upstreamoidc.HTTP {
 
 func (n *Node) openWalletRooms(ctx context.Context) (err error) {
 	o := n.cfg.Origin
+	if n.cfg.RevocationJournal != "" {
+		if n.journal, err = journal.Open(n.cfg.RevocationJournal, o); err != nil {
+			return err
+		}
+	}
 	if n.status, err = status.New(status.Config{Store: statusstore.New(n.db), Tx: n.db.InTx, Audit: n.db.Audit, Signer: statusSigner(n.keys),
-		BaseURL: o, Log: n.cfg.Log}); err != nil {
+		Journal: n.journal, AfterCommit: n.db.AfterCommit, Spread: n.cfg.Status.Spread, History: n.cfg.Status.History, BaseURL: o, Log: n.cfg.Log}); err != nil {
 		return err
+	}
+	if err := n.status.CheckJournal(ctx); err != nil {
+		return fmt.Errorf("%w; if it was restored from a backup, run hufu restore", err)
 	}
 	auth := departments{n}
 	if n.register, err = register.New(register.Config{Store: registerstore.New(n.db), Tx: n.db.InTx, Audit: n.db.Audit, Status: statusLists{n},
-		Departments: auth, MayIssue: n.cfg.mayIssue, Sealer: httpx.NewSealer(n.secrets.register), IndexKey: n.secrets.registerIndex,
-		TypeBase: o, Log: n.cfg.Log}); err != nil {
+		MayIssue: n.cfg.mayIssue, Sealer: httpx.NewSealer(n.secrets.register), IndexKey: n.secrets.registerIndex, TypeBase: o}); err != nil {
+		return err
+	}
+	if n.registerAPI, err = registerapi.New(registerapi.Config{Register: n.register, Departments: auth, Log: n.cfg.Log}); err != nil {
 		return err
 	}
 	if n.persons, err = identity.New(identity.Config{Store: identitystore.New(n.db), Sealer: httpx.NewSealer(n.secrets.identity),
@@ -204,10 +221,14 @@ func (n *Node) openLoginRooms(context.Context) (err error) {
 	if err != nil {
 		return err
 	}
+	providers, err := n.cfg.OpenID.Providers()
+	if err != nil {
+		return err
+	}
 	if n.provider, err = oidc.New(oidc.Config{Issuer: n.cfg.Origin, Store: oidcstore.New(n.db, time.Now), Keys: providerKeys{n.keys}, PairwiseSecret: n.secrets.pairwise,
 		CodeSecret: n.secrets.code, Sealer: n.sealer, Pages: n.pages, Persons: persons{n}, CredentialScopes: credentialScopes{n.issuer},
 		PreAuthorizedCodes: preAuthorizedCodes{n.issuer}, Registration: n.cfg.Registration, LoopbackClients: n.cfg.LoopbackClients, HTTP: n.client,
-		MTLSOrigin: n.cfg.MTLS.PublicOrigin(), ClientCAs: clientCAs, Profile: n.cfg.OpenID.Profile, DetailTypes: n.cfg.OpenID.Catalogue(),
+		MTLSOrigin: n.cfg.MTLS.PublicOrigin(), ClientCAs: clientCAs, Profile: n.cfg.OpenID.Profile, DetailTypes: n.cfg.OpenID.Catalogue(), WalletProviders: providers,
 		ProvinceOpen: n.cfg.joined, ProvinceName: provinceName, Trail: trailstore.New(n.db), OpenTrail: n.cfg.OpenTrail, Log: n.cfg.Log}); err != nil {
 		return err
 	}
@@ -251,7 +272,10 @@ func (n *Node) jobs() []sweep.Job {
 		{Name: "audit-chain", Every: 2 * time.Second, Run: chainer.Run},
 		{Name: "keys", Every: time.Minute, Run: n.keys.Tick},
 		{Name: "expired", Every: time.Minute, Run: n.deleteExpired},
+		{Name: "wallet-providers", Every: time.Minute, Everywhere: true, Run: n.cfg.OpenID.Renew(n.provider.TrustWallets)},
 		{Name: "developer-trail", Every: time.Second, Everywhere: true, Run: n.provider.FlushTrail},
+		{Name: "status", Every: 5 * time.Second, Everywhere: true, Run: n.keepStatus},
+		{Name: "journal", Every: time.Minute, Everywhere: true, Run: n.status.CheckJournal},
 		{Name: "hosted-wallet", Every: time.Minute, Run: n.hosted.Sweep},
 	}
 }
@@ -261,22 +285,30 @@ func (n *Node) publish(ctx context.Context) error {
 	return errors.Join(n.status.Publish(ctx), n.bundle.Publish(ctx))
 }
 
+// keepStatus has this node know the published lists, for times without a database, and the journal what a crash kept from it.
+func (n *Node) keepStatus(ctx context.Context) error {
+	_, err := n.status.Tokens(ctx)
+	return errors.Join(err, n.status.Record(ctx))
+}
+
 func (n *Node) deleteExpired(ctx context.Context) error {
 	now := time.Now()
 	_, err1 := n.db.DeleteExpiredClaims(ctx, now, 5000)
 	_, err2 := n.provider.Sweep(ctx, 5000)
 	_, err3 := n.issuer.Sweep(ctx)
-	return errors.Join(err1, err2, err3)
+	_, err4 := n.status.Sweep(ctx)
+	return errors.Join(err1, err2, err3, err4)
 }
 
 // routes mounts every module. Limits, headers and recovery go around the router: its own middleware skips 404, 405 and redirects.
 func (n *Node) routes() http.Handler {
 	r := mux.NewRouter().SkipClean(true).UseEncodedPath()
 	n.router = r
-	for _, m := range []interface{ Routes(*mux.Router) }{n.provider, n.federation, sealapi.New(n.seals, sealPeople{departments{n}}, seals.Show(n.pages), n.cfg.Log), n.register, n.issuer, n.holder, n.correction, n.hosted, n.status, n.bundle} {
+	for _, m := range []interface{ Routes(*mux.Router) }{n.provider, n.federation, sealapi.New(n.seals, sealPeople{departments{n}}, seals.Show(n.pages), n.cfg.Log), n.registerAPI, n.issuer, n.holder, n.correction, n.hosted, n.status, n.bundle} {
 		m.Routes(r)
 	}
 	r.PathPrefix("/assets/").Handler(n.pages.Assets())
+	r.HandleFunc(crlPath, n.revocationList).Methods("GET", "HEAD")
 	r.HandleFunc("/livez", func(w http.ResponseWriter, _ *http.Request) { fmt.Fprintln(w, "ok") }).Methods("GET", "HEAD")
 	r.HandleFunc("/readyz", n.ready).Methods("GET", "HEAD")
 	home := front.Home(n.pages)

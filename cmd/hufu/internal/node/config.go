@@ -6,6 +6,7 @@ import (
 	"net/netip"
 	"net/url"
 	"os"
+	"time"
 
 	"github.com/hufu-id/hufu/cmd/hufu/internal/clientfile"
 	"github.com/hufu-id/hufu/cmd/hufu/internal/configfile"
@@ -41,6 +42,12 @@ type Config struct {
 	OpenID openid.Config `yaml:"openid"`
 	// Provinces that have joined.
 	Provinces []ProvinceConfig `yaml:"provinces"`
+	// RevocationJournal is the directory of the revocation journal: on another disk than the database, outside its backups, and for all nodes of a
+	// server the same, or gathered in one before `hufu restore`. Default
+	// none: then a restored database has forgotten the revocations after its backup.
+	RevocationJournal string `yaml:"revocation_journal"`
+	// Status is about status lists.
+	Status StatusConfig `yaml:"status"`
 	// Authorities that issue licences.
 	Authorities []AuthorityConfig `yaml:"authorities"`
 	// SealMakers are organisations that issue e-seals. None may be an authority of the list above.
@@ -53,6 +60,14 @@ type Config struct {
 
 // ProvinceConfig is a province that joined by OpenID Connect.
 type ProvinceConfig = provinces.Config
+
+// StatusConfig is about status lists.
+type StatusConfig struct {
+	// Spread is how long the copies of one licence take to change in the lists, each at a random moment. Default 45s; the promise for all is a minute.
+	Spread time.Duration `yaml:"spread"`
+	// History is how long earlier states of lists are served after they expired. Default as long as the list; negative keeps none.
+	History time.Duration `yaml:"history"`
+}
 
 // AuthorityConfig is an authority that issues licences of its own.
 type AuthorityConfig struct {

@@ -9,11 +9,13 @@ import (
 
 // Config is the entry "openid".
 type Config struct {
-	// Profile, when set, is the one security profile of this server: core, national or fapi2. Clients of another are refused, and the metadata lists
+	// Profile, when set, is the one security profile of this server: core, national, fapi2 or haip. Clients of another are refused, and the metadata lists
 	// only what it allows. Default: clients of every profile.
 	Profile string `yaml:"profile"`
 	// AuthorizationDetails are the types of authorization_details (RFC 9396) that clients may ask for, by name.
 	AuthorizationDetails map[string]DetailType `yaml:"authorization_details"`
+	// Wallets are the wallet providers that are trusted to vouch for their wallets. Default none: wallets are public clients then.
+	Wallets []WalletProvider `yaml:"wallets"`
 }
 
 // DetailType is one type, with every word that a person sees of it.
@@ -29,7 +31,10 @@ type DetailType struct {
 // Check reports what is wrong.
 func (c Config) Check(bad func(format string, args ...any)) {
 	if len(client.PolicyOf(c.Profile).AuthMethods) == 0 {
-		bad("openid: profile %q is none of core, national and fapi2", c.Profile)
+		bad("openid: profile %q is none of core, national, fapi2 and haip", c.Profile)
+	}
+	if _, err := c.Providers(); err != nil {
+		bad("%v", err)
 	}
 	for name, t := range c.AuthorizationDetails {
 		words := []web.Text{t.Title}
