@@ -10,6 +10,7 @@ import (
 	"encoding/base64"
 	"encoding/json"
 	"fmt"
+	"io"
 	"net/http"
 	"net/url"
 	"os"
@@ -17,6 +18,7 @@ import (
 	"time"
 
 	"github.com/glebarez/sqlite"
+	"github.com/sirupsen/logrus"
 
 	"github.com/privacybydesign/irmago/common/clientmodels"
 	"github.com/privacybydesign/irmago/eudi"
@@ -77,6 +79,7 @@ func main() {
 	if err := json.Unmarshal([]byte(os.Getenv("HUFU_TEST")), &c); err != nil {
 		panic(err)
 	}
+	eudi.Logger = logrus.New() // to standard error
 	if err := run(c); err != nil {
 		say(map[string]any{"fatal": err.Error()})
 		os.Exit(1)
@@ -141,13 +144,35 @@ func install(dir string, anchors, between []string) (*yivi, error) {
 	locale := clientmodels.NewCurrentLocale("en")
 	credentials := db.NewCredentialStore(store.Db())
 	service := services.NewCredentialService(credentials, db.NewHolderBindingKeyStore(store.Db()), store.FileSystem(), services.NewRevocationService(y.status, credentials), locale)
-	y.client, err = openid4vci.NewClient(&http.Client{Timeout: 30 * time.Second}, conf, sdjwtvc.NewHolderVerificationProcessor(y.verify), service,
+	y.client, err = openid4vci.NewClient(&http.Client{Timeout: 30 * time.Second, Transport: byScope{}}, conf, sdjwtvc.NewHolderVerificationProcessor(y.verify), service,
 		services.NewHolderBindingKeyService(store.Db()), locale)
 	if err != nil {
 		return nil, err
 	}
 	y.client.SetAllowInsecureHttp(true) // loopback
 	return y, nil
+}
+
+// byScope leaves authorization_details out of pushed requests. The library asks by them and by scope at once, and then requests the credential by its
+// configuration, which OpenID4VCI 1.0 section 8.2 forbids once the token has credential_identifiers; so it asks by scope alone here.
+type byScope struct{}
+
+func (byScope) RoundTrip(r *http.Request) (*http.Response, error) {
+	if r.Method == http.MethodPost && strings.HasSuffix(r.URL.Path, "/par") {
+		b, err := io.ReadAll(r.Body)
+		if err != nil {
+			return nil, err
+		}
+		form, err := url.ParseQuery(string(b))
+		if err != nil {
+			return nil, err
+		}
+		form.Del("authorization_details")
+		r = r.Clone(r.Context())
+		r.Body, r.ContentLength = io.NopCloser(strings.NewReader(form.Encode())), int64(len(form.Encode()))
+		r.GetBody = nil
+	}
+	return http.DefaultTransport.RoundTrip(r)
 }
 
 // person answers the wallet's questions.
