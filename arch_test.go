@@ -42,6 +42,7 @@ var pure = []string{
 	"signing/mdoc",
 	"signing/cwt",
 	"signing/statuslist",
+	"signing/linkable",
 	"signing/sealvc",
 	"signing/verify/...",
 	"signing/jades",

@@ -35,7 +35,7 @@ func TestForeignVerifierReadsTheHostedWallet(t *testing.T) {
 			{Name: "asked", Text: asked.TextOf("shown-presentation"), Nonce: counter.TextOf("counter-nonce"), Audience: counter.TextOf("counter-audience"),
 				Shown: []string{"birth_date", "id_number", "name", "nationality", "sex", "valid_to", "vehicle_classes"}},
 			{Name: "unasked", Text: unasked.TextOf("shown-presentation"), Audience: app.Ready.Issuer + "/purposes/driving-check",
-				Shown: []string{"issuing_authority", "name", "sex", "valid_from", "valid_to", "vehicle_classes"}},
+				Shown: []string{"issuing_authority", "name", "portrait", "sex", "valid_from", "valid_to", "vehicle_classes"}},
 		}}, func(json.RawMessage) any { return nil })
 	})
 }

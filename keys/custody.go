@@ -10,6 +10,7 @@ import (
 
 	"github.com/hufu-id/hufu/internal/jose"
 	"github.com/hufu-id/hufu/internal/jose/jwe"
+	"github.com/hufu-id/hufu/keys/kek"
 )
 
 // Custody makes and opens private keys. It is safe for concurrent use. Another custody than Software keeps keys in a
@@ -32,11 +33,11 @@ type Generated struct {
 }
 
 // Software is the custody that seals keys with a key-encryption key and keeps them opened in memory while they are used.
-type Software struct{ sealer *sealer }
+type Software struct{ sealer *kek.Sealer }
 
 // NewSoftware returns a software custody. It refuses a KEK that isn't random (ErrWeakKEK).
-func NewSoftware(kek [32]byte) (*Software, error) {
-	s, err := newSealer(kek)
+func NewSoftware(key [32]byte) (*Software, error) {
+	s, err := kek.NewSealer(key)
 	if err != nil {
 		return nil, err
 	}
@@ -60,14 +61,14 @@ func (s *Software) Generate(_ context.Context, p Purpose, alg jose.Alg) (Generat
 	if err != nil {
 		return Generated{}, fmt.Errorf("keys: encoding a new key: %w", err)
 	}
-	handle := s.sealer.seal("key", string(p)+"\x00"+key.ID, der)
+	handle := s.sealer.Seal("key", string(p)+"\x00"+key.ID, der)
 	clear(der)
 	return Generated{ID: key.ID, Public: pub.WithUse("sig"), Handle: handle}, nil
 }
 
 // Open implements Custody.
 func (s *Software) Open(_ context.Context, p Purpose, id, handle string) (crypto.Signer, error) {
-	der, err := s.sealer.open("key", string(p)+"\x00"+id, handle)
+	der, err := s.sealer.Open("key", string(p)+"\x00"+id, handle)
 	if err != nil {
 		return nil, fmt.Errorf("key %s of %s: %w", id, p, err)
 	}
@@ -97,3 +98,10 @@ func (o *opaque) Format(f fmt.State, _ rune) { _, _ = io.WriteString(f, o.String
 
 // LogValue hides the key.
 func (o *opaque) LogValue() slog.Value { return slog.StringValue(o.String()) }
+
+// The key-encryption key: see package kek.
+var (
+	ParseKEK = kek.Parse
+	ReadKEK  = kek.Read
+	NewKEK   = kek.New
+)

@@ -34,9 +34,7 @@ func (d Decrypter) Keys() []jose.JWK {
 }
 
 // Format writes no key.
-func (d Decrypter) Format(f fmt.State, _ rune) {
-	_, _ = io.WriteString(f, "decrypter:"+d.published.KeyID())
-}
+func (d Decrypter) Format(f fmt.State, _ rune) { fmt.Fprint(f, "decrypter:", d.published.KeyID()) }
 
 // Decrypter returns the decrypter of a purpose whose algorithm is jose.ECDHES: its active key and, once there is one, its next. It costs what Signer costs.
 // Errors: ErrNoPurpose, ErrNoActiveKey, ErrSpec for a purpose that signs, ErrWrongKEK, or the Store's.
@@ -88,11 +86,7 @@ func (s *Software) generateAgreement(p Purpose) (Generated, error) {
 	if err != nil {
 		return Generated{}, fmt.Errorf("keys: a new key: %w", err)
 	}
-	unnamed, err := jwe.PublicKey(key.PublicKey(), "")
-	if err != nil {
-		return Generated{}, err
-	}
-	pub, err := jwe.PublicKey(key.PublicKey(), unnamed.Thumbprint())
+	pub, err := jwe.PublicKey(key.PublicKey(), "")
 	if err != nil {
 		return Generated{}, err
 	}
@@ -100,14 +94,14 @@ func (s *Software) generateAgreement(p Purpose) (Generated, error) {
 	if err != nil {
 		return Generated{}, fmt.Errorf("keys: encoding a new key: %w", err)
 	}
-	handle := s.sealer.seal("agreement", string(p)+"\x00"+pub.KeyID(), der)
+	handle := s.sealer.Seal("agreement", string(p)+"\x00"+pub.KeyID(), der)
 	clear(der)
 	return Generated{ID: pub.KeyID(), Public: pub, Handle: handle}, nil
 }
 
 // OpenAgreement implements Custody.
 func (s *Software) OpenAgreement(_ context.Context, p Purpose, id, handle string) (jwe.Agreement, error) {
-	der, err := s.sealer.open("agreement", string(p)+"\x00"+id, handle)
+	der, err := s.sealer.Open("agreement", string(p)+"\x00"+id, handle)
 	if err != nil {
 		return nil, fmt.Errorf("key %s of %s: %w", id, p, err)
 	}

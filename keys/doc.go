@@ -16,7 +16,11 @@
 // No private key appears in a log, an error, a String or a JSON text of this package.
 package keys
 
-import "errors"
+import (
+	"errors"
+
+	"github.com/hufu-id/hufu/keys/kek"
+)
 
 // Errors of this package; test with errors.Is.
 var (
@@ -29,11 +33,11 @@ var (
 	// ErrTooEarly: the next key isn't published long enough for every verifier to know it.
 	ErrTooEarly = errors.New("keys: next key isn't published long enough")
 	// ErrWeakKEK: the key-encryption key is missing, short, a sample or not random. The server must not start with it.
-	ErrWeakKEK = errors.New("keys: key-encryption key is missing or weak")
+	ErrWeakKEK = kek.ErrWeak
 	// ErrWrongKEK: something was sealed by another key-encryption key than the configured one.
-	ErrWrongKEK = errors.New("keys: sealed by another key-encryption key")
+	ErrWrongKEK = kek.ErrWrong
 	// ErrSealBroken: sealed bytes were changed, or moved from another purpose, key or name.
-	ErrSealBroken = errors.New("keys: sealed value is damaged")
+	ErrSealBroken = kek.ErrBroken
 	// ErrDestroyed: the single key existed and its private half was destroyed.
 	ErrDestroyed = errors.New("keys: key was destroyed")
 	// ErrAuthorityEnds: the intermediate's certificate ends before a certificate that it should sign.

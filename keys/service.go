@@ -14,6 +14,7 @@ import (
 	"time"
 
 	"github.com/hufu-id/hufu/internal/jose"
+	"github.com/hufu-id/hufu/keys/kek"
 )
 
 // DefaultCacheTTL is how long a node uses its keys without asking the database whether they were rotated.
@@ -43,11 +44,12 @@ type Config struct {
 type Service struct {
 	cfg     Config
 	custody Custody
-	sealer  *sealer
+	sealer  *kek.Sealer
 
 	mu      sync.Mutex // never held while asking the Store: callers may hold all its connections
 	cache   map[Purpose]*snapshot
 	secrets map[string][]byte
+	list    crl
 }
 
 // Format writes no more than the type: a service holds secrets.
@@ -68,7 +70,7 @@ func Open(_ context.Context, cfg Config) (*Service, error) {
 	if cfg.Store == nil {
 		return nil, errors.New("keys: no store")
 	}
-	sealer, err := newSealer(cfg.KEK)
+	sealer, err := kek.NewSealer(cfg.KEK)
 	if err != nil {
 		return nil, err
 	}
@@ -357,14 +359,14 @@ func (s *Service) Secret(ctx context.Context, name string) ([]byte, error) {
 	if errors.Is(err, ErrNotFound) {
 		var fresh [32]byte
 		_, _ = rand.Read(fresh[:]) // never fails since Go 1.24
-		if err = s.cfg.Store.InsertSecret(ctx, name, s.sealer.seal("secret", name, fresh[:]), s.now()); err == nil {
+		if err = s.cfg.Store.InsertSecret(ctx, name, s.sealer.Seal("secret", name, fresh[:]), s.now()); err == nil {
 			sealed, err = s.cfg.Store.Secret(ctx, name) // another node's may have been first
 		}
 	}
 	if err != nil {
 		return nil, fmt.Errorf("keys: secret %s: %w", name, err)
 	}
-	plain, err := s.sealer.open("secret", name, sealed)
+	plain, err := s.sealer.Open("secret", name, sealed)
 	if err != nil {
 		return nil, fmt.Errorf("keys: secret %s: %w", name, err)
 	}

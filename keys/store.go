@@ -34,6 +34,9 @@ type Change struct {
 	Insert   *Key      // a new key in the state that it names
 	Remove   []string  // ids of retired keys that go
 	Discard  string    // id of a next key that goes unused
+
+	Revoke        string    // id of a key, in any state but gone, that goes at once and is remembered as revoked; its handle is erased
+	CompromisedAt time.Time // since when the revoked key isn't ours alone
 }
 
 // Authority is a certificate authority of ours.
@@ -61,6 +64,9 @@ type Store interface {
 	// returns ErrLost when a key isn't in the state that the change starts from, or when two keys would be active or
 	// next. Of any number of concurrent callers with one version, exactly one gets nil.
 	Apply(ctx context.Context, p Purpose, version int64, c Change) error
+
+	// Revoked returns all keys that were revoked, the oldest first. It is cheap.
+	Revoked(ctx context.Context) ([]Revoked, error)
 
 	Singles
 

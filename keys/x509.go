@@ -34,15 +34,6 @@ type Certificate struct {
 	DER  []byte
 }
 
-// IssuerCertificate is the certificate of a key of a purpose.
-type IssuerCertificate struct {
-	Purpose    Purpose
-	CreditCode string // of a Credential or DocumentSigner purpose, else ""
-	KeyID      string
-	State      State
-	DER        []byte
-}
-
 // EnsureRoot makes the national root if there is none, and returns it. Idempotent and race-safe over nodes.
 func (s *Service) EnsureRoot(ctx context.Context) (Certificate, error) {
 	a, err := s.authority(ctx, KindRoot)
@@ -153,28 +144,6 @@ func (s *Service) Anchors(ctx context.Context) ([]Certificate, error) {
 			return nil, fmt.Errorf("keys: anchors: %w", err)
 		}
 		out = append(out, Certificate{Kind: kind, DER: a.Certificate})
-	}
-	return out, nil
-}
-
-// IssuerCertificates returns the end-entity certificates of all purposes' keys that aren't gone.
-func (s *Service) IssuerCertificates(ctx context.Context) ([]IssuerCertificate, error) {
-	all, err := s.cfg.Store.Purposes(ctx)
-	if err != nil {
-		return nil, fmt.Errorf("keys: issuer certificates: %w", err)
-	}
-	var out []IssuerCertificate
-	for _, p := range all {
-		list, err := s.Keys(ctx, p)
-		if err != nil {
-			return nil, err
-		}
-		code := creditCodeOf(p)
-		for _, k := range list {
-			if len(k.Chain) > 0 {
-				out = append(out, IssuerCertificate{Purpose: p, CreditCode: code, KeyID: k.ID, State: k.State, DER: k.Chain[0]})
-			}
-		}
 	}
 	return out, nil
 }

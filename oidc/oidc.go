@@ -94,13 +94,15 @@ var (
 	ErrTxCodeUnasked = token.ErrTxUnasked // PreAuthorizedCodes: sent and not expected
 )
 
-// Keys are the signing keys of this module. Both methods are called per request and should be cheap.
+// Keys are the signing keys of this module. All methods are called per request and should be cheap.
 type Keys interface {
 	// SigningKey is the active key of an algorithm: jose.ES256 for access tokens and most ID tokens, jose.RS256 for the ID tokens of clients that
 	// registered so.
 	SigningKey(ctx context.Context, alg jose.Alg) (jose.SigningKey, error)
 	// VerificationKeys are the published keys of both algorithms: next, active and retired. Each has a kid and an alg.
 	VerificationKeys(ctx context.Context) ([]jose.JWK, error)
+	// SignedAt says whether the key of that kid may have signed something of ours dated at: a retired key signs nothing new (T05).
+	SignedAt(ctx context.Context, kid string, at time.Time) (bool, error)
 }
 
 // Store is everything that the module keeps. oidcstore implements it.

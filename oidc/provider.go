@@ -66,7 +66,7 @@ func New(cfg Config) (*Provider, error) {
 	}
 	p := &Provider{cfg: cfg, pairwise: pairwise, clients: client.NewRegistry(cfg.Store, cfg.Now), clientKeys: client.NewKeys(cfg.HTTP, cfg.Now),
 		sessions: &session.Manager{Store: cfg.Store, Now: cfg.Now},
-		hints:    hint.Reader{Issuer: cfg.Issuer, Keys: cfg.Keys.VerificationKeys},
+		hints:    hint.Reader{Issuer: cfg.Issuer, Keys: cfg.Keys.VerificationKeys, SignedAt: cfg.Keys.SignedAt},
 		flows:    &flow.Jar{Sealer: cfg.Sealer, Now: cfg.Now},
 		bindings: binding.Checker{Origins: origins(cfg), Nonces: dpop.NewNonces(derive(cfg.CodeSecret, "dpop nonces")), Now: cfg.Now},
 	}
@@ -107,7 +107,7 @@ func (p *Provider) openFrontDoor(engine *fositex.Engine, authenticator client.Au
 func (p *Provider) openTokens(engine *fositex.Engine, authenticator client.Authenticator) {
 	cfg := p.cfg
 	refresh, opaque := grant.NewRefreshTokens(cfg.CodeSecret, cfg.Issuer), grant.OpaqueTokens{Sealer: cfg.Sealer}
-	p.grants = &grant.Verifier{Issuer: cfg.Issuer, Keys: cfg.Keys.VerificationKeys, Store: cfg.Store, Clients: p.clients, Opaque: opaque, Now: cfg.Now}
+	p.grants = &grant.Verifier{Issuer: cfg.Issuer, Keys: cfg.Keys.VerificationKeys, SignedAt: cfg.Keys.SignedAt, Store: cfg.Store, Clients: p.clients, Opaque: opaque, Now: cfg.Now}
 	p.access = access.Reader{Grants: p.grants, Clients: p.clients, Bindings: p.bindings, ClaimOnce: cfg.Store.ClaimOnce}
 	p.token = token.New(token.Config{
 		Issuer: cfg.Issuer, Store: cfg.Store, Engine: engine, Answers: p.answers, Persons: cfg.Persons, PreAuthorizedCodes: cfg.PreAuthorizedCodes,

@@ -78,3 +78,45 @@ func TestU05AuditVerifyNamesAnAlteredEvent(t *testing.T) {
 		t.Fatalf("an altered event: %d %s", code, errOut)
 	}
 }
+
+// T08: one command takes a stolen key out of use; each refused call differs in one thing from the one that is obeyed.
+func TestT08KeysRevoke(t *testing.T) {
+	file := started(t)
+	const purpose, since = "credential/1199440000TRY002X9", "2026-11-26T08:00:00+08:00"
+	active := func() string {
+		code, out, errOut := hufu(t, t.Context(), "keys", "list", "--config", file)
+		if code != 0 {
+			t.Fatal(errOut)
+		}
+		for line := range strings.Lines(out) {
+			if f := strings.Fields(line); len(f) == 5 && f[0] == purpose && f[1] == "active" {
+				return f[4]
+			}
+		}
+		t.Fatalf("no active key:\n%s", out)
+		return ""
+	}
+	stolen := active()
+	for name, c := range map[string]struct {
+		args []string
+		code int
+		want string
+	}{
+		"dry":              {[]string{purpose, "--compromised-at", since}, 0, "Nothing was changed"},
+		"without a time":   {[]string{purpose, "--yes"}, 1, "--compromised-at"},
+		"in the future":    {[]string{purpose, "--compromised-at", "2126-11-26T08:00:00Z", "--yes"}, 1, "will be compromised"},
+		"of nobody":        {[]string{"credential/x", "--compromised-at", since, "--yes"}, 1, "unknown purpose"},
+		"a key of nobody":  {[]string{purpose, "--compromised-at", since, "--yes", "--key", "x"}, 1, "not found"},
+		"the root of all":  {[]string{"bundle-root", "--compromised-at", since, "--yes"}, 1, "rotate it first"},
+		"without a person": {nil, 1, "accepts 1 arg"},
+	} {
+		code, out, errOut := hufu(t, t.Context(), append([]string{"keys", "revoke", "--config", file}, c.args...)...)
+		if code != c.code || !strings.Contains(out+errOut, c.want) || active() != stolen {
+			t.Errorf("%s: %d %s%s", name, code, out, errOut)
+		}
+	}
+	code, out, errOut := hufu(t, t.Context(), "keys", "revoke", purpose, "--compromised-at", since, "--yes", "--config", file)
+	if code != 0 || !strings.Contains(out, "revoked "+stolen) || !strings.Contains(out, "created "+active()) || active() == stolen {
+		t.Errorf("%d %s%s", code, out, errOut)
+	}
+}

@@ -15,6 +15,7 @@ import (
 	"github.com/hufu-id/hufu/cmd/hufu/internal/countercmd"
 	"github.com/hufu-id/hufu/cmd/hufu/internal/demo"
 	"github.com/hufu-id/hufu/cmd/hufu/internal/dev"
+	"github.com/hufu-id/hufu/cmd/hufu/internal/keyscmd"
 	"github.com/hufu-id/hufu/cmd/hufu/internal/licencecmd"
 	"github.com/hufu-id/hufu/cmd/hufu/internal/node"
 	"github.com/hufu-id/hufu/cmd/hufu/internal/sealcmd"
@@ -37,7 +38,7 @@ func run(ctx context.Context, args []string, stdin io.Reader, stdout, stderr io.
 		SilenceUsage:  true,
 		Args:          cobra.NoArgs,
 	}
-	root.AddCommand(dev.NewCommand(), demo.NewCommand(run), newServeCmd(), newMigrateCmd(), newConfigCmd(), newVerifyCmd(), newBundleCmd(), licencecmd.NewCommand(), sealcmd.NewCommand(), newKeysCmd(), newAuditCmd(), countercmd.NewCommand(), clientcmd.NewCommand(), walletcmd.NewCommand())
+	root.AddCommand(dev.NewCommand(), demo.NewCommand(run), newServeCmd(), newMigrateCmd(), newConfigCmd(), newVerifyCmd(), newBundleCmd(), licencecmd.NewCommand(), sealcmd.NewCommand(), keyscmd.NewCommand(), keyscmd.NewAudit(), countercmd.NewCommand(), clientcmd.NewCommand(), walletcmd.NewCommand())
 	root.SetArgs(args)
 	root.SetIn(stdin)
 	root.SetOut(stdout)

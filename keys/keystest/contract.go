@@ -20,6 +20,7 @@ func Contract(t *testing.T, open func(t *testing.T) keys.Store) {
 	t.Run("life_of_a_key", func(t *testing.T) { contractLife(t, open(t)) })
 	t.Run("conditions", func(t *testing.T) { contractConditions(t, open(t)) })
 	t.Run("one_winner", func(t *testing.T) { contractOneWinner(t, open(t)) })
+	t.Run("revocation", func(t *testing.T) { contractRevocation(t, open(t)) })
 	t.Run("authorities", func(t *testing.T) { contractAuthorities(t, open(t)) })
 	t.Run("singles", func(t *testing.T) { contractSingles(t, open(t)) })
 	t.Run("secrets", func(t *testing.T) { contractSecrets(t, open(t)) })
@@ -46,6 +47,39 @@ func NewKey(t testing.TB, p keys.Purpose, state keys.State, at time.Time) *keys.
 
 var spec = keys.Spec{Alg: jose.ES256, RotateEvery: time.Hour, PublishAhead: time.Minute, Keep: 2 * time.Hour,
 	Certificate: &keys.CertificateSpec{Kind: keys.KindCredential, Organization: "沙箱省公安厅", OrganizationIdentifier: "1199440000TRY002X9", URI: "https://id.example/i/1199440000TRY002X9"}}
+
+// contractRevocation: a key of any state goes at once and is remembered; another takes its place in the same step.
+func contractRevocation(t *testing.T, s keys.Store) {
+	ctx := t.Context()
+	must(t, s.Create(ctx, keys.OIDC, spec))
+	first, second, third := NewKey(t, keys.OIDC, keys.Active, start), NewKey(t, keys.OIDC, keys.Next, start), NewKey(t, keys.OIDC, keys.Active, start)
+	must(t, s.Apply(ctx, keys.OIDC, 0, keys.Change{At: start, Insert: first}))
+	must(t, s.Apply(ctx, keys.OIDC, 1, keys.Change{At: start, Insert: second}))
+	since, at := start.Add(-time.Hour), start.Add(time.Hour)
+	for name, c := range map[string]keys.Change{"an unknown key": {At: at, Revoke: "nobody", CompromisedAt: since, Activate: second.ID},
+		"two active keys": {At: at, Revoke: second.ID, CompromisedAt: since, Insert: third}} {
+		if err := s.Apply(ctx, keys.OIDC, 2, c); !errors.Is(err, keys.ErrLost) {
+			t.Fatalf("%s: %v", name, err)
+		}
+	}
+	if list, err := s.Revoked(ctx); err != nil || len(list) != 0 {
+		t.Fatalf("a refused change left traces: %v, %v", list, err)
+	}
+	must(t, s.Apply(ctx, keys.OIDC, 2, keys.Change{At: at, Revoke: first.ID, CompromisedAt: since, Activate: second.ID}))
+	rec := load(t, s, keys.OIDC)
+	if len(rec.Keys) != 1 || rec.Keys[0].ID != second.ID || rec.Keys[0].State != keys.Active {
+		t.Fatalf("after revocation: %+v", rec)
+	}
+	if err := s.Apply(ctx, keys.OIDC, 3, keys.Change{At: at, Revoke: first.ID, CompromisedAt: since}); !errors.Is(err, keys.ErrLost) {
+		t.Fatalf("revoked twice: %v", err)
+	}
+	must(t, s.Apply(ctx, keys.OIDC, 3, keys.Change{At: at.Add(time.Hour), Revoke: second.ID, CompromisedAt: since, Insert: third}))
+	list, err := s.Revoked(ctx)
+	if err != nil || len(list) != 2 || list[0].ID != first.ID || list[1].ID != second.ID || list[0].Purpose != keys.OIDC ||
+		!reflect.DeepEqual(list[0].Chain, first.Chain) || !list[0].CompromisedAt.Equal(since) || !list[0].RevokedAt.Equal(at) {
+		t.Fatalf("revoked: %+v, %v", list, err)
+	}
+}
 
 func contractCreate(t *testing.T, s keys.Store) {
 	ctx := t.Context()

@@ -30,6 +30,7 @@ type Memory struct {
 	authorities map[keys.Kind]keys.Authority
 	secrets     map[string]string
 	singles     map[string]keys.Single // by class and thing
+	revoked     []keys.Revoked
 }
 
 // NewMemory returns an empty store.
@@ -94,36 +95,11 @@ func (m *Memory) Apply(_ context.Context, p keys.Purpose, version int64, c keys.
 		return keys.ErrLost
 	}
 	list := slices.Clone(rec.Keys)
-	move := func(id string, from, to keys.State) *keys.Key {
-		for i := range list {
-			if list[i].ID == id && list[i].State == from {
-				list[i].State = to
-				return &list[i]
-			}
-		}
-		return nil
-	}
-	if c.Discard != "" {
-		k := move(c.Discard, keys.Next, keys.Gone)
-		if k == nil {
-			return keys.ErrLost
-		}
-		k.Handle = ""
-	}
-	if c.Retire != "" {
-		k := move(c.Retire, keys.Active, keys.Retired)
-		if k == nil {
-			return keys.ErrLost
-		}
-		k.Handle, k.RetiredAt, k.ExpiresAt = "", c.At, c.Expires
-	}
-	for _, id := range c.Remove {
-		if move(id, keys.Retired, keys.Gone) == nil {
-			return keys.ErrLost
-		}
+	if !leave(list, c) {
+		return keys.ErrLost
 	}
 	if c.Activate != "" {
-		k := move(c.Activate, keys.Next, keys.Active)
+		k := move(list, c.Activate, keys.Next, keys.Active)
 		if k == nil {
 			return keys.ErrLost
 		}
@@ -138,11 +114,65 @@ func (m *Memory) Apply(_ context.Context, p keys.Purpose, version int64, c keys.
 	if count(list, keys.Active) > 1 || count(list, keys.Next) > 1 {
 		return keys.ErrLost
 	}
+	for _, k := range list {
+		if c.Revoke != "" && k.ID == c.Revoke {
+			m.revoked = append(m.revoked, keys.Revoked{Purpose: p, ID: k.ID, Chain: k.Chain, CompromisedAt: c.CompromisedAt, RevokedAt: c.At})
+		}
+	}
 	rec.Keys, rec.Version = list, rec.Version+1
 	if c.Spec != nil {
 		rec.Spec = *c.Spec
 	}
 	return nil
+}
+
+// move changes the state of a key; nil when none is in the state from.
+func move(list []keys.Key, id string, from, to keys.State) *keys.Key {
+	for i := range list {
+		if list[i].ID == id && list[i].State == from {
+			list[i].State = to
+			return &list[i]
+		}
+	}
+	return nil
+}
+
+// leave moves keys towards their end; false when one isn't where the change starts from.
+func leave(list []keys.Key, c keys.Change) bool {
+	if c.Discard != "" {
+		k := move(list, c.Discard, keys.Next, keys.Gone)
+		if k == nil {
+			return false
+		}
+		k.Handle = ""
+	}
+	if c.Retire != "" {
+		k := move(list, c.Retire, keys.Active, keys.Retired)
+		if k == nil {
+			return false
+		}
+		k.Handle, k.RetiredAt, k.ExpiresAt = "", c.At, c.Expires
+	}
+	if c.Revoke != "" {
+		i := slices.IndexFunc(list, func(k keys.Key) bool { return k.ID == c.Revoke && k.State != keys.Gone })
+		if i < 0 {
+			return false
+		}
+		list[i].State, list[i].Handle, list[i].ExpiresAt = keys.Gone, "", c.At
+	}
+	for _, id := range c.Remove {
+		if move(list, id, keys.Retired, keys.Gone) == nil {
+			return false
+		}
+	}
+	return true
+}
+
+// Revoked implements keys.Store.
+func (m *Memory) Revoked(context.Context) ([]keys.Revoked, error) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	return slices.Clone(m.revoked), nil
 }
 
 func count(list []keys.Key, state keys.State) (n int) {

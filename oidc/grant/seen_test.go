@@ -75,7 +75,8 @@ func TestATokenSeenBeforeIsJudgedAnew(t *testing.T) {
 		t.Run(c.name, func(t *testing.T) {
 			store := &oneGrant{g: good}
 			v := &grant.Verifier{Issuer: "https://id.example", Store: store, Now: func() time.Time { return start },
-				Keys: func(context.Context) ([]jose.JWK, error) { return []jose.JWK{public}, nil }}
+				Keys:     func(context.Context) ([]jose.JWK, error) { return []jose.JWK{public}, nil },
+				SignedAt: func(context.Context, string, time.Time) (bool, error) { return true, nil }}
 			token := token
 			for range 2 {
 				if _, err := v.Validate(t.Context(), token, "https://api.example"); err != nil {
@@ -90,5 +91,33 @@ func TestATokenSeenBeforeIsJudgedAnew(t *testing.T) {
 				t.Errorf("%v", err)
 			}
 		})
+	}
+}
+
+// T05: a token is dated within the life of the key that signed it, or it is a forgery by an old key.
+func TestT05ATokenIsDatedWithinTheLifeOfItsKey(t *testing.T) {
+	key, err := jose.GenerateKey(jose.ES256)
+	if err != nil {
+		t.Fatal(err)
+	}
+	public, err := key.Public()
+	if err != nil {
+		t.Fatal(err)
+	}
+	start := time.Now().Truncate(time.Second)
+	token, err := jose.SignJSON(key, jose.Header{Typ: grant.Type}, map[string]any{"iss": "https://id.example", "sub": "offer:1", "jti": "j", "gid": "g",
+		"aud": []string{"https://api.example"}, "scope": "a b", "iat": start.Unix(), "exp": start.Add(time.Minute).Unix()})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for end, ok := range map[time.Time]bool{start: true, start.Add(-time.Second): false} {
+		v := &grant.Verifier{Issuer: "https://id.example", Store: &oneGrant{g: grant.Grant{ID: "g", Subject: "offer:1", Scopes: []string{"a", "b"}}},
+			Now: func() time.Time { return start }, Keys: func(context.Context) ([]jose.JWK, error) { return []jose.JWK{public}, nil },
+			SignedAt: func(_ context.Context, kid string, at time.Time) (bool, error) {
+				return kid == key.ID && !at.After(end), nil
+			}}
+		if _, err := v.Validate(t.Context(), token, "https://api.example"); ok != (err == nil) || err != nil && !errors.Is(err, grant.ErrToken) {
+			t.Errorf("key in use until %s: %v", end, err)
+		}
 	}
 }

@@ -30,12 +30,14 @@ const GrantClaim = "gid"
 
 // Verifier checks access tokens. Safe for concurrent use.
 type Verifier struct {
-	Issuer  string
-	Keys    func(ctx context.Context) ([]jose.JWK, error)
-	Store   Store
-	Clients *client.Registry
-	Opaque  OpaqueTokens
-	Now     func() time.Time
+	Issuer string
+	Keys   func(ctx context.Context) ([]jose.JWK, error)
+	// SignedAt says whether the key of that kid may have signed something dated at; see oidc.Keys.
+	SignedAt func(ctx context.Context, kid string, at time.Time) (bool, error)
+	Store    Store
+	Clients  *client.Registry
+	Opaque   OpaqueTokens
+	Now      func() time.Time
 
 	seen seen
 }
@@ -121,6 +123,13 @@ func (v *Verifier) read(ctx context.Context, token string) (AccessToken, error) 
 	t, err := parse(claims)
 	if err != nil {
 		return fail(err)
+	}
+	lived, err := v.SignedAt(ctx, verified.Key().KeyID(), t.IssuedAt)
+	if err != nil {
+		return AccessToken{}, fmt.Errorf("grant: life of the key: %w", err)
+	}
+	if !lived { // T05: whoever has our old keys makes no new tokens
+		return fail(errors.New("the key was not in use when the token says that it was issued"))
 	}
 	v.seen.put(name, t, verified.Key().Thumbprint())
 	return t, nil

@@ -21,6 +21,8 @@ type Hint struct{ Subject, ClientID, SessionID string }
 type Reader struct {
 	Issuer string
 	Keys   func(ctx context.Context) ([]jose.JWK, error)
+	// SignedAt says whether the key of that kid may have signed something dated at; see oidc.Keys.
+	SignedAt func(ctx context.Context, kid string, at time.Time) (bool, error)
 }
 
 // Read checks signature, type and issuer. ErrHint, or a fault.
@@ -38,6 +40,15 @@ func (d Reader) Read(ctx context.Context, token string) (Hint, error) {
 	claims, err := verified.Claims(jose.ClaimPolicy{Issuer: d.Issuer, At: time.Unix(0, 0), Leeway: 200 * 365 * 24 * time.Hour})
 	if err != nil {
 		return Hint{}, fmt.Errorf("%w: %w", ErrHint, err)
+	}
+	issued, err := claims.Time("iat")
+	if err != nil {
+		return Hint{}, fmt.Errorf("%w: %w", ErrHint, err)
+	}
+	if lived, err := d.SignedAt(ctx, verified.Key().KeyID(), issued); err != nil {
+		return Hint{}, fmt.Errorf("hint: life of the key: %w", err)
+	} else if !lived {
+		return Hint{}, fmt.Errorf("%w: the key was not in use then", ErrHint)
 	}
 	var h Hint
 	for name, to := range map[string]*string{"sub": &h.Subject, "aud": &h.ClientID} {

@@ -113,6 +113,8 @@ type traits struct {
 	key    string
 	labels map[string]string
 	times  map[string]int64 // Unix seconds; -1 for one with fractions
+	// start is when the issuer's certificate begins. It is in every credential of that key, so times may be counted from it.
+	start  int64
 	status *statusRef
 	// digests and salts of everything that can be withheld.
 	digests []string

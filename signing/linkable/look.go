@@ -136,7 +136,7 @@ func lookPlaces(all []traits) []Item {
 
 const hour = 3600
 
-// lookTimes wants times that many credentials share: whole hours. A precise time names the batch; precise times that differ number its copies.
+// lookTimes wants times that many credentials share: whole hours, of the clock or since the issuer's certificate began. A precise time names the batch; precise times that differ number its copies.
 func lookTimes(all []traits) (out []Item) {
 	names := map[string]bool{}
 	for _, t := range all {
@@ -146,7 +146,9 @@ func lookTimes(all []traits) (out []Item) {
 	}
 	for _, name := range slices.Sorted(maps.Keys(names)) {
 		values := column(all, func(t traits) int64 { return t.times[name] })
-		precise := slices.IndexFunc(values, func(v int64) bool { return v%hour != 0 })
+		precise := slices.IndexFunc(all, func(t traits) bool {
+			return t.times[name]%hour != 0 && (t.start == 0 || (t.times[name]-t.start)%hour != 0)
+		})
 		switch {
 		case precise >= 0:
 			out = append(out, item("time_"+name, Linkable, "copy %d says it to the second; whole hours are shared by many", precise+1)...)

@@ -2,6 +2,7 @@ package linkable
 
 import (
 	"bytes"
+	"crypto/x509"
 	"encoding/json"
 	"fmt"
 	"slices"
@@ -47,6 +48,9 @@ func readSDJWT(text string) (traits, error) {
 			t.header[name] = canonical(raw)
 		}
 	}
+	if chain := p.Header().X5C; len(chain) > 0 {
+		t.start = start(chain[0])
+	}
 	t.holder(payload["cnf"])
 	for _, name := range []string{"iat", "nbf", "exp"} {
 		if v, ok := payload[name]; ok {
@@ -66,6 +70,15 @@ func readSDJWT(text string) (traits, error) {
 	}
 	t.sign = signatureStart(jwt)
 	return t, t.disclosures(text, payload)
+}
+
+// start is when a certificate begins, 0 for one that can't be read.
+func start(der []byte) int64 {
+	c, err := x509.ParseCertificate(der)
+	if err != nil {
+		return 0
+	}
+	return c.NotBefore.Unix()
 }
 
 // holder reads cnf.jwk: the key is its members of the key type, anything else is a label.

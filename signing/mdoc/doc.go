@@ -41,6 +41,8 @@ const (
 var (
 	// ErrMalformed: not an mdoc: CBOR, members, or a value that its type forbids.
 	ErrMalformed = errors.New("mdoc: malformed")
+	// ErrNotIssuerSigned: CBOR of another kind, perhaps DeviceResponse. Wraps ErrMalformed.
+	ErrNotIssuerSigned = wrapped{"mdoc: not IssuerSigned", ErrMalformed}
 	// ErrTooLarge: over one of the limits.
 	ErrTooLarge = errors.New("mdoc: too large")
 	// ErrTemplate: a template that can't be laid out.

@@ -48,6 +48,9 @@ func ParseIssuerSigned(b []byte) (Parsed, error) {
 	if err := unmarshal(b, &w, "IssuerSigned"); err != nil {
 		return Parsed{}, err
 	}
+	if w.IssuerAuth == nil {
+		return Parsed{}, ErrNotIssuerSigned
+	}
 	return parseIssuerSigned(w)
 }
 
@@ -198,6 +201,9 @@ func (p Parsed) MSO() []byte { return p.auth.Payload() }
 
 // UnverifiedElements are the elements by namespace and identifier. Nobody has vouched for them yet. Read only.
 func (p Parsed) UnverifiedElements() map[string]map[string]any { return p.elements }
+
+// UnverifiedValidity is what Verified.Validity returns, not proven.
+func (p Parsed) UnverifiedValidity() Validity { return p.validity }
 
 // UnverifiedStatus is what Verified.Status returns, not proven.
 func (p Parsed) UnverifiedStatus() (ref StatusRef, ok bool) {

@@ -30,6 +30,9 @@ func (r *run) checkIssuer() Check {
 	if trust.OrganizationIdentifier(r.chain.Leaf) != issuer.Code {
 		return fail(report.ReasonNotAuthorised, "the certificate names another organisation than the bundle").AsAt(b.AsOf)
 	}
+	if problem := r.mdocCountry(); problem != "" {
+		return fail(report.ReasonNotAuthorised, problem).AsAt(b.AsOf)
+	}
 	if problem := r.authorised(issuer); problem != "" {
 		if !r.clock.Sure {
 			return unknown(report.ReasonNotAuthorised, problem+" in this bundle; a newer one may say otherwise").AsAt(b.AsOf)
@@ -50,16 +53,25 @@ func (r *run) authorised(issuer *bundle.Issuer) string {
 	place := region(r.claims)
 	for _, a := range issuer.Authorised {
 		switch {
-		case a.VCT != r.vct:
+		case !r.names(a):
 		case at.Before(a.From) || !a.To.IsZero() && !at.Before(a.To):
 			problem = "the issuer wasn't authorised for this type when it was issued"
 		case place != "" && !strings.HasPrefix(place, a.Region):
 			problem = "the issuer isn't authorised for this region"
 		default:
+			r.vct = a.VCT
 			return ""
 		}
 	}
 	return problem
+}
+
+// names reports whether the authorisation is for the credential's type.
+func (r *run) names(a bundle.Authorisation) bool {
+	if r.mdoc != nil {
+		return a.DocType != "" && a.DocType == r.mdoc.parsed.DocType()
+	}
+	return a.VCT == r.vct
 }
 
 // region finds the division code that a credential says it is for, at the places that licence types use. Credentials

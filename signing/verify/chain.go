@@ -12,6 +12,9 @@ import (
 // x5c returns the chain that came along or, for a credential without one, the certificate that the bundle has for its
 // issuer and key.
 func (r *run) x5c() [][]byte {
+	if r.mdoc != nil {
+		return r.mdoc.parsed.X5Chain()
+	}
 	h := r.parsed.Header()
 	if len(h.X5C) > 0 {
 		return h.X5C
@@ -40,7 +43,11 @@ func (r *run) checkSignature() Check {
 	if len(x5c) == 0 {
 		return unknown(report.ReasonNoKey, "no certificate came along, and the bundle has none for this issuer and key")
 	}
-	r.chain = r.v.chains.Of(x5c, trust.Credential, r.parsed.Header().Alg, r.at)
+	purpose, alg := trust.Credential, r.parsed.Header().Alg
+	if r.mdoc != nil {
+		purpose, alg = trust.DocumentSigner, r.mdoc.parsed.Alg()
+	}
+	r.chain = r.v.chains.Of(x5c, purpose, alg, r.at)
 	if r.chain.Leaf == nil {
 		return fail(report.ReasonUntrusted, r.chain.Err.Error())
 	}
@@ -48,7 +55,12 @@ func (r *run) checkSignature() Check {
 		return fail(report.ReasonTampered, "the certificate's key doesn't fit the algorithm")
 	}
 	var err error
-	if r.verified, err = r.parsed.Verify(r.chain.Key); err != nil {
+	if r.mdoc != nil {
+		r.mdoc.verified, err = r.mdoc.parsed.Verify(r.chain.Key)
+	} else {
+		r.verified, err = r.parsed.Verify(r.chain.Key)
+	}
+	if err != nil {
 		return fail(report.ReasonTampered, "the signature doesn't match: changed after it was signed, or never signed by this key")
 	}
 	return pass("unchanged since it was signed")
@@ -65,6 +77,9 @@ func (r *run) checkChain() Check {
 	}
 	r.path = r.chain.Path
 	leaf := r.chain.Leaf
+	if r.mdoc != nil && !r.path.Covers(r.issued) { // ISO/IEC 18013-5 section 9.3.1: the certificate was valid when it signed
+		return fail(report.ReasonUntrusted, "signed when the signer's certificate wasn't valid")
+	}
 	names := make([]string, len(leaf.URIs))
 	for i, u := range leaf.URIs {
 		names[i] = u.String()

@@ -11,6 +11,9 @@ import (
 // checkHolder judges whether the one who shows the credential holds its key. What is needed is the caller's decision and
 // never concluded from what arrived (RFC 9901 section 7.3): who strips the proof must not get a milder check.
 func (r *run) checkHolder() Check {
+	if r.mdoc != nil {
+		return r.checkDevice()
+	}
 	asked, came := !r.challenge.HolderAny, r.parsed.HasKeyBinding()
 	if !asked && !came {
 		return Check{Result: Pass, Reason: report.ReasonNotAsked, Detail: "the document alone was asked for; who shows it isn't judged"}

@@ -3,6 +3,7 @@ package verify
 import (
 	"errors"
 	"fmt"
+	"slices"
 	"time"
 
 	"github.com/hufu-id/hufu/signing/statuslist"
@@ -29,12 +30,19 @@ func (v *Verifier) list(uri string) *statusList {
 	if l != nil {
 		return l
 	}
-	text, present := v.contents.StatusLists[uri]
-	if !present {
+	text, asJWT := v.contents.StatusLists[uri]
+	binary, asCWT := v.contents.CWTLists[uri]
+	if !asJWT && !asCWT {
 		return &statusList{err: errListMissing} // not remembered: a hostile presentation may name any
 	}
-	l = &statusList{}
-	l.token, l.err = v.openList(uri, text)
+	var forms []form
+	if asJWT {
+		forms = append(forms, readForm(func() (statuslist.ParsedToken, error) { return statuslist.ParseToken(text) }))
+	}
+	if asCWT {
+		forms = append(forms, readForm(func() (statuslist.ParsedToken, error) { return statuslist.ParseCWT(binary) }))
+	}
+	l = v.openForms(uri, forms)
 	v.mu.Lock()
 	defer v.mu.Unlock()
 	if len(v.lists) >= maxLists {
@@ -44,13 +52,35 @@ func (v *Verifier) list(uri string) *statusList {
 	return l
 }
 
+// form is one form of a list, JWT or CWT.
+type form struct {
+	parsed statuslist.ParsedToken
+	err    error
+}
+
+func readForm(parse func() (statuslist.ParsedToken, error)) form {
+	p, err := parse()
+	return form{p, err}
+}
+
+// openForms opens the newer of a list's two forms, which are published one after the other, or the one that can be believed.
+func (v *Verifier) openForms(uri string, forms []form) *statusList {
+	slices.SortStableFunc(forms, func(a, b form) int { return b.parsed.IssuedAt().Compare(a.parsed.IssuedAt()) })
+	l := &statusList{}
+	for _, f := range forms {
+		if l.err = f.err; l.err == nil {
+			l.token, l.err = v.openList(uri, f.parsed)
+		}
+		if l.err == nil {
+			break
+		}
+	}
+	return l
+}
+
 // openList checks the token's chain at the time that it was signed: how long it may be used is for its exp to say, and
 // that it is no backdated one is vouched for by the bundle around it.
-func (v *Verifier) openList(uri, text string) (statuslist.Token, error) {
-	parsed, err := statuslist.ParseToken(text)
-	if err != nil {
-		return statuslist.Token{}, err
-	}
+func (v *Verifier) openList(uri string, parsed statuslist.ParsedToken) (statuslist.Token, error) {
 	if len(parsed.X5C()) == 0 {
 		return statuslist.Token{}, errors.New("no certificate chain")
 	}

@@ -138,6 +138,9 @@ func (r *run) checkType() Check {
 	if r.v.contents == nil {
 		return unknown(report.ReasonNoBundle, "type metadata is in the bundle")
 	}
+	if r.mdoc != nil && r.issuer == nil {
+		return unknown(report.ReasonNotChecked, "which type this document is of isn't known")
+	}
 	m := r.v.typeOf(r.vct)
 	asOf := r.v.contents.AsOf
 	if m.err != nil {
@@ -151,6 +154,9 @@ func (r *run) checkType() Check {
 		return fail(report.ReasonTypeMismatch, "the credential was made for another version of its type's description").AsAt(asOf)
 	}
 	r.meta = m
+	if r.mdoc != nil { // its form was checked with its digests; the metadata's rules are about SD-JWT
+		return pass("a document of this type").AsAt(asOf)
+	}
 	disclosed := r.parsed.Disclosed()
 	for _, c := range m.claims {
 		selective := false
@@ -183,6 +189,9 @@ func integrityMatches(pinned, actual string) bool {
 
 // hiddenClaims lists what the type knows and the holder didn't show. Nothing is hidden when no digest is left over.
 func (r *run) hiddenClaims() []report.Hidden {
+	if r.mdoc != nil {
+		return r.mdoc.hidden()
+	}
 	if r.meta == nil || r.parsed.Hidden() == 0 {
 		return nil
 	}

@@ -27,9 +27,26 @@ func (r *run) conclude() Verdict {
 var registered = map[string]bool{"iss": true, "iat": true, "nbf": true, "exp": true, "cnf": true, "vct": true,
 	"vct#integrity": true, "aka_vcts": true, "status": true, "sub": true, "jti": true, "aud": true}
 
+// shownClaims are the claims without the registered ones; of an mdoc the elements by namespace.
+func (r *run) shownClaims() map[string]any {
+	if r.mdoc != nil {
+		return r.mdoc.shown()
+	}
+	out := map[string]any{}
+	for name, value := range r.claims {
+		if !registered[name] {
+			out[name] = value
+		}
+	}
+	return out
+}
+
 // describe adds what the report says besides the verdict itself.
 func (r *run) describe(v *report.Report) {
 	v.Status = r.status
+	if r.mdoc != nil {
+		v.DocType = r.mdoc.parsed.DocType()
+	}
 	if r.path != nil {
 		v.Path = r.path.Described
 	}
@@ -52,11 +69,11 @@ func (r *run) describe(v *report.Report) {
 	if v.Outcome == Invalid {
 		return
 	}
-	v.Claims = map[string]any{}
-	for name, value := range r.claims {
-		if !registered[name] {
-			v.Claims[name] = value
-		}
+	v.Claims = r.shownClaims()
+	if r.mdoc != nil {
+		v.Labels = mdocLabels(r.meta)
+		v.TypeOrder = mdocOrder(r.meta)
+		return
 	}
 	if r.meta != nil {
 		v.Labels = r.meta.labels

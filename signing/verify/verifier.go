@@ -33,8 +33,8 @@ func New(b *bundle.Contents, p Policy) *Verifier {
 	return &Verifier{contents: b, policy: p, issuers: trust.NewIssuers(b), chains: trust.NewChains(b), lists: map[string]*statusList{}, types: map[string]*typeMetadata{}}
 }
 
-// Verify judges one presentation: an SD-JWT VC with or without key binding; white space around it is ignored. It never
-// fails: junk is a verdict too. b may be nil.
+// Verify judges one presentation: an SD-JWT VC with or without key binding, or an mdoc (IssuerSigned, or DeviceResponse of one document) as
+// base64url or as it is. White space around text is ignored. It never fails: junk is a verdict too. b may be nil.
 func Verify(presentation string, b *bundle.Contents, c Challenge, at time.Time, p Policy) Verdict {
 	return New(b, p).Verify(presentation, c, at)
 }
@@ -49,10 +49,11 @@ type run struct {
 
 	parsed   sdjwt.Parsed
 	verified sdjwt.Verified
-	claims   map[string]any // processed; nil until parsed
-	vct      string
-	iss      string    // from the claim or, without one, from the certificate
-	issued   time.Time // iat; zero when there is none
+	mdoc     *mdocument     // nil for an SD-JWT VC
+	claims   map[string]any // processed, of an mdoc what its MSO says in their place; nil until parsed
+	vct      string         // of an mdoc the type that the issuer's authorisation names beside the docType
+	iss      string         // from the claim or, without one, from the certificate
+	issued   time.Time      // iat; zero when there is none
 	chain    *trust.Chain
 	path     *trust.Path
 	issuer   *bundle.Issuer
@@ -64,26 +65,14 @@ type run struct {
 // Verify judges one presentation against the verifier's bundle; see the function Verify.
 func (v *Verifier) Verify(presentation string, c Challenge, at time.Time) Verdict {
 	r := &run{v: v, at: at, challenge: c, clock: trust.ReadClock(v.contents, v.policy.BundleMaxAge, at), checks: make([]Check, 0, len(report.Order))}
-	steps := [...]func() Check{r.checkParse, r.checkSignature, r.checkChain, r.checkIssuer, r.checkTime, r.checkStatus, r.checkType,
+	read := r.read(presentation)
+	steps := [...]func() Check{func() Check { return read }, r.checkSignature, r.checkChain, r.checkIssuer, r.checkTime, r.checkStatus, r.checkType,
 		r.checkHolder, r.checkBundle}
-	text := strings.Trim(presentation, " \t\r\n")
-	r.parsed, r.claims = sdjwt.Parsed{}, nil
-	parsed, err := sdjwt.Parse(text)
-	if err == nil {
-		r.parsed, r.claims = parsed, parsed.UnverifiedClaims()
-		r.vct, _ = r.claims["vct"].(string)
-		r.iss, _ = r.claims["iss"].(string)
-		if iat, ok := r.date("iat"); ok {
-			r.issued = iat
-		}
-	}
 	for i, step := range steps {
 		var check Check
 		switch {
 		case report.Order[i] == CheckBundle:
 			check = step()
-		case report.Order[i] == CheckParse && err != nil:
-			check = Check{Result: Fail, Reason: report.ReasonMalformed, Detail: err.Error()}
 		case i > 0 && r.checks[0].Result != Pass, i > 1 && r.checks[1].Result != Pass:
 			check = Check{Result: Unknown, Reason: report.ReasonNotChecked, Detail: "an earlier check leaves nothing to check"}
 		default:
@@ -98,9 +87,26 @@ func (v *Verifier) Verify(presentation string, c Challenge, at time.Time) Verdic
 	return r.conclude()
 }
 
-func (r *run) checkParse() Check {
-	return Check{Result: Pass, Reason: report.ReasonOK, Detail: "well-formed SD-JWT VC; every disclosure is accounted for"}
+// read parses the presentation, whatever its format.
+func (r *run) read(presentation string) Check {
+	if b, is := mdocBytes(presentation); is {
+		return r.readMdoc(b)
+	}
+	parsed, err := sdjwt.Parse(strings.Trim(presentation, space))
+	if err != nil {
+		return fail(report.ReasonMalformed, err.Error())
+	}
+	r.parsed, r.claims = parsed, parsed.UnverifiedClaims()
+	r.vct, _ = r.claims["vct"].(string)
+	r.iss, _ = r.claims["iss"].(string)
+	if iat, ok := r.date("iat"); ok {
+		r.issued = iat
+	}
+	return pass("well-formed SD-JWT VC; every disclosure is accounted for")
 }
+
+// space is what may stand around a presentation in text.
+const space = " \t\r\n"
 
 // passed reports whether an earlier check passed.
 func (r *run) passed(name CheckName) bool {

@@ -13,6 +13,7 @@ import (
 
 	"github.com/hufu-id/hufu/internal/sqlstore"
 	"github.com/hufu-id/hufu/wallet/register"
+	"github.com/hufu-id/hufu/wallet/register/registerapi"
 )
 
 type answer struct {
@@ -107,7 +108,7 @@ func TestDepartmentAPIDoesTheWholeLifeOfALicence(t *testing.T) {
 			t.Fatalf("import: %d %s", a.code, a.body)
 		}
 		var page struct {
-			Licences []register.LicenceView
+			Licences []registerapi.LicenceView
 			Next     string
 		}
 		seen := map[string]bool{}
@@ -145,7 +146,7 @@ func TestDepartmentAPIDoesTheWholeLifeOfALicence(t *testing.T) {
 				t.Errorf("%s: %d %s", c.body, a.code, a.body)
 			}
 		}
-		var l register.LicenceView
+		var l registerapi.LicenceView
 		if a := call(t, "GET", base+"/"+id, "police", ""); json.Unmarshal(a.body, &l) != nil || l.Status.Name != "revoked" || l.Status.Reason != "醉酒驾驶" || len(l.Journal) != 4 {
 			t.Fatalf("%s", a.body)
 		}

@@ -6,8 +6,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"maps"
-	"slices"
 
 	"github.com/hufu-id/hufu/internal/jose"
 	"github.com/hufu-id/hufu/wallet/register/licencetype"
@@ -110,33 +108,17 @@ func parseRecord(line int, raw []byte) ImportItem {
 	} else {
 		// A misspelt valid_to would otherwise make a licence for the long term.
 		var given map[string]json.RawMessage
-		checkMembers(&f, "", raw, recordMembers, &given)
+		f.Members("", raw, recordMembers, &given)
 		if holder, ok := given["holder"]; ok {
 			var members map[string]json.RawMessage
-			checkMembers(&f, "holder.", holder, holderMembers, &members)
+			f.Members("holder.", holder, holderMembers, &members)
 			if representative, ok := members["representative"]; ok {
-				checkMembers(&f, "holder.representative.", representative, holderMembers[:3], nil)
+				f.Members("holder.representative.", representative, holderMembers[:3], nil)
 			}
 		}
 	}
 	item.Faults = f
 	return item
-}
-
-// checkMembers refuses members that nobody reads.
-func checkMembers(f *licencetype.Faults, prefix string, raw []byte, known []string, out *map[string]json.RawMessage) {
-	var m map[string]json.RawMessage
-	if err := json.Unmarshal(raw, &m); err != nil {
-		return // it was decoded before; null is no object and lacks its required members
-	}
-	for _, name := range slices.Sorted(maps.Keys(m)) {
-		if !slices.Contains(known, name) {
-			f.Add(prefix+licencetype.Clip(name), licencetype.CodeUnknown, "there is no such member")
-		}
-	}
-	if out != nil {
-		*out = m
-	}
 }
 
 func jsonFault(err error) string {

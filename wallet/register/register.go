@@ -1,6 +1,5 @@
-// Package register is the departments' register of licences: types (one JSON file each), records with identifiers of GB/T 36904, and
-// the machine of legal states. It serves the department API below /register/v1/ (but for offers, which the issuer serves) and the type
-// metadata at /types/{name}/{version}, which is the URL that vct names.
+// Package register is the departments' register of licences: types (licencetype), records with identifiers of GB/T 36904, and the machine of
+// legal states. The department API over it is registerapi.
 //
 // It does not issue credentials (wallet/issuer) nor publish status lists (wallet/status); it tells the latter when a state changes, in
 // the transaction of the change.
@@ -9,12 +8,10 @@ package register
 import (
 	"context"
 	"errors"
-	"log/slog"
 	"time"
 
 	"github.com/hufu-id/hufu/internal/audit"
 	"github.com/hufu-id/hufu/wallet/register/licencetype"
-	"github.com/hufu-id/hufu/wallet/register/published"
 )
 
 // Department is who calls the department API.
@@ -50,14 +47,12 @@ type Sealer interface {
 	Open(purpose, text string, v any) error
 }
 
-// Config is what a Service needs. All members are required but Departments, Now and Log.
+// Config is what a Service needs. All members are required but Now.
 type Config struct {
 	Store  Store
 	Tx     func(ctx context.Context, fn func(ctx context.Context) error) error
 	Audit  func(ctx context.Context, ev audit.Event) error
 	Status StatusLists
-	// Departments may be nil in a process that serves no department API.
-	Departments Departments
 	// MayIssue says whether an authority may issue licences of a type. Without it any department could invent driving licences.
 	MayIssue func(ctx context.Context, code, typeID string) (bool, error)
 	Sealer   Sealer
@@ -66,7 +61,6 @@ type Config struct {
 	// TypeBase is where vct URLs start, without a slash at the end: TypeBase + "/types/driving-licence/1".
 	TypeBase string
 	Now      func() time.Time
-	Log      *slog.Logger
 }
 
 // LicenceType defines a kind of licence; Field and Claim are its parts.
@@ -81,7 +75,6 @@ type Service struct {
 	cfg    Config
 	types  []LicenceType // every version
 	newest []LicenceType
-	public *published.Pages
 }
 
 // ImportRecord is a licence as a department sends it.

@@ -7,14 +7,11 @@ import (
 	"encoding/base64"
 	"errors"
 	"fmt"
-	"log/slog"
-	"net/http"
 	"net/url"
 	"strings"
 	"time"
 
 	"github.com/hufu-id/hufu/wallet/register/licencetype"
-	"github.com/hufu-id/hufu/wallet/register/published"
 )
 
 // New checks the configuration and reads the licence types.
@@ -31,16 +28,11 @@ func New(cfg Config) (*Service, error) {
 	if cfg.Now == nil {
 		cfg.Now = time.Now
 	}
-	if cfg.Log == nil {
-		cfg.Log = slog.New(slog.DiscardHandler)
-	}
 	types, err := licencetype.Load(cfg.TypeBase)
 	if err != nil {
 		return nil, err
 	}
-	s := &Service{cfg: cfg, types: types, newest: licencetype.Newest(types)}
-	s.public, err = published.New(types, func(w http.ResponseWriter, r *http.Request) { s.problem(w, r, errNoType) })
-	return s, err
+	return &Service{cfg: cfg, types: types, newest: licencetype.Newest(types)}, nil
 }
 
 // Types returns every version of every licence type, in order of ID and version.
@@ -129,8 +121,8 @@ func (s *Service) Hold(ctx context.Context, id string) (Licence, error) {
 	return l, nil
 }
 
-// defaultLimit is how many licences a page has if nobody says.
-const defaultLimit = 50
+// DefaultLimit is how many licences a page has if nobody says.
+const DefaultLimit = 50
 
 // List returns licences of one authority in order of ID.
 func (s *Service) List(ctx context.Context, q Query) ([]Licence, error) {
@@ -138,7 +130,7 @@ func (s *Service) List(ctx context.Context, q Query) ([]Licence, error) {
 		return nil, fmt.Errorf("%w: whose licences?", ErrInvalid)
 	}
 	if q.Limit == 0 {
-		q.Limit = defaultLimit
+		q.Limit = DefaultLimit
 	}
 	if q.Limit < 1 || q.Limit > 200 {
 		return nil, fmt.Errorf("%w: limit must be 1 to 200", ErrInvalid)

@@ -17,9 +17,9 @@ type Record struct {
 	RecordIndex, HolderIndex, ReferenceIndex string
 	// RepresentativeIndex is as HolderIndex, for who acts for the holder; empty for nobody.
 	RepresentativeIndex string
-	Sealed                                   string
-	ValidFrom, ValidTo                       Date
-	Status                                   LegalStatus
+	Sealed              string
+	ValidFrom, ValidTo  Date
+	Status              LegalStatus
 	// Reason is sealed too: it may name the holder's offence.
 	Reason               string
 	StatusSince          time.Time

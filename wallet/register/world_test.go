@@ -17,6 +17,7 @@ import (
 	"github.com/hufu-id/hufu/internal/sqlstore/registerstore"
 	"github.com/hufu-id/hufu/internal/sqlstore/sqltest"
 	"github.com/hufu-id/hufu/wallet/register"
+	"github.com/hufu-id/hufu/wallet/register/registerapi"
 )
 
 const (
@@ -54,7 +55,6 @@ func (t tokens) Authenticate(_ context.Context, bearer string) (register.Departm
 
 func config(db *sqlstore.DB) register.Config {
 	return register.Config{Store: registerstore.New(db), Tx: db.InTx, Audit: db.Audit, Status: lists{db},
-		Departments: tokens{"police": policeDep, "market": marketDep, "nobody": {ClientID: "x"}},
 		MayIssue: func(_ context.Context, code, typeID string) (bool, error) {
 			return code == police && typeID == "driving-licence", nil
 		},
@@ -75,12 +75,15 @@ func each(t *testing.T, run func(t *testing.T, db *sqlstore.DB, s *register.Serv
 	sqltest.Each(t, func(t *testing.T, db *sqlstore.DB) { run(t, db, open(t, db)) })
 }
 
+// face is drawn once: it takes a while.
+var face = portrait.Text("li", true, true)
+
 func record(number string) register.ImportRecord {
 	return register.ImportRecord{Type: "driving-licence", RecordNumber: number,
 		Holder: register.Holder{Name: "李秀英", Code: "99440119490312002X", CodeType: "111", Reference: "li-xiuying"},
 		Fields: map[string]any{"licence_number": "99440119490312002X", "sex": "female", "birth_date": "1949-03-12", "nationality": "中国",
 			"first_issue_date": "1985-06-01", "vehicle_classes": []any{"C1"}, "file_number": "994400000001", "issuing_authority": "沙箱省公安厅交通管理局",
-			"issuing_authority_latin": "Sandbox Traffic Police", "family_name": "Li", "given_name": "Xiuying", "portrait": portrait.Text("li", true, true)},
+			"issuing_authority_latin": "Sandbox Traffic Police", "family_name": "Li", "given_name": "Xiuying", "portrait": face},
 		ValidFrom: "2023-06-01", ValidTo: "2033-06-01"}
 }
 
@@ -113,7 +116,11 @@ func audits(t *testing.T, db *sqlstore.DB, kind string) (n int) {
 func serve(t *testing.T, s *register.Service) *httptest.Server {
 	t.Helper()
 	r := mux.NewRouter().SkipClean(true).UseEncodedPath()
-	s.Routes(r)
+	api, err := registerapi.New(registerapi.Config{Register: s, Departments: tokens{"police": policeDep, "market": marketDep, "nobody": {ClientID: "x"}}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	api.Routes(r)
 	server := httptest.NewServer(httpx.Wrap(r, httpx.Options{MaxBody: func(*http.Request) int64 { return register.MaxImport }}))
 	t.Cleanup(server.Close)
 	return server

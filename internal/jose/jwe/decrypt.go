@@ -76,11 +76,19 @@ func DecryptAlgs() []string { return []string{jose.ECDHES} }
 // DecryptEncs lists the content encryption algorithms of Decrypt.
 func DecryptEncs() []string { return []string{A128GCM, A256GCM} }
 
-// PublicKey is the public half of a recipient, as senders want it: with kid, "alg":"ECDH-ES" and "use":"enc". Errors as jose.ParseJWK.
+// PublicKey is the public half of a recipient, as senders want it: with kid, "alg":"ECDH-ES" and "use":"enc". An empty kid becomes the key's thumbprint.
+// Errors as jose.ParseJWK.
 func PublicKey(pub *ecdh.PublicKey, kid string) (jose.JWK, error) {
 	point := pub.Bytes()
 	if pub.Curve() != ecdh.P256() || len(point) != 65 {
 		return jose.JWK{}, fmt.Errorf("%w: curve", jose.ErrUnsupportedKey)
+	}
+	if kid == "" {
+		k, err := jose.FromPublic(p256(point), "", "")
+		if err != nil {
+			return jose.JWK{}, err
+		}
+		kid = k.Thumbprint()
 	}
 	enc := strictjson.Base64.EncodeToString
 	text, err := json.Marshal(map[string]string{"kty": "EC", "crv": "P-256", "x": enc(point[1:33]), "y": enc(point[33:]), "kid": kid, "alg": jose.ECDHES,
@@ -89,6 +97,15 @@ func PublicKey(pub *ecdh.PublicKey, kid string) (jose.JWK, error) {
 		return jose.JWK{}, err
 	}
 	return jose.ParseJWK(text)
+}
+
+// p256 is a point that crypto/ecdh made.
+func p256(point []byte) *ecdsa.PublicKey {
+	pub, err := ecdsa.ParseUncompressedPublicKey(elliptic.P256(), point)
+	if err != nil {
+		panic(err)
+	}
+	return pub
 }
 
 // wire is a compact JWE in its parts (RFC 7516 section 7.1).

@@ -11,9 +11,12 @@ import (
 // check refuses credentials that are not what was asked for: another type, key or issuer, or a signature of unknown origin. It gives each copy the
 // key that it is bound to; two copies with one key are refused.
 func (w *Wallet) check(ctx context.Context, i Issuer, copies []Credential, own []jose.SigningKey) error {
-	published, err := w.keys(ctx, i.ID)
-	if err != nil {
-		return err
+	var published []jose.JWK
+	if copies[0].Format == FormatSDJWT {
+		var err error
+		if published, err = w.keys(ctx, i.ID); err != nil {
+			return err
+		}
 	}
 	byThumbprint := map[string]jose.SigningKey{}
 	for _, key := range own {
@@ -25,10 +28,16 @@ func (w *Wallet) check(ctx context.Context, i Issuer, copies []Credential, own [
 	}
 	for n := range copies {
 		c := &copies[n]
-		if c.Format != FormatSDJWT {
-			return fmt.Errorf("%w: the wallet doesn't know the format %q", ErrIssuer, c.Format)
+		var thumbprint string
+		var err error
+		switch c.Format {
+		case FormatSDJWT:
+			thumbprint, err = checkSDJWT(i, *c, published)
+		case FormatMDoc:
+			thumbprint, err = checkMDoc(*c)
+		default:
+			err = fmt.Errorf("%w: the wallet doesn't know the format %q", ErrIssuer, c.Format)
 		}
-		thumbprint, err := checkSDJWT(i, *c, published)
 		if err != nil {
 			return err
 		}

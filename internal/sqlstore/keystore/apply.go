@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
+	"time"
 
 	"github.com/hufu-id/hufu/internal/audit"
 	"github.com/hufu-id/hufu/internal/sqlstore"
@@ -64,6 +65,11 @@ func (s *Store) leave(ctx context.Context, p keys.Purpose, c keys.Change) error 
 			return err
 		}
 	}
+	if c.Revoke != "" {
+		if err := s.revoke(ctx, p, c); err != nil {
+			return err
+		}
+	}
 	for _, id := range c.Remove {
 		if err := s.db.Claim(ctx, `UPDATE key_records SET state = 'gone' WHERE purpose = $1 AND id = $2 AND state = 'retired'`,
 			string(p), id); err != nil {
@@ -74,6 +80,45 @@ func (s *Store) leave(ctx context.Context, p keys.Purpose, c keys.Change) error 
 		}
 	}
 	return nil
+}
+
+// revoke ends a key at once and remembers that it isn't to be believed. The row is there for good: what it signed may be shown in years.
+func (s *Store) revoke(ctx context.Context, p keys.Purpose, c keys.Change) error {
+	if err := s.db.Claim(ctx, `UPDATE key_records SET state = 'gone', handle = '', retired_at = COALESCE(retired_at, $3), expires_at = $3
+		WHERE purpose = $1 AND id = $2 AND state <> 'gone'`, string(p), c.Revoke, micros(c.At)); err != nil {
+		return err
+	}
+	if err := s.db.Claim(ctx, `INSERT INTO key_revocations (purpose, id, compromised_at, revoked_at) VALUES ($1, $2, $3, $4) ON CONFLICT DO NOTHING`,
+		string(p), c.Revoke, sqlstore.Micros(c.CompromisedAt), sqlstore.Micros(c.At)); err != nil {
+		return err
+	}
+	return s.db.Audit(ctx, audit.Event{Kind: "keys.revoked", At: c.At, Actor: c.Actor, Subject: c.Revoke,
+		Detail: map[string]string{"purpose": string(p), "compromised_at": c.CompromisedAt.UTC().Format(time.RFC3339)}})
+}
+
+// Revoked implements keys.Store.
+func (s *Store) Revoked(ctx context.Context) ([]keys.Revoked, error) {
+	rows, err := s.db.Query(ctx, `SELECT r.purpose, r.id, k.chain, r.compromised_at, r.revoked_at FROM key_revocations r
+		JOIN key_records k ON k.purpose = r.purpose AND k.id = r.id ORDER BY r.revoked_at, r.id`)
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	var out []keys.Revoked
+	for rows.Next() {
+		var r keys.Revoked
+		var chain string
+		var since, at int64
+		if err := rows.Scan(&r.Purpose, &r.ID, &chain, &since, &at); err != nil {
+			return nil, err
+		}
+		if r.Chain, err = parseChain(chain); err != nil {
+			return nil, fmt.Errorf("keystore: key %s: %w", r.ID, err)
+		}
+		r.CompromisedAt, r.RevokedAt = sqlstore.FromMicros(since), sqlstore.FromMicros(at)
+		out = append(out, r)
+	}
+	return out, rows.Err()
 }
 
 // enter brings in a new key and makes a next key active.

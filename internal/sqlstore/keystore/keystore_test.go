@@ -18,7 +18,7 @@ import (
 func TestContract(t *testing.T) {
 	sqltest.Each(t, func(t *testing.T, db *sqlstore.DB) {
 		keystest.Contract(t, func(t *testing.T) keys.Store {
-			for _, table := range []string{"key_records", "key_purposes", "key_authorities", "key_secrets"} {
+			for _, table := range []string{"key_revocations", "key_records", "key_purposes", "key_authorities", "key_secrets"} {
 				if _, err := db.Exec(t.Context(), "DELETE FROM "+table); err != nil {
 					t.Fatal(err)
 				}

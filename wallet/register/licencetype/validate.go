@@ -1,6 +1,7 @@
 package licencetype
 
 import (
+	"encoding/json"
 	"fmt"
 	"maps"
 	"slices"
@@ -152,6 +153,22 @@ func (f *Faults) Text(name, s string, required bool, limit int) bool {
 		return true
 	}
 	return false
+}
+
+// Members notes members of a JSON object that nobody reads, and gives out those that there are; out may be nil.
+func (f *Faults) Members(prefix string, raw []byte, known []string, out *map[string]json.RawMessage) {
+	var m map[string]json.RawMessage
+	if err := json.Unmarshal(raw, &m); err != nil {
+		return // it was decoded before; null is no object and lacks its required members
+	}
+	for _, name := range slices.Sorted(maps.Keys(m)) {
+		if !slices.Contains(known, name) {
+			f.Add(prefix+Clip(name), CodeUnknown, "there is no such member")
+		}
+	}
+	if out != nil {
+		*out = m
+	}
 }
 
 // Clip shortens a text of the sender for a message.

@@ -80,8 +80,8 @@ func (w *World) seed(ctx context.Context) error {
 			return errors.New("no sample person " + who.slug)
 		}
 		list = append(list, register.ImportRecord{Type: "driving-licence", RecordNumber: fmt.Sprintf("SANDBOX-%04d", i+1),
-			Holder: register.Holder{Name: p.Name, Code: p.ResidentID, CodeType: "111", Reference: p.Slug},
-			Fields: records.Driving(p, who.class, who.from, fmt.Sprintf("99440000%04d", i+1)),
+			Holder:    register.Holder{Name: p.Name, Code: p.ResidentID, CodeType: "111", Reference: p.Slug},
+			Fields:    records.Driving(p, who.class, who.from, fmt.Sprintf("99440000%04d", i+1)),
 			ValidFrom: who.from, ValidTo: who.to})
 	}
 	report, err := w.node.Register().Import(ctx, dep, list)
@@ -98,8 +98,33 @@ func (w *World) seed(ctx context.Context) error {
 			}
 		}
 	}
+	if err := w.seedOthers(ctx); err != nil {
+		return err
+	}
 	if err := w.seedSeals(ctx); err != nil {
 		return err
 	}
 	return w.node.Publish(ctx)
+}
+
+// seedOthers registers the licences of the other types.
+func (w *World) seedOthers(ctx context.Context) error {
+	for _, r := range records.Licences(w.sample) {
+		raw, err := json.Marshal(r.Body)
+		if err != nil {
+			return err
+		}
+		items, err := register.ParseImport(raw)
+		if err != nil {
+			return err
+		}
+		report, err := w.node.Register().ImportItems(ctx, register.Department{Code: r.Authority, ClientID: "sample-world"}, items)
+		if err != nil {
+			return err
+		}
+		if report.Refused > 0 {
+			return fmt.Errorf("sample licence %s was refused: %v", raw, report.Records[0].Errors)
+		}
+	}
+	return nil
 }

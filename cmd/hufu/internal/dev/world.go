@@ -23,6 +23,7 @@ import (
 	"github.com/hufu-id/hufu/federation/province"
 	"github.com/hufu-id/hufu/internal/jose"
 	"github.com/hufu-id/hufu/internal/sample"
+	"github.com/hufu-id/hufu/internal/sample/records"
 	"github.com/hufu-id/hufu/keys"
 	"github.com/hufu-id/hufu/oidc"
 	"github.com/hufu-id/hufu/oidc/client"
@@ -67,10 +68,17 @@ type World struct {
 
 func (w *World) port(offset int) int      { return w.opts.PortBase + offset }
 func (w *World) origin(offset int) string { return fmt.Sprintf("http://localhost:%d", w.port(offset)) }
-func (w *World) authorities() []sample.DepartmentInfo {
-	// Only the traffic police issues a licence type in this release.
-	d, _ := w.sample.Department(sample.TrafficPolice)
-	return []sample.DepartmentInfo{d}
+
+// authorities are the organisations that grant licences, the traffic police first.
+func (w *World) authorities() (out []sample.Organisation) {
+	for _, code := range []string{sample.TrafficPoliceCode, sample.MarketRegulationCode, sample.MinistryCode} {
+		for _, o := range w.sample.Organisations {
+			if o.Code == code {
+				out = append(out, o)
+			}
+		}
+	}
+	return out
 }
 
 // Start opens the whole world. When it returns, every listener answers.
@@ -179,9 +187,19 @@ func (w *World) provinceConfigs() (out []node.ProvinceConfig) {
 }
 
 func (w *World) authorityConfigs() (out []node.AuthorityConfig) {
-	for _, d := range w.authorities() {
-		out = append(out, node.AuthorityConfig{Code: d.Code, NameZH: d.Name, NameEN: d.English, Types: []string{"driving-licence"}, Region: "99"})
+	grants := records.Authorities()
+	for _, o := range w.authorities() {
+		out = append(out, node.AuthorityConfig{Code: o.Code, NameZH: o.Name, NameEN: o.English, Types: grants[o.Code], Region: "99"})
 	}
+	return out
+}
+
+// licenceTypes are all that somebody grants: the scopes of a wallet.
+func licenceTypes() (out []string) {
+	for _, types := range records.Authorities() {
+		out = append(out, types...)
+	}
+	slices.Sort(out)
 	return out
 }
 
@@ -202,7 +220,7 @@ func (w *World) clients() ([]oidc.Client, error) {
 	out := []oidc.Client{
 		{ID: WalletClientID, Name: web.Text{ZH: "样本钱包", EN: "Sample wallet"}, Service: web.Text{ZH: "存放电子证照", EN: "Keep e-licences"},
 			RedirectURIs: loopbackRedirects(), AuthMethod: client.None, Public: true,
-			GrantTypes: []string{client.AuthorizationCode, client.PreAuthorizedCode}, Scopes: []string{"openid", "driving-licence"}},
+			GrantTypes: []string{client.AuthorizationCode, client.PreAuthorizedCode}, Scopes: append([]string{"openid"}, licenceTypes()...)},
 		{ID: experimentClientID, Name: web.Text{ZH: "开发者试验应用", EN: "Developer's experiment"}, Service: web.Text{ZH: "试验登录", EN: "Trying a login"},
 			RedirectURIs:           loopbackRedirects(),
 			PostLogoutRedirectURIs: loopbackRedirects(),

@@ -15,6 +15,7 @@ import (
 
 	"github.com/hufu-id/hufu/cmd/hufu/internal/deptclient"
 	"github.com/hufu-id/hufu/wallet/register"
+	"github.com/hufu-id/hufu/wallet/register/registerapi"
 )
 
 // Exit codes.
@@ -121,8 +122,8 @@ func licenceListCmd(f *licenceFlags) *cobra.Command {
 
 // licencePage is the answer to a list.
 type licencePage struct {
-	Licences []register.LicenceView `json:"licences"`
-	Next     string                 `json:"next,omitempty"`
+	Licences []registerapi.LicenceView `json:"licences"`
+	Next     string                    `json:"next,omitempty"`
 }
 
 // licenceOffer is the answer to a request for an offer.
@@ -187,7 +188,7 @@ func licenceStatusCmd(f *licenceFlags) *cobra.Command {
 		RunE: func(cmd *cobra.Command, args []string) error {
 			return f.run(cmd, func(c *departmentClient) (any, func(*printer), error) {
 				path := "/register/v1/licences/" + url.PathEscape(args[0])
-				var l register.LicenceView
+				var l registerapi.LicenceView
 				if len(args) == 1 {
 					err := c.Call(cmd.Context(), http.MethodGet, path, "", nil, &l)
 					return l, func(p *printer) { p.licence(l) }, err
@@ -237,7 +238,7 @@ func statusRequest(word, reason, effective string) (register.Operation, []byte, 
 
 // dryStatus says what an act would do, by the licence as it is now.
 func (c *departmentClient) dryStatus(cmd *cobra.Command, path string, op register.Operation) (any, func(*printer), error) {
-	var l register.LicenceView
+	var l registerapi.LicenceView
 	if err := c.Call(cmd.Context(), http.MethodGet, path, "", nil, &l); err != nil {
 		return nil, nil, err
 	}

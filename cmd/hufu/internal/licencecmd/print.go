@@ -7,6 +7,7 @@ import (
 
 	"github.com/hufu-id/hufu/cmd/hufu/internal/deptclient"
 	"github.com/hufu-id/hufu/wallet/register"
+	"github.com/hufu-id/hufu/wallet/register/registerapi"
 )
 
 func clean(s string) string { return deptclient.Clean(s) }
@@ -34,7 +35,7 @@ func (p *printer) report(r register.ImportReport) {
 	}
 }
 
-func statusWords(s register.StatusView) string { return s.Name + " " + s.NameZH }
+func statusWords(s registerapi.StatusView) string { return s.Name + " " + s.NameZH }
 
 func (p *printer) page(page licencePage) {
 	if len(page.Licences) == 0 {
@@ -48,14 +49,14 @@ func (p *printer) page(page licencePage) {
 	}
 }
 
-func validity(l register.LicenceView) string {
+func validity(l registerapi.LicenceView) string {
 	if l.ValidTo == "" {
 		return fmt.Sprintf("valid from %s for the long term", l.ValidFrom)
 	}
 	return fmt.Sprintf("valid %s to %s", l.ValidFrom, l.ValidTo)
 }
 
-func (p *printer) licence(l register.LicenceView) {
+func (p *printer) licence(l registerapi.LicenceView) {
 	p.line("%s", l.ID)
 	p.line("  type     %s", l.Type)
 	p.line("  holder   %s", clean(l.Holder.Name))
@@ -70,7 +71,7 @@ func (p *printer) licence(l register.LicenceView) {
 	}
 }
 
-func (p *printer) changed(op register.Operation, l register.LicenceView) {
+func (p *printer) changed(op register.Operation, l registerapi.LicenceView) {
 	p.line("Done: %s (%s). The licence is now %s.", op.EN, op.ZH, statusWords(l.Status))
 	p.line("  licence  %s", l.ID)
 	p.line("  holder   %s", clean(l.Holder.Name))
@@ -79,7 +80,7 @@ func (p *printer) changed(op register.Operation, l register.LicenceView) {
 	p.line("Its credentials show this in the status lists within 10 seconds; whoever verifies offline sees it with the next bundle.")
 }
 
-func (p *printer) dryRun(op register.Operation, l register.LicenceView, possible bool) {
+func (p *printer) dryRun(op register.Operation, l registerapi.LicenceView, possible bool) {
 	if !possible {
 		p.line("Nothing was done, and it could not be: %s (%s) is not possible for a licence that is %s.", op.EN, op.ZH, statusWords(l.Status))
 		return

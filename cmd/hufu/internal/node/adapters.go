@@ -55,6 +55,22 @@ func (k providerKeys) VerificationKeys(ctx context.Context) ([]jose.JWK, error) 
 	return slices.Concat(es256, rs256), err
 }
 
+// keySlack is how far the clocks and caches of our nodes may be apart.
+const keySlack = time.Minute
+
+func (k providerKeys) SignedAt(ctx context.Context, kid string, at time.Time) (bool, error) {
+	for _, p := range []keys.Purpose{keys.OIDC, keys.OIDCRS256} {
+		all, err := k.keys.Keys(ctx, p)
+		if err != nil {
+			return false, err
+		}
+		if i := slices.IndexFunc(all, func(k keys.Key) bool { return k.ID == kid }); i >= 0 {
+			return all[i].SignedAt(at, keySlack), nil
+		}
+	}
+	return false, nil
+}
+
 func statusSigner(k *keys.Service) status.Signer {
 	return func(ctx context.Context) (jose.SigningKey, [][]byte, error) {
 		s, err := k.Signer(ctx, keys.Status)

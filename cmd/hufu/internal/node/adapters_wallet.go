@@ -222,7 +222,7 @@ func offerView(v issuer.OfferView, err error) (holder.Offer, error) {
 type bundleInputs struct{ n *Node }
 
 func (b bundleInputs) Input(ctx context.Context) (bundle.Input, error) {
-	in := bundle.Input{Types: map[string][]byte{}, StatusLists: map[string]string{}, Policy: bundlePolicy()}
+	in := bundle.Input{Types: map[string][]byte{}, StatusLists: map[string]string{}, CWTLists: map[string][]byte{}, Images: map[string][]byte{}, Policy: bundlePolicy()}
 	anchors, err := b.n.keys.Anchors(ctx)
 	if err != nil {
 		return in, err
@@ -230,17 +230,33 @@ func (b bundleInputs) Input(ctx context.Context) (bundle.Input, error) {
 	for _, a := range anchors {
 		in.Anchors = append(in.Anchors, bundle.Anchor{Purpose: string(a.Kind), DER: a.DER})
 	}
+	revoked, err := b.n.keys.Revoked(ctx)
+	if err != nil {
+		return in, err
+	}
 	for _, a := range b.n.cfg.Authorities {
 		i := bundle.Issuer{ID: b.n.issuer.Identifier(a.Code), Code: a.Code, Name: map[string]string{"zh": a.NameZH, "en": a.NameEN}}
 		for _, id := range a.Types {
 			for _, t := range b.n.register.Versions(id) { // a credential of an older version stays what it is
-				i.Authorised = append(i.Authorised, bundle.Authorisation{VCT: t.VCT, Region: a.Region})
+				may := bundle.Authorisation{VCT: t.VCT, Region: a.Region}
+				if t.MDoc != nil {
+					may.DocType = t.MDoc.DocType
+				}
+				i.Authorised = append(i.Authorised, may)
+			}
+		}
+		for _, k := range revoked {
+			if k.CreditCode() == a.Code {
+				i.Revoked = append(i.Revoked, bundle.RevokedKey{Thumbprint: k.ID, CompromisedAt: k.CompromisedAt})
 			}
 		}
 		in.Issuers = append(in.Issuers, i)
 	}
 	for _, t := range b.n.register.Types() {
 		in.Types[t.VCT] = t.Metadata
+		for _, x := range t.Templates { // metadata name them by URI and hash
+			in.Images[b.n.cfg.Origin+t.Path()+"/"+x.Name] = x.SVG
+		}
 	}
 	if err := seals.Publish(ctx, b.n.seals, b.n.cfg.Origin, b.n.cfg.makers(), &in); err != nil {
 		return in, err

@@ -44,6 +44,7 @@ import (
 	"github.com/hufu-id/hufu/wallet/hosted"
 	"github.com/hufu-id/hufu/wallet/issuer"
 	"github.com/hufu-id/hufu/wallet/register"
+	"github.com/hufu-id/hufu/wallet/register/registerapi"
 	"github.com/hufu-id/hufu/wallet/status"
 	"github.com/hufu-id/hufu/wallet/status/journal"
 	"github.com/hufu-id/hufu/web"
@@ -83,18 +84,19 @@ type Node struct {
 	client  *httpx.Client
 	sealer  *httpx.Sealer
 
-	persons    *identity.Service
-	provider   *oidc.Provider
-	federation *federation.Federation
-	status     *status.Service
-	journal    *journal.Writer // nil without one
-	register   *register.Service
-	issuer     *issuer.Issuer
-	holder     *holder.Holder
-	correction *correction.Service
-	hosted     *hosted.Wallet
-	bundle     *bundlepub.Service
-	seals      *eseal.Service
+	persons     *identity.Service
+	provider    *oidc.Provider
+	federation  *federation.Federation
+	status      *status.Service
+	journal     *journal.Writer // nil without one
+	register    *register.Service
+	registerAPI *registerapi.API
+	issuer      *issuer.Issuer
+	holder      *holder.Holder
+	correction  *correction.Service
+	hosted      *hosted.Wallet
+	bundle      *bundlepub.Service
+	seals       *eseal.Service
 
 	issuerStore *issuerstore.Store
 	runner      *sweep.Runner
@@ -197,8 +199,10 @@ func (n *Node) openWalletRooms(ctx context.Context) (err error) {
 	}
 	auth := departments{n}
 	if n.register, err = register.New(register.Config{Store: registerstore.New(n.db), Tx: n.db.InTx, Audit: n.db.Audit, Status: statusLists{n},
-		Departments: auth, MayIssue: n.cfg.mayIssue, Sealer: httpx.NewSealer(n.secrets.register), IndexKey: n.secrets.registerIndex,
-		TypeBase: o, Log: n.cfg.Log}); err != nil {
+		MayIssue: n.cfg.mayIssue, Sealer: httpx.NewSealer(n.secrets.register), IndexKey: n.secrets.registerIndex, TypeBase: o}); err != nil {
+		return err
+	}
+	if n.registerAPI, err = registerapi.New(registerapi.Config{Register: n.register, Departments: auth, Log: n.cfg.Log}); err != nil {
 		return err
 	}
 	if n.persons, err = identity.New(identity.Config{Store: identitystore.New(n.db), Sealer: httpx.NewSealer(n.secrets.identity),
@@ -300,10 +304,11 @@ func (n *Node) deleteExpired(ctx context.Context) error {
 func (n *Node) routes() http.Handler {
 	r := mux.NewRouter().SkipClean(true).UseEncodedPath()
 	n.router = r
-	for _, m := range []interface{ Routes(*mux.Router) }{n.provider, n.federation, sealapi.New(n.seals, sealPeople{departments{n}}, seals.Show(n.pages), n.cfg.Log), n.register, n.issuer, n.holder, n.correction, n.hosted, n.status, n.bundle} {
+	for _, m := range []interface{ Routes(*mux.Router) }{n.provider, n.federation, sealapi.New(n.seals, sealPeople{departments{n}}, seals.Show(n.pages), n.cfg.Log), n.registerAPI, n.issuer, n.holder, n.correction, n.hosted, n.status, n.bundle} {
 		m.Routes(r)
 	}
 	r.PathPrefix("/assets/").Handler(n.pages.Assets())
+	r.HandleFunc(crlPath, n.revocationList).Methods("GET", "HEAD")
 	r.HandleFunc("/livez", func(w http.ResponseWriter, _ *http.Request) { fmt.Fprintln(w, "ok") }).Methods("GET", "HEAD")
 	r.HandleFunc("/readyz", n.ready).Methods("GET", "HEAD")
 	home := front.Home(n.pages)

@@ -171,6 +171,21 @@ func (n *Node) ready(w http.ResponseWriter, r *http.Request) {
 	fmt.Fprintln(w, "ready")
 }
 
+// revocationList serves what readers of mdocs ask before they believe a document signer.
+func (n *Node) revocationList(w http.ResponseWriter, r *http.Request) {
+	der, err := n.keys.RevocationList(r.Context())
+	if err != nil {
+		if n.cfg.Log != nil {
+			n.cfg.Log.ErrorContext(r.Context(), "revocation list", "error", err)
+		}
+		http.Error(w, "the list can't be made now", http.StatusServiceUnavailable)
+		return
+	}
+	w.Header().Set("Content-Type", "application/pkix-crl")
+	w.Header().Set("Cache-Control", "public, max-age=300")
+	_, _ = w.Write(der)
+}
+
 // bundlePolicy is what the federation advises verifiers: a status list of more than a day makes "in force" doubtful for nobody by
 // itself; a counter that wants to be stricter says so.
 func bundlePolicy() bundle.Policy { return bundle.Policy{} }

@@ -1,8 +1,6 @@
 package walletcmd
 
 import (
-	"encoding/json"
-	"slices"
 	"strings"
 	"time"
 
@@ -10,7 +8,6 @@ import (
 
 	"github.com/hufu-id/hufu/cmd/hufu/internal/deptclient"
 	"github.com/hufu-id/hufu/internal/sample/wallet/folder"
-	"github.com/hufu-id/hufu/signing/sdjwt"
 )
 
 // view is what people and programs see of a taking.
@@ -34,9 +31,6 @@ type view struct {
 	AlwaysShown []string `json:"always_shown,omitempty"`
 }
 
-// technical are claims that speak of the credential, not of the licence.
-var technical = []string{"iss", "iat", "nbf", "exp", "cnf", "vct", "vct#integrity", "aka_vcts", "status", "sub", "jti"}
-
 // describe reads what the copies say of themselves. They were checked when they were taken.
 func describe(t folder.Taking, at time.Time) view {
 	v := view{ID: t.ID, Issuer: t.Issuer, Configuration: t.Configuration, Format: t.Format, Type: t.Type, TakenAt: t.TakenAt.Format(time.RFC3339),
@@ -45,7 +39,10 @@ func describe(t folder.Taking, at time.Time) view {
 		v.State = "pending"
 		return v
 	}
-	expires := contents(t, &v)
+	var expires time.Time
+	if d, err := open(t.Copies[0]); err == nil { // it was checked when it was taken
+		v.Claims, v.AlwaysShown, expires = d.claims(), d.always(), d.expires()
+	}
 	if !expires.IsZero() {
 		v.ExpiresAt = expires.UTC().Format(time.RFC3339)
 	}
@@ -58,30 +55,6 @@ func describe(t folder.Taking, at time.Time) view {
 		v.State = "used_up"
 	}
 	return v
-}
-
-// contents fills in the names of the claims that can be shown or withheld, and returns the end.
-func contents(t folder.Taking, v *view) (expires time.Time) {
-	p, err := sdjwt.Parse(t.Copies[0].Text)
-	if err != nil {
-		return time.Time{}
-	}
-	for _, path := range p.Disclosed() {
-		v.Claims = append(v.Claims, path.String())
-	}
-	slices.Sort(v.Claims)
-	for name := range p.UnverifiedClaims() {
-		if !slices.Contains(technical, name) && !slices.ContainsFunc(v.Claims, func(c string) bool { return c == name || strings.HasPrefix(c, name+".") }) {
-			v.AlwaysShown = append(v.AlwaysShown, name)
-		}
-	}
-	slices.Sort(v.AlwaysShown)
-	if n, ok := p.UnverifiedClaims()["exp"].(json.Number); ok {
-		if s, err := n.Int64(); err == nil {
-			expires = time.Unix(s, 0)
-		}
-	}
-	return expires
 }
 
 func listCmd(f *flags) *cobra.Command {

@@ -13,9 +13,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/hufu-id/hufu/cmd/hufu/internal/deptclient"
-	"github.com/hufu-id/hufu/internal/sample/wallet"
 	"github.com/hufu-id/hufu/internal/sample/wallet/folder"
-	"github.com/hufu-id/hufu/signing/sdjwt"
 )
 
 type presentFlags struct {
@@ -48,7 +46,7 @@ used, the wallet says so and takes no other. Claims that the issuer always shows
 	}
 	cmd.Flags().StringVar(&p.nonce, "nonce", "", "the verifier's nonce (required)")
 	cmd.Flags().StringVar(&p.audience, "audience", "", "who the verifier is, as it says itself (required)")
-	cmd.Flags().StringSliceVar(&p.show, "show", nil, "claims to show, with commas between them; address.street for one that lies deeper")
+	cmd.Flags().StringSliceVar(&p.show, "show", nil, "claims to show, with commas between them, by the names that list shows")
 	cmd.Flags().BoolVar(&p.all, "all", false, "show every claim")
 	cmd.Flags().StringVar(&p.out, "out", "", "new file for the presentation")
 	return cmd
@@ -92,7 +90,15 @@ func (p *presentFlags) use(store *folder.Folder, t folder.Taking) (text string, 
 	if err != nil {
 		return "", 0, err
 	}
-	text, err = p.make(c)
+	d, err := open(c)
+	if err != nil {
+		return "", 0, err
+	}
+	show := p.show
+	if p.all {
+		show = d.claims()
+	}
+	text, err = d.present(c, p.audience, p.nonce, show)
 	return text, left, err
 }
 
@@ -140,28 +146,11 @@ func (p *presentFlags) checkShow(v view) error {
 		if slices.Contains(v.AlwaysShown, name) {
 			continue
 		}
-		if !slices.ContainsFunc(v.Claims, func(c string) bool { return c == name || strings.HasPrefix(c, name+".") }) {
+		if !slices.ContainsFunc(v.Claims, func(c string) bool { return names(name, c) }) {
 			return deptclient.Usage("%s has no claim %q to show; it has: %s", v.ID, deptclient.Clean(name), deptclient.Clean(strings.Join(v.Claims, ", ")))
 		}
 	}
 	return nil
-}
-
-func (p *presentFlags) make(c wallet.Credential) (string, error) {
-	if p.all {
-		return c.Present(p.audience, p.nonce, time.Now())
-	}
-	var paths []sdjwt.Path
-	parsed, err := sdjwt.Parse(c.Text)
-	if err != nil {
-		return "", err
-	}
-	for _, path := range parsed.Disclosed() {
-		if slices.ContainsFunc(p.show, func(name string) bool { return path.String() == name || strings.HasPrefix(path.String(), name+".") }) {
-			paths = append(paths, path)
-		}
-	}
-	return c.PresentOnly(p.audience, p.nonce, time.Now(), paths...)
 }
 
 func (p *presentFlags) deliver(cmd *cobra.Command, file *os.File, t folder.Taking, text string, left int) error {

@@ -41,7 +41,7 @@ Exit codes: 0 done, 1 wrong usage or something that can't be reached, 2 refused 
 	}
 	cmd.PersistentFlags().StringVar(&f.dir, "wallet", "hufu-wallet", "directory of the wallet; made when it is not there")
 	cmd.PersistentFlags().BoolVar(&f.json, "json", false, "print one JSON object")
-	cmd.AddCommand(acceptCmd(f), listCmd(f), presentCmd(f), fetchCmd(f), refreshCmd(f), providerCmd(f))
+	cmd.AddCommand(acceptCmd(f), listCmd(f), presentCmd(f), fetchCmd(f), refreshCmd(f), providerCmd(f), linkableCmd(f))
 	return cmd
 }
 

@@ -5,6 +5,7 @@ import (
 	"bytes"
 	"encoding/json"
 	"errors"
+	"fmt"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -242,4 +243,33 @@ func TestProviderIsMadeOnce(t *testing.T) {
 			t.Errorf("%s: %v %v", name, info, err)
 		}
 	}
+}
+
+// Two takings of one licence are two copies as far as a verifier can tell: they must not be linkable, and a file compared with itself must.
+func TestLinkableComparesFiles(t *testing.T) {
+	s := newShell(t, apptest.Options{})
+	var names []string
+	for n := range 3 {
+		o := s.offer()
+		got := read[taken](t, s.ok("wallet", "accept", o.URI, "--tx-code", o.TxCode, "--json"))
+		b, err := os.ReadFile(filepath.Join(s.dir, got.File))
+		if err != nil {
+			t.Fatal(err)
+		}
+		file := read[struct{ Copies []struct{ Credential string } }](t, string(b))
+		names = append(names, fmt.Sprintf("copy%d.txt", n))
+		if err := os.WriteFile(filepath.Join(s.dir, names[n]), []byte(file.Copies[0].Credential), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		s.refused(1, "one copy only", "wallet", "linkable", got.Taken.ID)
+	}
+	if code, out, _ := s.hufu(append([]string{"wallet", "linkable"}, names...)...); code == 2 {
+		t.Errorf("%d %s", code, out)
+	}
+	code, out, _ := s.hufu("wallet", "linkable", names[0], names[0])
+	if code != 2 || !strings.Contains(out, "LINKABLE") || !strings.Contains(out, "copies 1 and 2 are bound to one key") {
+		t.Errorf("%d %s", code, out)
+	}
+	s.refused(1, "no such credential", "wallet", "linkable", "aaaaaa")
+	s.refused(1, "not a credential", "wallet", "linkable", names[0], filepath.Join("hufu-wallet", "README"))
 }

@@ -84,11 +84,13 @@ const NoteNewer = "a newer bundle was seen on this machine"
 
 // Report is everything that a verdict says. The zero Report says "cannot tell".
 type Report struct {
-	Outcome  Outcome
-	Reason   string
-	At       time.Time
-	Checks   []Check
-	VCT      string
+	Outcome Outcome
+	Reason  string
+	At      time.Time
+	Checks  []Check
+	VCT     string
+	// DocType is the document type of an mdoc; then Claims are its elements by namespace.
+	DocType  string
 	TypeName map[string]string
 	Issuer   *Issuer
 	Claims   map[string]any
@@ -189,6 +191,7 @@ func (r Report) JSON() []byte {
 		Reason       string            `json:"reason"`
 		At           string            `json:"at"`
 		VCT          string            `json:"vct,omitempty"`
+		DocType      string            `json:"doc_type,omitempty"`
 		TypeName     map[string]string `json:"type_name,omitempty"`
 		Issuer       *Issuer           `json:"issuer,omitempty"`
 		Seal         *Seal             `json:"seal,omitempty"`
@@ -201,7 +204,7 @@ func (r Report) JSON() []byte {
 		Bundle       *Bundle           `json:"bundle,omitempty"`
 		Notes        []string          `json:"notes,omitempty"`
 	}{
-		r.Word(), r.Reason, Stamp(r.At), r.VCT, r.TypeName, r.Issuer, r.Seal, make([]checkJSON, len(r.Checks)), r.Claims,
+		r.Word(), r.Reason, Stamp(r.At), r.VCT, r.DocType, r.TypeName, r.Issuer, r.Seal, make([]checkJSON, len(r.Checks)), r.Claims,
 		r.NotDisclosed(), append([]Certificate{}, r.Path...), r.Holder, r.Status, r.Bundle, r.Notes,
 	}
 	for i, c := range r.Checks {

@@ -1,9 +1,9 @@
 package report
 
 import (
+	"cmp"
 	"fmt"
 	"slices"
-	"sort"
 )
 
 // Sheet is the report in one language and in parts, for a page that sets them by itself. Sheet and Text say the same words; foreign text in it was
@@ -59,8 +59,8 @@ func (v Report) Sheet(lang string) Sheet {
 	for _, n := range v.Notes {
 		s.Notes = append(s.Notes, t.w[n])
 	}
-	for _, name := range v.shownNames() {
-		s.Shown = append(s.Shown, Shown{Name: name, Label: t.label(v, name), Value: printable(plain(v.Claims[name]))})
+	for _, c := range v.rows() {
+		s.Shown = append(s.Shown, Shown{Name: c.name, Label: t.label(v, c.name), Value: printable(plain(c.value))})
 	}
 	for _, h := range v.Hidden {
 		s.Hidden = append(s.Hidden, t.hidden(h))
@@ -117,11 +117,25 @@ func (t *textWriter) hidden(h Hidden) string {
 	return printable(h.Path)
 }
 
-// shownNames are the claims that were shown: those that the type knows in its order, then the others by name.
-func (v Report) shownNames() []string {
-	names := make([]string, 0, len(v.Claims))
-	for name := range v.Claims {
-		names = append(names, name)
+// row is one claim that was shown.
+type row struct {
+	name  string
+	value any
+}
+
+// rows are the claims that were shown: those that the type knows in its order, then the others by name. Of an mdoc they are the elements, whose
+// names may come twice, in different namespaces.
+func (v Report) rows() []row {
+	var rows []row
+	for name, value := range v.Claims {
+		elements, nested := value.(map[string]any)
+		if v.DocType == "" || !nested {
+			rows = append(rows, row{name, value})
+			continue
+		}
+		for id, element := range elements {
+			rows = append(rows, row{id, element})
+		}
 	}
 	rank := func(name string) int {
 		if i := slices.Index(v.TypeOrder, name); i >= 0 {
@@ -129,13 +143,10 @@ func (v Report) shownNames() []string {
 		}
 		return len(v.TypeOrder)
 	}
-	sort.Slice(names, func(i, j int) bool {
-		if a, b := rank(names[i]), rank(names[j]); a != b {
-			return a < b
-		}
-		return names[i] < names[j]
+	slices.SortFunc(rows, func(a, b row) int {
+		return cmp.Or(cmp.Compare(rank(a.name), rank(b.name)), cmp.Compare(a.name, b.name), cmp.Compare(plain(a.value), plain(b.value)))
 	})
-	return names
+	return rows
 }
 
 // Words is an outcome in Chinese and English.

@@ -96,8 +96,8 @@ func (t *textWriter) shown(v Report) {
 	if len(v.Claims) > 0 {
 		t.line("")
 		t.line(t.w["shown"])
-		for _, name := range v.shownNames() {
-			t.row(t.label(v, name), printable(plain(v.Claims[name])))
+		for _, c := range v.rows() {
+			t.row(t.label(v, c.name), printable(plain(c.value)))
 		}
 	}
 	if len(v.Hidden) > 0 {
@@ -223,7 +223,7 @@ func (v Report) nextSteps() []string {
 func plain(v any) string {
 	switch v := v.(type) {
 	case string:
-		return v
+		return picture(v)
 	case json.Number:
 		return v.String()
 	case []any:
@@ -238,6 +238,15 @@ func plain(v any) string {
 		return "?"
 	}
 	return string(b)
+}
+
+// picture says that a claim is a picture; other text stays as it is.
+func picture(s string) string {
+	kind, data, is := strings.Cut(strings.TrimPrefix(s, "data:"), ";base64,")
+	if !is || !strings.HasPrefix(s, "data:image/") {
+		return s
+	}
+	return fmt.Sprintf("[%s, %d KB]", kind, max(1, (len(data)*3/4+512)/1024))
 }
 
 // printable keeps foreign text from steering the terminal or turning the reading direction: escape sequences and

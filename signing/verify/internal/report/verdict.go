@@ -36,6 +36,9 @@ func (v Verdict) Check(name CheckName) Check { return v.r.Check(name) }
 // VCT is the credential's type; empty when it couldn't be read.
 func (v Verdict) VCT() string { return v.r.VCT }
 
+// DocType is the document type of an mdoc, whose Claims are elements by namespace; empty for an SD-JWT VC.
+func (v Verdict) DocType() string { return v.r.DocType }
+
 // Issuer is the issuer as the bundle knows it; false before chain and authorisation passed.
 func (v Verdict) Issuer() (Issuer, bool) {
 	if v.r.Issuer == nil {

@@ -60,6 +60,7 @@ const (
 	ReasonNotChecked = "not_checked" // an earlier check leaves nothing to check
 
 	ReasonMalformed = "malformed"
+	ReasonSeveral   = "several_documents"
 	ReasonTampered  = "wrong_signature"
 	ReasonNoKey     = "no_key"
 

@@ -24,6 +24,8 @@ const (
 	Status     = "status"
 	SealMaker  = "seal-maker"
 	SealSigner = "seal-signer"
+	// DocumentSigner: certificates that sign mdocs, straight under an IACA (ISO/IEC 18013-5 annex B).
+	DocumentSigner = "iaca"
 )
 
 // Chains finds paths from certificates that came along to the anchors of a bundle, and remembers them. Safe for concurrent use.
@@ -137,7 +139,7 @@ func (v *Chains) buildChain(x5c [][]byte, purpose string, alg jose.Alg, at time.
 	if key, err := jose.FromPublic(c.Leaf.PublicKey, "", alg); err == nil {
 		c.Key = key
 	}
-	if c.Err = checkLeaf(c.Leaf); c.Err != nil {
+	if c.Err = checkLeaf(c.Leaf, purpose); c.Err != nil {
 		return c
 	}
 	pool := v.anchors.pools[purpose]
@@ -158,6 +160,11 @@ func (v *Chains) buildChain(x5c [][]byte, purpose string, alg jose.Alg, at time.
 		opts.CurrentTime = latestStart(certs)
 		if paths, _ = c.Leaf.Verify(opts); len(paths) == 0 {
 			c.Err = err
+			return c
+		}
+	}
+	if purpose == DocumentSigner {
+		if c.Err = checkDocumentSigner(paths[0]); c.Err != nil {
 			return c
 		}
 	}
@@ -189,9 +196,29 @@ func newPath(certs []*x509.Certificate) *Path {
 	return p
 }
 
-// checkLeaf refuses certificates that were made for something else: an authority's, a server's, one that may not sign.
-func checkLeaf(leaf *x509.Certificate) error {
+var oidDocumentSigner = asn1.ObjectIdentifier{1, 0, 18013, 5, 1, 2}
+
+// checkDocumentSigner checks what ISO/IEC 18013-5 section 9.3.3 demands of a document signer beside the path: directly under the IACA, of the same
+// country, and of the same province where the IACA names one.
+func checkDocumentSigner(path []*x509.Certificate) error {
+	if len(path) != 2 {
+		return errors.New("the signer's certificate isn't directly under the root of mdocs")
+	}
+	ds, iaca := path[0].Subject, path[1].Subject
 	switch {
+	case len(ds.Country) != 1 || !slices.Equal(ds.Country, iaca.Country):
+		return errors.New("the signer's certificate is of another country than the root of mdocs")
+	case len(iaca.Province) > 0 && !slices.Equal(ds.Province, iaca.Province):
+		return errors.New("the signer's certificate is of another province than the root of mdocs")
+	}
+	return nil
+}
+
+// checkLeaf refuses certificates that were made for something else: an authority's, a server's, one that may not sign.
+func checkLeaf(leaf *x509.Certificate, purpose string) error {
+	switch {
+	case purpose == DocumentSigner && !(len(leaf.UnknownExtKeyUsage) == 1 && leaf.UnknownExtKeyUsage[0].Equal(oidDocumentSigner)):
+		return errors.New("the signer's certificate isn't for signing mdocs")
 	case leaf.IsCA:
 		return errors.New("the signer's certificate is an authority's")
 	case leaf.KeyUsage != 0 && leaf.KeyUsage&x509.KeyUsageDigitalSignature == 0:

@@ -1,4 +1,5 @@
-package main
+// Package keyscmd is `hufu keys` and `hufu audit`: what an operator does with the keys of a server by hand.
+package keyscmd
 
 import (
 	"context"
@@ -10,15 +11,19 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/hufu-id/hufu/cmd/hufu/internal/deptclient"
 	"github.com/hufu-id/hufu/cmd/hufu/internal/node"
 	"github.com/hufu-id/hufu/internal/audit"
 	"github.com/hufu-id/hufu/keys"
 )
 
-// newKeysCmd is hufu keys: what the operator may do by hand. The schedule does the same by itself.
-func newKeysCmd() *cobra.Command {
+// exitBroken: the audit trail is not what was written.
+const exitBroken = 2
+
+// NewCommand is `hufu keys`: what the operator may do by hand. The schedule does the same by itself.
+func NewCommand() *cobra.Command {
 	var config string
-	cmd := &cobra.Command{Use: "keys", Short: "List and rotate signing keys"}
+	cmd := &cobra.Command{Use: "keys", Short: "List, rotate and revoke keys"}
 	cmd.PersistentFlags().StringVar(&config, "config", "hufu.yaml", "configuration file of the server")
 	list := &cobra.Command{
 		Use:   "list",
@@ -43,7 +48,45 @@ func newKeysCmd() *cobra.Command {
 	}
 	rotate.Flags().BoolVar(&yes, "yes", false, "do it; without, only say what would happen")
 	rotate.Flags().BoolVar(&force, "force", false, "use the next key at once, although some verifiers can't know it yet: for a stolen key")
-	cmd.AddCommand(list, rotate)
+	cmd.AddCommand(list, rotate, newRevokeCmd(&config))
+	return cmd
+}
+
+// newRevokeCmd is hufu keys revoke: for the day on which somebody else has a key of ours.
+func newRevokeCmd(config *string) *cobra.Command {
+	var since, key string
+	var yes bool
+	cmd := &cobra.Command{
+		Use:   "revoke PURPOSE --compromised-at TIME",
+		Short: "Take a stolen key out of use at once and tell verifiers",
+		Long: "Take a key out of use for good: it vanishes from the published keys, its private half is destroyed, another key signs from now on, and of an\n" +
+			"issuing authority's key the next trust bundle says since when it isn't to be believed. What it signed must be issued again.\n" +
+			"Without --yes nothing is changed.",
+		Args: cobra.ExactArgs(1),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			at, err := time.Parse(time.RFC3339, since)
+			if err != nil {
+				return fmt.Errorf("--compromised-at needs a time like 2026-11-26T08:00:00+08:00: since when may somebody else have signed with the key?")
+			}
+			if !yes {
+				fmt.Fprintf(cmd.OutOrStdout(), "Would revoke a key of %s, compromised since %s. Nothing was changed; add --yes to do it.\n", args[0], at.UTC().Format(time.RFC3339))
+				return nil
+			}
+			return withKeys(cmd.Context(), *config, func(k *node.KeyRoom) error {
+				r, err := k.Keys.Revoke(cmd.Context(), keys.Purpose(args[0]), keys.RevokeOptions{Key: key, CompromisedAt: at, Actor: "operator"})
+				if errors.Is(err, keys.ErrNoPurpose) || errors.Is(err, keys.ErrNotFound) || errors.Is(err, keys.ErrSpec) || errors.Is(err, keys.ErrTooEarly) {
+					return fmt.Errorf("%v; hufu keys list shows purposes and keys", err)
+				}
+				if err != nil {
+					return err
+				}
+				return printRotation(cmd, r, "revoked")
+			})
+		},
+	}
+	cmd.Flags().StringVar(&since, "compromised-at", "", "since when the key isn't ours alone (RFC 3339)")
+	cmd.Flags().StringVar(&key, "key", "", "which key of the purpose; the active one if empty")
+	cmd.Flags().BoolVar(&yes, "yes", false, "do it; without, only say what would happen")
 	return cmd
 }
 
@@ -82,7 +125,7 @@ func listKeys(cmd *cobra.Command, k *node.KeyRoom) error {
 func rotateKey(cmd *cobra.Command, k *node.KeyRoom, p keys.Purpose, yes, force bool) error {
 	all, err := k.Keys.Keys(cmd.Context(), p)
 	if errors.Is(err, keys.ErrNoPurpose) {
-		return exitf(exitUsage, "there is no purpose %q; hufu keys list shows them", p)
+		return fmt.Errorf("there is no purpose %q; hufu keys list shows them", p)
 	}
 	if err != nil {
 		return err
@@ -97,12 +140,17 @@ func rotateKey(cmd *cobra.Command, k *node.KeyRoom, p keys.Purpose, yes, force b
 	}
 	r, err := k.Keys.Rotate(cmd.Context(), p, keys.RotateOptions{Force: force, Actor: "operator"})
 	if errors.Is(err, keys.ErrTooEarly) {
-		return exitf(exitUsage, "the next key was published too short a time ago (ready at %s); --force uses it all the same", r.ReadyAt.UTC().Format(time.RFC3339))
+		return fmt.Errorf("the next key was published too short a time ago (ready at %s); --force uses it all the same", r.ReadyAt.UTC().Format(time.RFC3339))
 	}
 	if err != nil {
 		return err
 	}
-	for word, id := range map[string]string{"created": r.Created, "activated": r.Activated, "retired": r.Retired} {
+	return printRotation(cmd, r, "retired")
+}
+
+// printRotation says what became of which key; gone is the word for the one that signs no more.
+func printRotation(cmd *cobra.Command, r keys.Rotation, gone string) error {
+	for word, id := range map[string]string{"created": r.Created, "activated": r.Activated, gone: r.Retired} {
 		if id != "" {
 			fmt.Fprintf(cmd.OutOrStdout(), "%s %s\n", word, id)
 		}
@@ -110,8 +158,8 @@ func rotateKey(cmd *cobra.Command, k *node.KeyRoom, p keys.Purpose, yes, force b
 	return nil
 }
 
-// newAuditCmd is hufu audit: is the trail what was written?
-func newAuditCmd() *cobra.Command {
+// NewAudit is `hufu audit`: is the trail what was written?
+func NewAudit() *cobra.Command {
 	var config string
 	cmd := &cobra.Command{Use: "audit", Short: "Check the audit trail"}
 	verify := &cobra.Command{
@@ -122,7 +170,7 @@ func newAuditCmd() *cobra.Command {
 			return withKeys(cmd.Context(), config, func(k *node.KeyRoom) error {
 				n, err := k.VerifyAudit(cmd.Context())
 				if errors.Is(err, audit.ErrBroken) {
-					return exitError{code: exitInvalid, err: err}
+					return &deptclient.ExitError{Code: exitBroken, Err: err}
 				}
 				if err != nil {
 					return err

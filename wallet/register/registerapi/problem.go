@@ -1,4 +1,4 @@
-package register
+package registerapi
 
 import (
 	"errors"
@@ -6,6 +6,7 @@ import (
 	"strings"
 
 	"github.com/hufu-id/hufu/internal/httpx"
+	"github.com/hufu-id/hufu/wallet/register"
 )
 
 // requestError is a request that can't be read; the text says what it should look like.
@@ -21,24 +22,24 @@ var bearer = httpx.Bearer{Realm: "register", Scope: "register"}
 // problemOf maps an error to what a caller may know of it. Anything unknown is a fault of ours, told without detail.
 func problemOf(err error) problem {
 	var bad *requestError
-	detail := strings.TrimPrefix(err.Error(), ErrInvalid.Error()+": ")
+	detail := strings.TrimPrefix(err.Error(), register.ErrInvalid.Error()+": ")
 	switch {
-	case errors.Is(err, ErrUnauthenticated):
+	case errors.Is(err, register.ErrUnauthenticated):
 		return problem{Status: 401, Code: "unauthenticated", Title: "A valid access token is needed",
 			Detail: "Get one at the token endpoint with grant_type=client_credentials and scope=register."}
-	case errors.Is(err, ErrInsufficientScope):
+	case errors.Is(err, register.ErrInsufficientScope):
 		return problem{Status: 403, Code: "insufficient_scope", Title: "The access token lacks the scope register"}
-	case errors.Is(err, ErrNotFound):
+	case errors.Is(err, register.ErrNotFound):
 		// Also for another authority's licence: that it exists is that authority's secret.
 		return problem{Status: 404, Code: "licence_not_found", Title: "This authority has no such licence"}
 	case errors.Is(err, errNoType):
 		return problem{Status: 404, Code: "type_not_found", Title: "There is no such licence type or version"}
-	case errors.Is(err, ErrTransition):
+	case errors.Is(err, register.ErrTransition):
 		return problem{Status: 409, Code: "act_not_possible", Title: "The licence's state doesn't allow this act", Detail: detail}
-	case errors.Is(err, ErrStale):
+	case errors.Is(err, register.ErrStale):
 		return problem{Status: 409, Code: "changed_meanwhile", Title: "Somebody else changed the licence at the same time",
 			Detail: "Nothing was done. Look at the licence again."}
-	case errors.As(err, &bad), errors.Is(err, ErrInvalid):
+	case errors.As(err, &bad), errors.Is(err, register.ErrInvalid):
 		return problem{Status: 400, Code: "invalid_request", Title: "The request can't be carried out", Detail: detail}
 	case errors.Is(err, httpx.ErrTooLarge):
 		return problem{Status: 413, Code: "too_large", Title: "The body is too large", Detail: "Send fewer records at once."}
@@ -48,11 +49,11 @@ func problemOf(err error) problem {
 	return problem{Status: 500, Code: "server_error", Title: "Something failed here"}
 }
 
-func (s *Service) problem(w http.ResponseWriter, r *http.Request, err error) {
+func (a *API) problem(w http.ResponseWriter, r *http.Request, err error) {
 	p := problemOf(err)
 	p.TraceID = httpx.Trace(r)
 	if p.Status >= 500 {
-		s.cfg.Log.ErrorContext(r.Context(), "department API", "trace", p.TraceID, "path", r.URL.Path, "error", err)
+		a.log.ErrorContext(r.Context(), "department API", "trace", p.TraceID, "path", r.URL.Path, "error", err)
 	}
 	bearer.Refuse(w, r, p.Status, p.Code, p)
 }
