@@ -12,7 +12,7 @@ import (
 type Header struct {
 	Typ     string
 	X5C     [][]byte       // DER, leaf first
-	JWK     *JWK           // the signer's own public key, for proofs; without X5C it leaves out "kid"
+	JWK     *JWK           // the signer's own public key, for proofs; leaves out "kid"
 	NoKeyID bool           // leave out "kid"
 	Extra   map[string]any // further members; none of the names above, and neither crit nor b64
 }
@@ -63,7 +63,7 @@ func SignJSON(k SigningKey, h Header, claims any) (string, error) {
 
 func encodeHeader(k SigningKey, h Header) ([]byte, error) {
 	w := wireHeader{Alg: k.Alg, Typ: h.Typ, Kid: k.ID, JWK: h.JWK, X5C: h.X5C}
-	if h.NoKeyID || h.JWK != nil && len(h.X5C) == 0 {
+	if h.JWK != nil || h.NoKeyID {
 		w.Kid = ""
 	}
 	b, err := json.Marshal(w)

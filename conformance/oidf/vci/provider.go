@@ -63,6 +63,6 @@ func (p *Provider) Config() *suite.AttestationConfig {
 // Configure puts the provider into the server's configuration: whose wallets are believed, and whose word on how keys are kept. Files go to dir.
 func (p *Provider) Configure(settings map[string]any, dir string) error {
 	anchors := filepath.Join(dir, "wallets.pem")
-	settings["openid"] = map[string]any{"wallets": []any{map[string]string{"name": ProviderName, "issuer": ProviderName, "anchors_file": anchors}}}
+	settings["openid"] = map[string]any{"wallets": []any{map[string]string{"name": ProviderName, "issuer": ProviderName, "anchors_file": anchors, "key_anchors_file": anchors}}}
 	return os.WriteFile(anchors, p.Anchor, 0o600)
 }
