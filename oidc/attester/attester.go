@@ -111,8 +111,7 @@ func answered(err error) error {
 	case errors.Is(err, attestation.ErrStale):
 		return oauth.Because(oauth.UseFreshAttestation, "the client attestation has ended: get a new one", reason(err))
 	case errors.Is(err, attestation.ErrAttestation):
-		return &oauth.Error{Code: oauth.InvalidClientAttestation, Description: "the client attestation or its proof is not valid here",
-			Status: http.StatusUnauthorized, Cause: reason(err)}
+		return oauth.Because(oauth.InvalidClientAttestation, "the client attestation or its proof is not valid here", reason(err))
 	}
 	return err
 }
