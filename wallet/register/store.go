@@ -59,9 +59,9 @@ type Store interface {
 	// SetStatus moves the record to c.To, sets Reason, StatusSince and UpdatedAt from c and Seq to c.Seq, and adds c to the journal, if the
 	// record still is in c.From with Seq c.Seq-1: one conditional statement decides, of two callers one gets ErrStale.
 	SetStatus(ctx context.Context, c Change) error
-	// Hold returns ErrNotInForce unless the record is valid, and keeps it so until the transaction in ctx ends (a conditional UPDATE
+	// Hold returns the record, or ErrNotInForce unless it is valid, and keeps it so until the transaction in ctx ends (a conditional UPDATE
 	// that changes nothing). ErrNotFound for an unknown id.
-	Hold(ctx context.Context, id string) error
+	Hold(ctx context.Context, id string) (Record, error)
 	// Journal returns the changes of a licence, oldest first.
 	Journal(ctx context.Context, id string) ([]Change, error)
 }
