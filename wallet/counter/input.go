@@ -9,6 +9,7 @@ import (
 	"strings"
 
 	"github.com/hufu-id/hufu/internal/httpx"
+	"github.com/hufu-id/hufu/signing/verify"
 )
 
 // Why an input leads to no presentation.
@@ -31,7 +32,7 @@ var shownID = regexp.MustCompile(`^[A-Za-z0-9_-]{16,128}$`)
 func (c *Counter) presentation(ctx context.Context, text string, file []byte) (string, Source, error) {
 	text = strings.TrimSpace(text)
 	source := SourceText
-	switch fromFile := strings.TrimSpace(string(file)); {
+	switch fromFile := verify.AsText(file); {
 	case text == "" && fromFile == "":
 		return "", source, errNothing
 	case text != "" && fromFile != "":

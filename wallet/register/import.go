@@ -53,31 +53,40 @@ func refused(line ImportLine, errs ...FieldError) ImportLine {
 }
 
 func (s *Service) importOne(ctx context.Context, d Department, item ImportItem) (ImportLine, error) {
-	line := ImportLine{Line: item.Line, RecordNumber: licencetype.Clip(item.Record.RecordNumber)}
-	if len(item.Faults) > 0 {
-		return refused(line, item.Faults...), nil
+	t, l, line, err := s.check(ctx, d, item)
+	if err != nil || line.Result == ResultRefused {
+		return line, err
 	}
-	t, ok := s.Type(item.Record.Type)
-	if !ok {
-		return refused(line, FieldError{Field: "type", Code: licencetype.CodeUnknown, Message: "must be one of " + s.typeIDs()}), nil
-	}
-	may, err := s.cfg.MayIssue(ctx, d.Code, t.ID)
-	if err != nil {
-		return line, fmt.Errorf("register: asking what %s may issue: %w", d.Code, err)
-	}
-	if !may {
-		return refused(line, FieldError{Field: "type", Code: "not_authorised", Message: "this authority may not issue " + t.ID}), nil
-	}
-	l, errs := validate(t, item.Record)
-	if len(errs) > 0 {
-		return refused(line, errs...), nil
-	}
-	l.Issuer = d.Code
 	err = s.cfg.Tx(ctx, func(ctx context.Context) error {
 		line, err = s.put(ctx, d, t, l, line)
 		return err
 	})
 	return line, err
+}
+
+// check turns an item into the licence that it describes, or refuses it.
+func (s *Service) check(ctx context.Context, d Department, item ImportItem) (LicenceType, Licence, ImportLine, error) {
+	line := ImportLine{Line: item.Line, RecordNumber: licencetype.Clip(item.Record.RecordNumber)}
+	if len(item.Faults) > 0 {
+		return LicenceType{}, Licence{}, refused(line, item.Faults...), nil
+	}
+	t, ok := s.Type(item.Record.Type)
+	if !ok {
+		return t, Licence{}, refused(line, FieldError{Field: "type", Code: licencetype.CodeUnknown, Message: "must be one of " + s.typeIDs()}), nil
+	}
+	may, err := s.cfg.MayIssue(ctx, d.Code, t.ID)
+	if err != nil {
+		return t, Licence{}, line, fmt.Errorf("register: asking what %s may issue: %w", d.Code, err)
+	}
+	if !may {
+		return t, Licence{}, refused(line, FieldError{Field: "type", Code: "not_authorised", Message: "this authority may not issue " + t.ID}), nil
+	}
+	l, errs := validate(t, item.Record)
+	if len(errs) > 0 {
+		return t, l, refused(line, errs...), nil
+	}
+	l.Issuer = d.Code
+	return t, l, line, nil
 }
 
 // put inserts a licence or compares it with the one that is there.
@@ -106,23 +115,28 @@ func (s *Service) put(ctx context.Context, d Department, t LicenceType, l Licenc
 }
 
 func (s *Service) insert(ctx context.Context, d Department, t LicenceType, l *Licence) error {
+	r, first, err := s.first(d, t, l)
+	if err != nil {
+		return err
+	}
+	if err := s.cfg.Store.Insert(ctx, r, first); err != nil {
+		return err
+	}
+	return s.cfg.Audit(ctx, audit.Event{Kind: "register.licence_imported", Actor: d.Code, Subject: l.ID, Client: d.ClientID,
+		Detail: map[string]string{"type": t.ID}})
+}
+
+// first gives a new licence its identifier and returns its stored form with the first row of its journal.
+func (s *Service) first(d Department, t LicenceType, l *Licence) (Record, Change, error) {
 	now := s.cfg.Now()
 	id, err := newLicenceID(t, l.Issuer, licencetype.DateOf(now))
 	if err != nil {
-		return err
+		return Record{}, Change{}, err
 	}
 	l.ID, l.Status, l.Seq = id, StatusValid, 1
 	l.CreatedAt, l.UpdatedAt, l.StatusSince = now, now, l.ValidFrom.Start()
 	r, err := s.seal(*l)
-	if err != nil {
-		return err
-	}
-	first := Change{LicenceID: id, Seq: 1, Operation: "import", To: StatusValid, EffectiveAt: l.StatusSince, RecordedAt: now, Actor: d.ClientID}
-	if err := s.cfg.Store.Insert(ctx, r, first); err != nil {
-		return err
-	}
-	return s.cfg.Audit(ctx, audit.Event{Kind: "register.licence_imported", Actor: d.Code, Subject: id, Client: d.ClientID,
-		Detail: map[string]string{"type": t.ID}})
+	return r, Change{LicenceID: id, Seq: 1, Operation: "import", To: StatusValid, EffectiveAt: l.StatusSince, RecordedAt: now, Actor: d.ClientID}, err
 }
 
 // newLicenceID makes an identifier with a serial of the year and 16 random digits: a counter would tell everybody how many licences an
@@ -146,15 +160,20 @@ func (s *Service) compare(there Record, l Licence, line ImportLine) (ImportLine,
 	if err != nil {
 		return line, err
 	}
+	return compareWith(old, l, line), nil
+}
+
+// compareWith reports on a record that is there already.
+func compareWith(old, l Licence, line ImportLine) ImportLine {
 	if names := differences(old, l); len(names) > 0 {
 		errs := make([]FieldError, 0, len(names))
 		for _, n := range names {
 			errs = append(errs, FieldError{Field: n, Code: licencetype.CodeChanged, Message: "differs from the registered record " + old.ID})
 		}
-		return refused(line, errs...), nil
+		return refused(line, errs...)
 	}
 	line.Result, line.LicenceID = ResultUnchanged, old.ID
-	return line, nil
+	return line
 }
 
 // differences names the members in which two licences differ, without their values: reports are kept in places that records may not be.

@@ -51,7 +51,7 @@ func ParseImport(b []byte) ([]ImportItem, error) {
 		for text := range bytes.Lines(b) {
 			line++
 			if text = bytes.TrimSpace(text); len(text) > 0 {
-				items = append(items, parseRecord(line, text))
+				items = append(items, ParseRecord(line, text))
 			}
 			if len(items) > MaxImportRecords {
 				return nil, errTooMany
@@ -80,7 +80,7 @@ func parseArray(b []byte) ([]ImportItem, error) {
 		if err := d.Decode(&raw); err != nil {
 			return nil, broken
 		}
-		items = append(items, parseRecord(len(items)+1, raw))
+		items = append(items, ParseRecord(len(items)+1, raw))
 	}
 	if _, err := d.Token(); err != nil {
 		return nil, broken
@@ -98,7 +98,8 @@ var (
 	holderMembers = []string{"name", "code", "code_type", "reference", "representative"}
 )
 
-func parseRecord(line int, raw []byte) ImportItem {
+// ParseRecord reads one record in JSON: an item with Faults if it can't be read.
+func ParseRecord(line int, raw []byte) ImportItem {
 	item := ImportItem{Line: line}
 	var f licencetype.Faults
 	if len(raw) > maxRecord {

@@ -38,6 +38,9 @@ type Filter struct {
 	Limit int
 }
 
+// MaxBatch is the most records of one InsertMany.
+const MaxBatch = 500
+
 // Store keeps records and their journal. All methods join the transaction in ctx, are safe for concurrent use on any number of
 // nodes, and are durable when the transaction commits.
 type Store interface {
@@ -47,6 +50,11 @@ type Store interface {
 	Get(ctx context.Context, id string) (Record, error)
 	// GetByRecordIndex finds the record of an authority by its own number. ErrNotFound.
 	GetByRecordIndex(ctx context.Context, issuer, typeID, recordIndex string) (Record, error)
+	// GetByRecordIndexes finds those that there are among some hundred numbers.
+	GetByRecordIndexes(ctx context.Context, issuer, typeID string, recordIndexes []string) ([]Record, error)
+	// InsertMany adds up to MaxBatch records, each with the first row of its journal, and returns how many it added: what exists is left out.
+	// After fewer than all, the transaction must be rolled back: the journal has nothing of them.
+	InsertMany(ctx context.Context, records []Record, first []Change) (int, error)
 	List(ctx context.Context, f Filter) ([]Record, error)
 	// SetStatus moves the record to c.To, sets Reason, StatusSince and UpdatedAt from c and Seq to c.Seq, and adds c to the journal, if the
 	// record still is in c.From with Seq c.Seq-1: one conditional statement decides, of two callers one gets ErrStale.

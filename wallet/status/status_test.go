@@ -36,7 +36,7 @@ type world struct {
 
 var start = time.Date(2026, 11, 23, 10, 0, 0, 0, time.UTC)
 
-func newWorld(t *testing.T, db *sqlstore.DB, edit func(*status.Config)) *world {
+func newWorld(t testing.TB, db *sqlstore.DB, edit func(*status.Config)) *world {
 	t.Helper()
 	key, err := jose.GenerateKey(jose.ES256)
 	if err != nil {

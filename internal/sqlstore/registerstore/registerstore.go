@@ -27,10 +27,7 @@ const columns = `id, type_id, type_version, issuer, record_index, holder_index, 
 // Insert implements register.Store.
 func (s *Store) Insert(ctx context.Context, r register.Record, first register.Change) error {
 	return s.db.InTx(ctx, func(ctx context.Context) error {
-		err := s.db.Claim(ctx, `INSERT INTO licences (`+columns+`)
-			VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17) ON CONFLICT DO NOTHING`,
-			r.ID, r.TypeID, r.TypeVersion, r.Issuer, r.RecordIndex, r.HolderIndex, r.ReferenceIndex, r.RepresentativeIndex, r.Sealed, string(r.ValidFrom), string(r.ValidTo),
-			string(r.Status), r.Reason, sqlstore.Micros(r.StatusSince), r.Seq, sqlstore.Micros(r.CreatedAt), sqlstore.Micros(r.UpdatedAt))
+		err := s.db.Claim(ctx, `INSERT INTO licences (`+columns+`) VALUES `+rowsOf(1, width)+` ON CONFLICT DO NOTHING`, values(nil, r)...)
 		if errors.Is(err, sqlstore.ErrLost) {
 			return register.ErrExists
 		}
@@ -111,16 +108,7 @@ func (s *Store) List(ctx context.Context, f register.Filter) ([]register.Record,
 	if err != nil {
 		return nil, fmt.Errorf("registerstore: listing licences: %w", err)
 	}
-	defer rows.Close()
-	var out []register.Record
-	for rows.Next() {
-		r, err := scan(rows)
-		if err != nil {
-			return nil, err
-		}
-		out = append(out, r)
-	}
-	return out, rows.Err()
+	return scanAll(rows)
 }
 
 // SetStatus implements register.Store.

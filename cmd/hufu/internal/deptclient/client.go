@@ -125,6 +125,7 @@ func parseRefusal(status int, body []byte, trace string) *Refusal {
 
 // authorize gets an access token by client_credentials with private_key_jwt (RFC 7523), at the token endpoint that discovery names.
 func (c *Client) authorize(ctx context.Context) error {
+	c.token = "" // an old one has no place in a request for a new one
 	var meta struct {
 		Issuer        string `json:"issuer"`
 		TokenEndpoint string `json:"token_endpoint"`

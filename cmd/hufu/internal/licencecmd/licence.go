@@ -45,7 +45,7 @@ Exit codes: 0 done, 1 wrong usage, a file or server that can't be reached, 2 ref
 		SilenceUsage: true, SilenceErrors: true,
 	}
 	f.Bind(cmd, "key file of the department (required)")
-	cmd.AddCommand(licenceImportCmd(f), licenceListCmd(f), licenceOfferCmd(f), licenceStatusCmd(f), licenceReportsCmd(f), licenceAnswerCmd(f))
+	cmd.AddCommand(licenceImportCmd(f), licenceListCmd(f), licenceOfferCmd(f), licenceStatusCmd(f), licenceReportsCmd(f), licenceAnswerCmd(f), licenceJobCmd(f))
 	return cmd
 }
 
@@ -61,12 +61,21 @@ func (f *licenceFlags) run(cmd *cobra.Command, fn func(c *departmentClient) (ans
 type departmentClient struct{ *deptclient.Client }
 
 func licenceImportCmd(f *licenceFlags) *cobra.Command {
-	return &cobra.Command{
+	var o jobFlags
+	cmd := &cobra.Command{
 		Use:   "import FILE|-",
-		Short: "Register the records of a file (JSON Lines or a JSON array); safe to repeat",
-		Args:  cobra.ExactArgs(1),
+		Short: "Register the records of a file; safe to repeat",
+		Long: `Register the records of a file: JSON Lines or a JSON array, in small parts. Safe to repeat.
+
+With --job the file (JSON Lines, or CSV if its name ends in .csv) is sent once, and the server registers it as a job that survives any
+interruption on either side: the same command finds the job again by the file's hash. The first row of a CSV file names the columns:
+record_number, holder.name, holder.code, holder.code_type, valid_from, valid_to, and the fields of the type. It must be UTF-8.`,
+		Args: cobra.ExactArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			refused := 0
+			if o.job {
+				return o.run(f, cmd, args[0])
+			}
 			err := f.run(cmd, func(c *departmentClient) (any, func(*printer), error) {
 				b, err := readInput(args[0], cmd.InOrStdin())
 				if err != nil {
@@ -90,6 +99,8 @@ func licenceImportCmd(f *licenceFlags) *cobra.Command {
 			return err
 		},
 	}
+	o.bind(cmd)
+	return cmd
 }
 
 func licenceListCmd(f *licenceFlags) *cobra.Command {

@@ -7,6 +7,7 @@ import (
 
 	"github.com/hufu-id/hufu/cmd/hufu/internal/deptclient"
 	"github.com/hufu-id/hufu/wallet/register"
+	"github.com/hufu-id/hufu/wallet/register/job"
 	"github.com/hufu-id/hufu/wallet/register/registerapi"
 )
 
@@ -100,4 +101,39 @@ func (p *printer) offer(o licenceOffer) {
 	if at, err := time.Parse(time.RFC3339, o.ExpiresAt); err == nil {
 		p.line("It can be taken until %s.", at.Local().Format(time.RFC3339))
 	}
+}
+
+func (p *printer) jobs(all []job.View) {
+	if len(all) == 0 {
+		p.line("No jobs.")
+	}
+	for _, v := range all {
+		p.line("%s  %s  %s, %d of %d records, %d refused", clean(v.ID), v.CreatedAt.Local().Format(time.RFC3339), clean(string(v.State)), v.Done, v.Records, v.Refused)
+	}
+}
+
+func (p *printer) job(v job.View) {
+	p.line("Job %s is %s: %d of %d records done.", clean(v.ID), clean(string(v.State)), v.Done, v.Records)
+	p.line("  registered %d, already there %d, refused %d", v.Created, v.Unchanged, v.Refused)
+	if v.State == job.Running || v.State == job.Paused {
+		rate := "as fast as it goes"
+		if v.Rate > 0 {
+			rate = fmt.Sprintf("%d records in a second", v.Rate)
+		}
+		p.line("  rate       %s", rate)
+	}
+	if !v.FinishedAt.IsZero() {
+		p.line("  time       %s", v.FinishedAt.Sub(v.StartedAt).Round(100*time.Millisecond))
+	}
+	if v.Refused > 0 {
+		p.line("  What was refused and why: hufu licence job report %s --out FILE", clean(v.ID))
+	}
+}
+
+func (p *printer) signed(r job.Report) {
+	p.line("The report is the one that %s signed on %s.", clean(r.Issuer), time.Unix(r.IssuedAt, 0).Format(time.RFC3339))
+	p.line("  job        %s (%s)", clean(r.Job), clean(string(r.State)))
+	p.line("  authority  %s, by %s", clean(r.Authority), clean(r.Client))
+	p.line("  file       %d bytes, sha-256 %s", r.FileBytes, clean(r.FileSHA256))
+	p.line("  records    %d: registered %d, already there %d, refused %d", r.Records, r.Created, r.Unchanged, r.Refused)
 }

@@ -13,7 +13,7 @@ import (
 // openCorrection opens the room of reports of errors in licences.
 func (n *Node) openCorrection(ctx context.Context) (err error) {
 	n.correction, err = reports.Open(ctx, reports.Node{Origin: n.cfg.Origin, DB: n.db, Pages: n.pages, FormKey: n.secrets.forms, Log: n.cfg.Log,
-		Secret: n.keys.Secret, Citizens: citizens{n}, Department: departments{n}.department, Register: n.register, Own: n.ownOf,
+		Secret: n.keys.Secret, Citizens: citizens{n}, Department: departments{n}.department, Register: n.register.Service, Own: n.ownOf,
 		Authority: func(code string) web.Text {
 			a, _ := n.cfg.authority(code)
 			return web.Text{ZH: a.NameZH, EN: a.NameEN}

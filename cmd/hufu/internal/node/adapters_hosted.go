@@ -13,9 +13,9 @@ import (
 // openHosted opens the wallet that this server keeps for people.
 func (n *Node) openHosted(context.Context) (err error) {
 	n.hosted, err = hosted.New(hosted.Config{Origin: n.cfg.Origin, FormKey: n.secrets.forms, Pages: n.pages, Citizens: hostedCitizens{citizens{n}},
-		Licences: hostedports.Licences{Register: n.register, OfPerson: licences{n}.ofPerson, View: ownLicences{n}.view},
+		Licences: hostedports.Licences{Register: n.register.Service, OfPerson: licences{n}.ofPerson, View: ownLicences{n}.view},
 		Issuer:   hostedports.Issuer{Issuer: n.issuer, Publish: n.publish, Log: n.cfg.Log}, Keys: hostedports.Keys{Keys: n.keys}, Clients: hostedports.Clients{Provider: n.provider},
-		Verifier: &hostedports.Verifier{Bundle: n.bundle, Register: n.register}, Store: hostedstore.New(n.db),
+		Verifier: &hostedports.Verifier{Bundle: n.bundle, Register: n.register.Service}, Store: hostedstore.New(n.db),
 		Sealer: httpx.NewSealer(n.secrets.hosted), Logout: "/logout", Log: n.cfg.Log})
 	return err
 }

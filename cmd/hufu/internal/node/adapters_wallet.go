@@ -267,6 +267,9 @@ func (b bundleInputs) Input(ctx context.Context) (bundle.Input, error) {
 	}
 	for _, t := range tokens {
 		in.StatusLists[t.URI] = t.JWT
+		if len(t.CWT) > 0 {
+			in.CWTLists[t.URI] = t.CWT // for readers of mdocs; our own verifier takes either form
+		}
 	}
 	return in, nil
 }

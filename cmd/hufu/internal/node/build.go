@@ -17,6 +17,7 @@ import (
 
 	"github.com/hufu-id/hufu/cmd/hufu/internal/node/front"
 	"github.com/hufu-id/hufu/cmd/hufu/internal/node/provinces"
+	"github.com/hufu-id/hufu/cmd/hufu/internal/node/registry"
 	"github.com/hufu-id/hufu/cmd/hufu/internal/node/seals"
 	"github.com/hufu-id/hufu/federation"
 	"github.com/hufu-id/hufu/federation/identity"
@@ -30,7 +31,6 @@ import (
 	"github.com/hufu-id/hufu/internal/sqlstore/identitystore"
 	"github.com/hufu-id/hufu/internal/sqlstore/issuerstore"
 	"github.com/hufu-id/hufu/internal/sqlstore/oidcstore"
-	"github.com/hufu-id/hufu/internal/sqlstore/registerstore"
 	"github.com/hufu-id/hufu/internal/sqlstore/statusstore"
 	"github.com/hufu-id/hufu/internal/sqlstore/trailstore"
 	"github.com/hufu-id/hufu/internal/sweep"
@@ -44,7 +44,6 @@ import (
 	"github.com/hufu-id/hufu/wallet/hosted"
 	"github.com/hufu-id/hufu/wallet/issuer"
 	"github.com/hufu-id/hufu/wallet/register"
-	"github.com/hufu-id/hufu/wallet/register/registerapi"
 	"github.com/hufu-id/hufu/wallet/status"
 	"github.com/hufu-id/hufu/wallet/status/journal"
 	"github.com/hufu-id/hufu/web"
@@ -84,19 +83,18 @@ type Node struct {
 	client  *httpx.Client
 	sealer  *httpx.Sealer
 
-	persons     *identity.Service
-	provider    *oidc.Provider
-	federation  *federation.Federation
-	status      *status.Service
-	journal     *journal.Writer // nil without one
-	register    *register.Service
-	registerAPI *registerapi.API
-	issuer      *issuer.Issuer
-	holder      *holder.Holder
-	correction  *correction.Service
-	hosted      *hosted.Wallet
-	bundle      *bundlepub.Service
-	seals       *eseal.Service
+	persons    *identity.Service
+	provider   *oidc.Provider
+	federation *federation.Federation
+	status     *status.Service
+	journal    *journal.Writer // nil without one
+	register   *registry.Room
+	issuer     *issuer.Issuer
+	holder     *holder.Holder
+	correction *correction.Service
+	hosted     *hosted.Wallet
+	bundle     *bundlepub.Service
+	seals      *eseal.Service
 
 	issuerStore *issuerstore.Store
 	runner      *sweep.Runner
@@ -130,7 +128,7 @@ func (n *Node) Publish(ctx context.Context) error { return n.publish(ctx) }
 func (n *Node) TrustRoot(ctx context.Context) ([]byte, error) { return n.bundle.Root(ctx) }
 
 // Register is the departments' register.
-func (n *Node) Register() *register.Service { return n.register }
+func (n *Node) Register() *register.Service { return n.register.Service }
 
 // Identifier is the credential issuer identifier of an authority.
 func (n *Node) Identifier(code string) string { return n.issuer.Identifier(code) }
@@ -198,11 +196,8 @@ func (n *Node) openWalletRooms(ctx context.Context) (err error) {
 		return fmt.Errorf("%w; if it was restored from a backup, run hufu restore", err)
 	}
 	auth := departments{n}
-	if n.register, err = register.New(register.Config{Store: registerstore.New(n.db), Tx: n.db.InTx, Audit: n.db.Audit, Status: statusLists{n},
-		MayIssue: n.cfg.mayIssue, Sealer: httpx.NewSealer(n.secrets.register), IndexKey: n.secrets.registerIndex, TypeBase: o}); err != nil {
-		return err
-	}
-	if n.registerAPI, err = registerapi.New(registerapi.Config{Register: n.register, Departments: auth, Log: n.cfg.Log}); err != nil {
+	if n.register, err = registry.Open(registry.Config{Origin: o, DB: n.db, Status: statusLists{n}, Departments: auth, MayIssue: n.cfg.mayIssue,
+		SealKey: n.secrets.register, IndexKey: n.secrets.registerIndex, Keys: n.keys, Log: n.cfg.Log}); err != nil {
 		return err
 	}
 	if n.persons, err = identity.New(identity.Config{Store: identitystore.New(n.db), Sealer: httpx.NewSealer(n.secrets.identity),
@@ -266,7 +261,7 @@ func (n *Node) putClients(ctx context.Context) error {
 // jobs is the background work of a node. Every job is safe to run twice.
 func (n *Node) jobs() []sweep.Job {
 	chainer := &audit.Chainer{Store: sqlstore.AuditChain{DB: n.db}, Sign: auditSigner(n.keys), Now: time.Now}
-	return []sweep.Job{
+	return append(n.register.Jobs(), []sweep.Job{
 		{Name: "publish", Every: time.Second, Run: n.publish},
 		{Name: "logouts", Every: time.Second, Run: n.provider.DeliverLogouts},
 		{Name: "audit-chain", Every: 2 * time.Second, Run: chainer.Run},
@@ -277,7 +272,7 @@ func (n *Node) jobs() []sweep.Job {
 		{Name: "status", Every: 5 * time.Second, Everywhere: true, Run: n.keepStatus},
 		{Name: "journal", Every: time.Minute, Everywhere: true, Run: n.status.CheckJournal},
 		{Name: "hosted-wallet", Every: time.Minute, Run: n.hosted.Sweep},
-	}
+	}...)
 }
 
 // publish signs the status lists that changed, then the bundle that carries them.
@@ -304,7 +299,7 @@ func (n *Node) deleteExpired(ctx context.Context) error {
 func (n *Node) routes() http.Handler {
 	r := mux.NewRouter().SkipClean(true).UseEncodedPath()
 	n.router = r
-	for _, m := range []interface{ Routes(*mux.Router) }{n.provider, n.federation, sealapi.New(n.seals, sealPeople{departments{n}}, seals.Show(n.pages), n.cfg.Log), n.registerAPI, n.issuer, n.holder, n.correction, n.hosted, n.status, n.bundle} {
+	for _, m := range []interface{ Routes(*mux.Router) }{n.provider, n.federation, sealapi.New(n.seals, sealPeople{departments{n}}, seals.Show(n.pages), n.cfg.Log), n.register, n.issuer, n.holder, n.correction, n.hosted, n.status, n.bundle} {
 		m.Routes(r)
 	}
 	r.PathPrefix("/assets/").Handler(n.pages.Assets())

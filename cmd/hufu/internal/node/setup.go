@@ -8,6 +8,7 @@ import (
 	"slices"
 	"time"
 
+	"github.com/hufu-id/hufu/cmd/hufu/internal/node/registry"
 	"github.com/hufu-id/hufu/cmd/hufu/internal/node/seals"
 	"github.com/hufu-id/hufu/federation/province"
 	"github.com/hufu-id/hufu/internal/jose"
@@ -16,7 +17,6 @@ import (
 	"github.com/hufu-id/hufu/oidc"
 	"github.com/hufu-id/hufu/signing/bundle"
 	"github.com/hufu-id/hufu/signing/eseal/sealapi"
-	"github.com/hufu-id/hufu/wallet/register"
 	"github.com/hufu-id/hufu/web"
 )
 
@@ -90,6 +90,7 @@ func (c Config) specs() map[keys.Purpose]keys.Spec {
 			Certificate: &keys.CertificateSpec{Kind: keys.KindStatus, CommonName: "Status lists", Organization: name}},
 		// Wallets keep our metadata for less than a day: none encrypts for a key that is destroyed.
 		keys.CredentialRequest: {Alg: jose.ECDHES, RotateEvery: 30 * day, PublishAhead: day, Keep: day},
+		registry.ReportKey:     registry.Spec(),
 		keys.Audit:             {RotateEvery: 365 * day, PublishAhead: day, Keep: 3650 * day},
 		keys.BundleRoot:        {Keep: 730 * day},
 		keys.BundleTargets:     {RotateEvery: 180 * day, PublishAhead: 7 * day, Keep: 40 * day},
@@ -154,8 +155,8 @@ func (c Config) Registrations() ([]oidc.Client, error) {
 
 // maxBody raises the body limit where files come in.
 func maxBody(r *http.Request) int64 {
-	if r.Method == http.MethodPost && r.URL.Path == "/register/v1/licences" {
-		return register.MaxImport + 1
+	if n := registry.MaxBody(r); n > 0 {
+		return n
 	}
 	if r.Method == http.MethodPost && r.URL.Path == sealapi.ProposalPath {
 		return sealapi.MaxProposal
