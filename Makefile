@@ -1,5 +1,5 @@
 # Thin: every target is one command that can be typed by hand. Only Go is needed; see CONTRIBUTING.md.
-.PHONY: dev demo test quick bench bench-oidc lint fuzz kill sabotage
+.PHONY: dev demo test quick bench bench-oidc bench-issuing lint fuzz kill sabotage
 FUZZTIME ?= 30s
 
 dev: ## the whole federation on this machine
@@ -19,6 +19,9 @@ bench: ## the figures of the README
 
 bench-oidc: ## CPU per operation of the OpenID Provider, beside a floor; needs PostgreSQL
 	go run ./conformance/bench -only oidc
+
+bench-issuing: ## CPU per credential, beside the bare cost of proof and signature; needs PostgreSQL
+	go run ./conformance/bench -only issuing
 
 lint: ## the named set of staticcheck.conf
 	go vet ./...

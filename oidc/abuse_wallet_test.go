@@ -173,14 +173,14 @@ func TestP11WalletAttestation(t *testing.T) {
 			code   string
 		}{
 			"expired":              {w.showing(good("exp", now.Add(-10*time.Minute).Unix()), proof()), 400, "use_fresh_attestation"},
-			"no sub":               {w.showing(good("sub", nil), proof()), 401, "invalid_client_attestation"},
-			"proof aud wrong":      {w.showing(good(), proof("aud", e.issuer+"/token")), 401, "invalid_client_attestation"},
-			"proof by another key": {w.showing(good(), p.Prove(w.id, other.instance, e.issuer, now)), 401, "invalid_client_attestation"},
-			"foreign provider":     {w.showing(foreign.Attest(w.id, w.instance, now), proof()), 401, "invalid_client_attestation"},
-			"signature of nobody":  {w.showing(good()[:len(good())-6]+"AAAAAA", proof()), 401, "invalid_client_attestation"},
-			"two attestations":     {append(w.showing(good(), proof()), attestation.Header, good()), 401, "invalid_client_attestation"},
-			"proof alone":          {[]string{attestation.ProofHeader, proof()}, 401, "invalid_client_attestation"},
-			"attestation alone":    {[]string{attestation.Header, good()}, 401, "invalid_client_attestation"},
+			"no sub":               {w.showing(good("sub", nil), proof()), 400, "invalid_client_attestation"},
+			"proof aud wrong":      {w.showing(good(), proof("aud", e.issuer+"/token")), 400, "invalid_client_attestation"},
+			"proof by another key": {w.showing(good(), p.Prove(w.id, other.instance, e.issuer, now)), 400, "invalid_client_attestation"},
+			"foreign provider":     {w.showing(foreign.Attest(w.id, w.instance, now), proof()), 400, "invalid_client_attestation"},
+			"signature of nobody":  {w.showing(good()[:len(good())-6]+"AAAAAA", proof()), 400, "invalid_client_attestation"},
+			"two attestations":     {append(w.showing(good(), proof()), attestation.Header, good()), 400, "invalid_client_attestation"},
+			"proof alone":          {[]string{attestation.ProofHeader, proof()}, 400, "invalid_client_attestation"},
+			"attestation alone":    {[]string{attestation.Header, good()}, 400, "invalid_client_attestation"},
 			"old challenge":        {w.showing(good(), proof("challenge", "old")), 400, "use_attestation_challenge"},
 			"unknown wallet":       {w.showing(p.Attest("wallet-9", w.instance, now), p.Prove("wallet-9", w.instance, e.issuer, now)), 400, "invalid_request"},
 			"wallet of another":    {w.showing(p.Attest("wallet-other", w.instance, now), p.Prove("wallet-other", w.instance, e.issuer, now)), 400, "invalid_request"},
@@ -195,7 +195,7 @@ func TestP11WalletAttestation(t *testing.T) {
 		}
 		// Without client_id beside it, the attestation alone says who asks: a wallet whose provider this is not stays out.
 		stranger := newPhone(e, p, "wallet-other")
-		stranger.send("/token", redeem(code), append(stranger.attested(), stranger.proof("/token")...)...).is(t, "P11 another provider's wallet", 401, "invalid_client_attestation")
+		stranger.send("/token", redeem(code), append(stranger.attested(), stranger.proof("/token")...)...).is(t, "P11 another provider's wallet", 400, "invalid_client_attestation")
 		stranger = newPhone(e, p, "wallet-9")
 		stranger.send("/token", redeem(code), append(stranger.attested(), stranger.proof("/token")...)...).is(t, "P11 a wallet that nobody registered", 401, "invalid_client")
 		once := w.attested()
@@ -260,7 +260,7 @@ func TestP11CombinedMode(t *testing.T) {
 			return []string{attestation.Header, p.Attest(w.id, w.instance, e.clock.Now(), "iss", nil), "DPoP", dpoptest.Sign(t, key, claims)}
 		}
 		w.send("/par", w.asks(), combined(w.instance, "/par", false)...).is(t, "no challenge", 400, "use_dpop_nonce")
-		w.send("/par", w.asks(), combined(w.dpop, "/par", true)...).is(t, "by another key", 401, "invalid_client_attestation")
+		w.send("/par", w.asks(), combined(w.dpop, "/par", true)...).is(t, "by another key", 400, "invalid_client_attestation")
 		w.send("/par", w.asks(), combined(w.instance, "/token", true)...).is(t, "for another endpoint", 400, "invalid_dpop_proof")
 		once := combined(w.instance, "/par", true)
 		r := w.send("/par", w.asks(), once...)
@@ -328,7 +328,7 @@ func TestTrustIsReplaced(t *testing.T) {
 		w := newPhone(e, p, "wallet-haip")
 		w.push()
 		e.op.TrustWallets(nil)
-		w.send("/par", w.asks(), append(w.attested(), w.proof("/par")...)...).is(t, "no longer trusted", 401, "invalid_client_attestation")
+		w.send("/par", w.asks(), append(w.attested(), w.proof("/par")...)...).is(t, "no longer trusted", 400, "invalid_client_attestation")
 		e.op.TrustWallets([]attestation.Provider{p.Trusted("haip", "haip-1.0")})
 		w.push()
 	})

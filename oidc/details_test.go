@@ -139,6 +139,21 @@ func TestDetailsOfCredentialsThatCannotBe(t *testing.T) {
 	})
 }
 
+// A person reads the name of a licence once, however often and in however many formats the wallet asks for it.
+func TestConsentNamesALicenceOnce(t *testing.T) {
+	e := newEnv(t, "sqlite:"+t.TempDir()+"/a.db", 1)
+	both := strings.TrimSuffix(wants("driving-licence"), "]") + "," + strings.TrimPrefix(wants("driving-licence.mdoc"), "[")
+	b := e.browser()
+	page := b.get("/authorize?" + request("wallet", "authorization_details", both).Encode())
+	if n := strings.Count(page.body, "机动车驾驶证"); n != 1 {
+		t.Errorf("%d times", n)
+	}
+	tok := given(t, "both ways", e.token(walletRedeem(b.agree(page).location.Query().Get("code"))))
+	if len(tok.Details) != 2 || tok.Scope != "driving-licence" {
+		t.Errorf("%+v", tok)
+	}
+}
+
 // TestTokenNarrowsDetails: RFC 9396 section 6.1, and the grant itself stays as wide as it was.
 func TestTokenNarrowsDetails(t *testing.T) {
 	each(t, 1, func(t *testing.T, e *env) {

@@ -18,6 +18,7 @@ import (
 	"github.com/hufu-id/hufu/cmd/hufu/internal/keyscmd"
 	"github.com/hufu-id/hufu/cmd/hufu/internal/licencecmd"
 	"github.com/hufu-id/hufu/cmd/hufu/internal/node"
+	"github.com/hufu-id/hufu/cmd/hufu/internal/restorecmd"
 	"github.com/hufu-id/hufu/cmd/hufu/internal/sealcmd"
 	"github.com/hufu-id/hufu/cmd/hufu/internal/walletcmd"
 )
@@ -38,7 +39,7 @@ func run(ctx context.Context, args []string, stdin io.Reader, stdout, stderr io.
 		SilenceUsage:  true,
 		Args:          cobra.NoArgs,
 	}
-	root.AddCommand(dev.NewCommand(), demo.NewCommand(run), newServeCmd(), newMigrateCmd(), newConfigCmd(), newVerifyCmd(), newBundleCmd(), licencecmd.NewCommand(), sealcmd.NewCommand(), keyscmd.NewCommand(), keyscmd.NewAudit(), countercmd.NewCommand(), clientcmd.NewCommand(), walletcmd.NewCommand())
+	root.AddCommand(dev.NewCommand(), demo.NewCommand(run), newServeCmd(), newMigrateCmd(), newConfigCmd(), newVerifyCmd(), newBundleCmd(), licencecmd.NewCommand(), sealcmd.NewCommand(), keyscmd.NewCommand(), keyscmd.NewAudit(), restorecmd.NewCommand(), countercmd.NewCommand(), clientcmd.NewCommand(), walletcmd.NewCommand())
 	root.SetArgs(args)
 	root.SetIn(stdin)
 	root.SetOut(stdout)

@@ -19,7 +19,7 @@ import (
 )
 
 // maxPresentation bounds what verify reads; the verifier's own limits are tighter.
-const maxPresentation = 1 << 20
+const maxPresentation = 3 << 19 // an mdoc of the greatest size as base64url
 
 // maxRoot bounds a root file.
 const maxRoot = 4 << 20
@@ -43,8 +43,12 @@ func newVerifyCmd() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "verify --root ROOT --bundle BUNDLE [--nonce N --audience A | --purpose P | --holder any | --seal SIGNATURE] FILE|-",
 		Short: "Check an e-licence or a sealed file offline against published keys",
-		Long: `Check an e-licence (an SD-JWT VC, as a wallet shows it) without any network; or, with --seal, a file
-that a department sealed (a detached JAdES signature).
+		Long: `Check an e-licence without any network: an SD-JWT VC, or an mdoc (ISO/IEC 18013-5: IssuerSigned or
+DeviceResponse, as CBOR or in base64url), as a wallet shows it; or, with --seal, a file that a
+department sealed (a detached JAdES signature).
+
+The holder of an mdoc answers --nonce and --audience by device authentication over the session
+transcript of OpenID4VP, with the audience as client_id and as response_uri, not encrypted.
 
 Trust comes from two files: the root of trust, which you got once and compared out of band
 (hufu bundle show prints its fingerprint), and a trust bundle. Without both nothing is trusted:
@@ -53,6 +57,7 @@ CANNOT TELL. An older bundle never gives a better answer than a newer one.
 Exit codes: 0 valid, 2 invalid, 3 cannot tell, 1 wrong usage or a file that can't be opened.`,
 		Example: `  hufu verify --root root.json --bundle bundle.zip --nonce "$NONCE" --audience https://counter.example presentation.txt
   hufu verify --root root.json --bundle bundle.zip --holder any --json licence.txt
+  hufu verify --root root.json --bundle bundle.zip --holder any licence.mdoc
   hufu verify --root root.json --bundle bundle.zip --seal decision.pdf.jades decision.pdf`,
 		Args:          cobra.ExactArgs(1),
 		SilenceUsage:  true,
@@ -94,7 +99,7 @@ func runVerify(cmd *cobra.Command, o verifyOptions, file string) error {
 	} else {
 		var presentation []byte
 		presentation, err = readLimited(cmd.InOrStdin(), file, maxPresentation)
-		verdict = verify.Verify(string(presentation), contents, challenge, at, policy)
+		verdict = verify.Verify(verify.AsText(presentation), contents, challenge, at, policy)
 	}
 	if err != nil {
 		return err

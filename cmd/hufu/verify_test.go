@@ -2,6 +2,7 @@ package main
 
 import (
 	"bytes"
+	"encoding/base64"
 	"encoding/json"
 	"maps"
 	"strings"
@@ -112,6 +113,37 @@ func TestVerifyJSONAndLanguages(t *testing.T) {
 	_, zh, _ := w.hufu(newVerifyCmd(), "--root", "@root.json", "--bundle", "@bundle.zip", "--holder", "any", "@licence.txt")
 	if !strings.Contains(zh, "有效") || !strings.Contains(zh, "沙箱省公安厅交通管理局") {
 		t.Errorf("no Chinese with a Chinese environment:\n%s", zh)
+	}
+}
+
+// An mdoc, as CBOR and as text, by the same command.
+func TestVerifyMdoc(t *testing.T) {
+	w := newFileWorld(t)
+	issued := w.Mdoc(w.now, nil)
+	shown := w.ShowMdoc(issued, "https://counter.example", "n-1")
+	w.write("issued.cbor", issued)
+	w.write("shown.cbor", shown)
+	w.write("shown.txt", []byte(base64.RawURLEncoding.EncodeToString(shown)+"\n"))
+	w.write("changed.cbor", bytes.Replace(shown, []byte("LI"), []byte("LU"), 1))
+	trust := []string{"--root", "@root.json", "--bundle", "@bundle.zip"}
+	ask := append(trust, "--nonce", "n-1", "--audience", "https://counter.example")
+	for name, c := range map[string]struct {
+		args []string
+		want int
+		says string
+	}{
+		"shown":            {append(ask, "--lang", "en", "@shown.cbor"), 0, "Family name in Latin letters LI"},
+		"shown, Chinese":   {append(ask, "--lang", "zh", "@shown.cbor"), 0, "有效  VALID  机动车驾驶证"},
+		"shown, as text":   {append(ask, "--json", "@shown.txt"), 0, `"claims":{"org.iso.18013.5.1":{"family_name":"LI"}},"not_disclosed":["portrait"`},
+		"document alone":   {append(trust, "--holder", "any", "@issued.cbor"), 0, ""},
+		"no proof":         {append(ask, "--lang", "en", "@issued.cbor"), 3, "who shows it is not proven"},
+		"another nonce":    {append(trust, "--nonce", "n-2", "--audience", "https://counter.example", "@shown.cbor"), 2, ""},
+		"another audience": {append(trust, "--nonce", "n-1", "--audience", "https://other.example", "@shown.cbor"), 2, ""},
+		"Q16 changed":      {append(ask, "--json", "@changed.cbor"), 2, `"reason":"malformed"`},
+	} {
+		if code, out, errs := w.hufu(newVerifyCmd(), c.args...); code != c.want || !strings.Contains(out+errs, c.says) {
+			t.Errorf("%s: exit %d, want %d and %q\n%s%s", name, code, c.want, c.says, out, errs)
+		}
 	}
 }
 

@@ -1,7 +1,7 @@
 // Command bench measures what one operation costs on this machine, and says how that compares with the raw signatures that the operation can't do
 // without, measured in the same run:
 //
-//	go run ./conformance/bench [-json] [-n 1500] [-c 16] [-only oidc]
+//	go run ./conformance/bench [-json] [-n 1500] [-c 16] [-only oidc|issuing]
 //
 // It builds hufu, starts `hufu serve` as a process of its own on a throw-away PostgreSQL cluster that syncs its commits, and plays the people,
 // the relying party, the wallet and the province (OpenID provider, with TLS) itself. So the CPU time of the hufu process is that of the
@@ -9,7 +9,7 @@
 // more than double. The CPU time of the database is that of all PostgreSQL processes. Needs Linux (/proc).
 //
 // With -only oidc it measures the hot paths of the OpenID Provider, and beside them a minimal server (floor) that makes the same statements and
-// signatures and checks nothing, as a process of its own in the same run.
+// signatures and checks nothing, as a process of its own in the same run. With -only issuing it measures credentials (package issuing).
 package main
 
 import (
@@ -23,6 +23,7 @@ import (
 	"time"
 
 	"github.com/hufu-id/hufu/conformance/bench/cost"
+	"github.com/hufu-id/hufu/conformance/bench/process"
 	"github.com/hufu-id/hufu/conformance/bench/report"
 )
 
@@ -30,21 +31,23 @@ func main() {
 	asJSON := flag.Bool("json", false, "print one JSON object")
 	n := flag.Int("n", 1500, "operations of each kind")
 	c := flag.Int("c", 16, "clients at once")
-	only := flag.String("only", "", "oidc: the OpenID Provider's hot paths, beside a floor")
+	only := flag.String("only", "", "oidc: the OpenID Provider's hot paths, beside a floor; issuing: credentials, beside the bare cost of proof and signature")
 	flag.Parse()
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	defer stop()
-	if *only != "" && *only != "oidc" {
-		fmt.Fprintln(os.Stderr, "bench: -only knows oidc")
+	if *only != "" && *only != "oidc" && *only != "issuing" {
+		fmt.Fprintln(os.Stderr, "bench: -only knows oidc and issuing")
 		os.Exit(2)
 	}
-	found, err := run(ctx, *n, *c, *only == "oidc")
+	found, err := run(ctx, *n, *c, *only)
 	switch {
 	case err != nil:
 	case *asJSON:
 		err = json.NewEncoder(os.Stdout).Encode(found)
 	case *only == "oidc":
 		found.PrintProvider()
+	case *only == "issuing":
+		found.PrintIssuing()
 	default:
 		found.Print()
 	}
@@ -56,7 +59,7 @@ func main() {
 }
 
 // run measures everything. It says on stderr what it does.
-func run(ctx context.Context, n, c int, provider bool) (found report.Report, err error) {
+func run(ctx context.Context, n, c int, only string) (found report.Report, err error) {
 	found.At, found.Concurrency = time.Now().UTC(), c
 	say("building hufu")
 	b, err := newBench(ctx)
@@ -64,13 +67,13 @@ func run(ctx context.Context, n, c int, provider bool) (found report.Report, err
 		return found, err
 	}
 	defer b.close()
-	if provider {
-		return found, runProvider(ctx, n, c, &found, b)
+	if only != "" {
+		return found, runOnly(ctx, only, n, c, &found, b)
 	}
 	if found.BinaryMiB, err = cost.Mebibytes(b.binary); err != nil {
 		return found, err
 	}
-	if found.DevReadyMS, found.DevRSSMiB, err = b.measureDev(ctx); err != nil {
+	if found.DevReadyMS, found.DevRSSMiB, err = process.Dev(ctx, b.binary); err != nil {
 		return found, err
 	}
 	if found.ServeReadyMS, err = b.serve(ctx); err != nil {

@@ -9,8 +9,10 @@ import (
 	"strings"
 
 	"github.com/hufu-id/hufu/conformance/bench/cost"
+	"github.com/hufu-id/hufu/conformance/bench/issuing"
 	"github.com/hufu-id/hufu/conformance/bench/process"
 	"github.com/hufu-id/hufu/conformance/bench/report"
+	"github.com/hufu-id/hufu/internal/sample"
 )
 
 // The clients of the OpenID Provider's hot paths, beside those of the other operations.
@@ -183,8 +185,8 @@ func (b *bench) clientCredentials(ctx context.Context, _ int) error {
 	return err
 }
 
-// runProvider is run for the hot paths of the OpenID Provider alone.
-func runProvider(ctx context.Context, n, c int, found *report.Report, b *bench) error {
+// runOnly is run for the hot paths of the OpenID Provider alone, or for credentials.
+func runOnly(ctx context.Context, only string, n, c int, found *report.Report, b *bench) error {
 	if _, err := b.serve(ctx); err != nil {
 		return err
 	}
@@ -196,9 +198,29 @@ func runProvider(ctx context.Context, n, c int, found *report.Report, b *bench) 
 		return err
 	}
 	found.SignUS, found.VerifyUS = raw.Sign, raw.Verify
-	if found.Rows, err = b.provider(ctx, n, c); err != nil {
+	if only == "issuing" {
+		found.Rows, err = issuing.Run(ctx, b.issuing(), n, c)
+	} else {
+		found.Rows, err = b.provider(ctx, n, c)
+	}
+	if err != nil {
 		return err
 	}
 	found.LoadedRSSMiB, err = cost.RSS(b.server.Process.Pid)
 	return err
+}
+
+// issuing is this run as package issuing sees it.
+func (b *bench) issuing() issuing.Env {
+	return issuing.Env{Origin: b.origin, Path: "/i/" + sample.TrafficPoliceCode, Type: licenceType, Client: walletID, Call: b.call, Load: b.load, Say: say,
+		Code: func(ctx context.Context, i int, verifier string) (string, error) {
+			return b.browsers[i%len(b.browsers)].code(ctx, walletID, licenceType, verifier)
+		},
+		Redeem: func(ctx context.Context, code, verifier string, edit func(*http.Request)) (string, error) {
+			form := redemption(code, verifier)
+			form.Set("client_id", walletID)
+			var t tokens
+			err := b.call(ctx, http.MethodPost, "/token", formType, form.Encode(), edit, &t)
+			return t.Access, err
+		}}
 }

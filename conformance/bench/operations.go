@@ -142,6 +142,7 @@ func (b *bench) load(ctx context.Context, row report.Row, n, c int, op func(ctx 
 	row.Operations = n
 	row.ServerUS, row.DatabaseUS = (after.server-before.server)/each, (after.database-before.database)/each
 	row.Requests, row.Writes = float64(after.requests-before.requests)/each, float64(after.writes-before.writes)/each
+	row.PerSecond = each / after.at.Sub(before.at).Seconds()
 	row.WallMS = float64(walls[n/2].Microseconds()) / 1000
 	return row, nil
 }

@@ -1,8 +1,6 @@
 package main
 
 import (
-	"bufio"
-	"bytes"
 	"context"
 	"crypto/rand"
 	"crypto/tls"
@@ -11,7 +9,6 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"io"
 	"net"
 	"net/http"
 	"net/http/httptest"
@@ -148,7 +145,7 @@ func (b *bench) openProvince() error {
 		if err != nil {
 			return err
 		}
-		b.people = append(b.people, sample.Person{Slug: fmt.Sprintf("p%d", i), Name: fmt.Sprintf("李秀英%c", '一'+rune(i)), English: "Li", ResidentID: string(id),
+		b.people = append(b.people, sample.Person{Slug: fmt.Sprintf("p%d", i), Name: fmt.Sprintf("李秀英%c", '一'+rune(i)), English: "Li Xiuying", ResidentID: string(id),
 			Province: provinceCode, Provinces: []string{provinceCode}, Level: 3, Birthdate: id.Birthdate(), Gender: "female", Phone: fmt.Sprintf("+8613800001%03d", i)})
 	}
 	certificate, ca, err := process.Certificate()
@@ -289,32 +286,6 @@ func (b *bench) ready(ctx context.Context) error {
 	}
 	log, _ := os.ReadFile(b.file("serve.log"))
 	return fmt.Errorf("hufu serve did not start: %s", log)
-}
-
-// measureDev starts `hufu dev` as a newcomer does, and returns its time to ready and its memory when it idles.
-func (b *bench) measureDev(ctx context.Context) (readyMS, mib float64, err error) {
-	cmd := exec.CommandContext(ctx, b.binary, "dev", "--json", "--ephemeral", "--port-base", "19180")
-	var said bytes.Buffer
-	cmd.Stderr = &said
-	apptest.DieWithParent(cmd)
-	stdout, err := cmd.StdoutPipe()
-	if err != nil {
-		return 0, 0, err
-	}
-	begin := time.Now()
-	if err := cmd.Start(); err != nil {
-		return 0, 0, err
-	}
-	line, err := bufio.NewReader(stdout).ReadString('\n')
-	readyMS = float64(time.Since(begin).Microseconds()) / 1000
-	if err == nil {
-		go func() { _, _ = io.Copy(io.Discard, stdout) }()
-		time.Sleep(3 * time.Second)
-		mib, err = cost.RSS(cmd.Process.Pid)
-	} else {
-		err = fmt.Errorf("hufu dev did not get ready: %w: %s%s", err, line, &said)
-	}
-	return readyMS, mib, errors.Join(err, process.Stop(cmd))
 }
 
 func (b *bench) close() {

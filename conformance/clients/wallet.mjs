@@ -72,6 +72,11 @@ async function byMetadata(issuer, kid) {
   return kid === undefined ? keys : keys.filter((k) => k.kid === kid)
 }
 
+async function withThumbprint(keys, jwk) {
+  const want = await jose.calculateJwkThumbprint(jwk)
+  for (const k of keys) if ((await jose.calculateJwkThumbprint(k)) === want) return k
+}
+
 const importKey = (jwk) => webcrypto.subtle.importKey('jwk', { kty: jwk.kty, crv: jwk.crv, x: jwk.x, y: jwk.y }, { name: 'ECDSA', namedCurve: 'P-256' }, true, ['verify'])
 
 // --- type metadata, with integrity as W3C SRI says. The library compares a hex hash, which no specification asks for, so it is done here;
@@ -176,8 +181,9 @@ async function verify(name, { key, credential }) {
   const chain = await byX5C(header, claims.iss)
   check(`${name}: credit code in the certificate`, chain.leaf.subject.includes(claims.iss.split('/').pop()), chain.leaf.subject)
   const keys = await byMetadata(claims.iss, header.kid)
-  equal(`${name}: both ways lead to one key`, await Promise.all(keys.map((k) => jose.calculateJwkThumbprint(k))), [await jose.calculateJwkThumbprint(chain.jwk)])
-  for (const [way, jwk] of [['x5c', chain.jwk], ['jwt-vc-issuer', keys[0]]]) {
+  const same = await withThumbprint(keys, chain.jwk)
+  check(`${name}: both ways lead to one key`, same, keys)
+  for (const [way, jwk] of [['x5c', chain.jwk], ['jwt-vc-issuer', same]]) {
     const verified = await (await judge(jwk)).verify(credential, { requiredClaimKeys: ['status', 'cnf', 'vct#integrity'] })
     equal(`${name} by ${way}: the holder's name`, verified.payload.name, '李秀英')
     equal(`${name} by ${way}: type metadata`, verified.typeMetadata?.mergedTypeMetadata.vct, claims.vct)
@@ -199,8 +205,8 @@ async function statusList(claims) {
   const { jwk } = await byX5C(header)
   await jose.compactVerify(token, await jose.importJWK(jwk, header.alg))
   // The other way: the key by its id from the keys that the credential's issuer publishes.
-  const [published] = await byMetadata(claims.iss, header.kid)
-  check('status list: key is published at jwt-vc-issuer', published && (await jose.calculateJwkThumbprint(published)) === (await jose.calculateJwkThumbprint(jwk)), { kid: header.kid, published })
+  const published = await byMetadata(claims.iss, header.kid)
+  check('status list: key is published at jwt-vc-issuer', await withThumbprint(published, jwk), { kid: header.kid, published })
   const list = getListFromStatusListJWT(token)
   check('status list: at least 2^17 entries of two bits', list.statusList.length >= 2 ** 17 && list.getBitsPerStatus() === 2, [list.statusList.length, list.getBitsPerStatus()])
   return list.getStatus(idx)

@@ -150,7 +150,7 @@ func (s *Service) Publish(ctx context.Context) error {
 		return err
 	}
 	now := s.cfg.Now()
-	if head.Version > 0 && head.InputDigest == digest && now.Sub(head.AsOf) < s.cfg.Refresh {
+	if head.Version > 0 && head.InputDigest == digest && now.Sub(head.AsOf) < s.cfg.Refresh && head.Reserved-head.Version < leap {
 		return nil
 	}
 	if err := s.build(ctx, in, keys, digest, now); err != nil && !errors.Is(err, ErrLost) {
@@ -158,6 +158,10 @@ func (s *Service) Publish(ctx context.Context) error {
 	}
 	return nil
 }
+
+// leap is a step between versions that only a restore makes, which reserves many: what other nodes reserve meanwhile, or die with, is a
+// handful. Then every part is signed again with a version above all that verifiers can have seen before the restore.
+const leap = 10_000
 
 // build makes and stores one version.
 func (s *Service) build(ctx context.Context, in bundle.Input, keys bundle.Keys, digest string, now time.Time) error {
@@ -173,7 +177,11 @@ func (s *Service) build(ctx context.Context, in bundle.Input, keys bundle.Keys, 
 	if err := s.cfg.Store.Reserve(ctx, head, version, audit.Event{Kind: "bundle.version_reserved", Actor: "system", Subject: "bundle", Detail: detail}); err != nil {
 		return err
 	}
-	files, err := bundle.Build(prev, in, keys, bundle.Options{At: now, Version: version, Lifetimes: s.cfg.Lifetimes})
+	o := bundle.Options{At: now, Version: version, Lifetimes: s.cfg.Lifetimes}
+	if head.Version > 0 && version-head.Version > leap {
+		o.Floor = version
+	}
+	files, err := bundle.Build(prev, in, keys, o)
 	if err != nil {
 		return fmt.Errorf("bundlepub: building: %w", err)
 	}

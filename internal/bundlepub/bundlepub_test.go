@@ -19,6 +19,7 @@ import (
 	"github.com/hufu-id/hufu/internal/jose"
 	"github.com/hufu-id/hufu/internal/sqlstore"
 	"github.com/hufu-id/hufu/internal/sqlstore/bundlestore"
+	"github.com/hufu-id/hufu/internal/sqlstore/restorestore"
 	"github.com/hufu-id/hufu/internal/sqlstore/sqltest"
 	"github.com/hufu-id/hufu/signing/bundle"
 )
@@ -229,6 +230,47 @@ func TestDeadNodeLeavesAGap(t *testing.T) {
 		after, err := store.Head(t.Context())
 		if err != nil || after.Version != head.Version+2 {
 			t.Errorf("version %d after a reserved %d (%v)", after.Version, head.Reserved+1, err)
+		}
+	})
+}
+
+// TestARestoredPublisherGoesOnAboveWhatVerifiersSaw (R17): the restored database is older than what verifiers have. A restore reserves many versions, and
+// then each part of the bundle is above the one that it replaces, changed or not.
+func TestARestoredPublisherGoesOnAboveWhatVerifiersSaw(t *testing.T) {
+	sqltest.Each(t, func(t *testing.T, db *sqlstore.DB) {
+		w := newWorld()
+		n := w.node(t, db)
+		publish(t, n)
+		root, _ := n.Root(t.Context())
+		// What was published after the backup, by a database that is lost.
+		lost := w.node(t, sqltest.Open(t, sqltest.DSN(t, sqlstore.SQLite)))
+		var seen *bundle.Contents
+		for i := range 5 {
+			w.set(func() {
+				w.in.StatusLists = map[string]string{uri: "lost." + string(rune('a'+i)) + ".token"}
+				w.clock = w.clock.Add(2 * time.Second)
+			})
+			publish(t, lost)
+			lostRoot, _ := lost.Root(t.Context())
+			seen = read(t, lost, lostRoot, w.clock)
+		}
+		if _, err := restorestore.End(t.Context(), db); err != nil {
+			t.Fatal(err)
+		}
+		w.set(func() { w.clock = w.clock.Add(2 * time.Second) })
+		publish(t, n)
+		after := read(t, n, root, w.clock)
+		for role, v := range seen.Roles {
+			if role != "root" && after.Roles[role] <= v {
+				t.Errorf("role %s is %d, and verifiers have seen %d", role, after.Roles[role], v)
+			}
+		}
+		if after.Version <= seen.Version || len(seen.Roles) < 4 {
+			t.Errorf("version %d after %d, roles %v", after.Version, seen.Version, seen.Roles)
+		}
+		publish(t, n)
+		if again := read(t, n, root, w.clock); again.Version != after.Version {
+			t.Errorf("published again without need: %d after %d", again.Version, after.Version)
 		}
 	})
 }

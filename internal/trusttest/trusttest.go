@@ -17,6 +17,7 @@ import (
 
 	"github.com/hufu-id/hufu/internal/jose"
 	"github.com/hufu-id/hufu/signing/bundle"
+	"github.com/hufu-id/hufu/signing/mdoc"
 	"github.com/hufu-id/hufu/signing/sdjwt"
 	"github.com/hufu-id/hufu/signing/statuslist"
 )
@@ -91,6 +92,8 @@ type World struct {
 	t testing.TB
 
 	CredCA, StatusCA, Issuer, Status Certified
+	// IACA is the root of mdocs, Signer the document signer of the same issuing authority.
+	IACA, Signer Certified
 	// In and Keys are what Publish builds from, Files what it built last.
 	In    bundle.Input
 	Keys  bundle.Keys
@@ -105,10 +108,17 @@ func New(t testing.TB, at time.Time) *World {
 	w := &World{t: t, CredCA: Certify(t, "C1", nil, nil), StatusCA: Certify(t, "S1", nil, nil)}
 	w.Status = Certify(t, "Status", &w.StatusCA, func(*x509.Certificate) {})
 	w.Issuer = Certify(t, "Traffic police", &w.CredCA, Named(t, Code, ID))
+	w.IACA = Certify(t, "IACA", nil, func(c *x509.Certificate) {
+		c.IsCA, c.MaxPathLenZero, c.KeyUsage, c.Subject.Country = true, true, x509.KeyUsageCertSign, []string{"CN"}
+	})
+	w.Signer = Certify(t, "Traffic police, mdocs", &w.IACA, func(c *x509.Certificate) {
+		Named(t, Code, ID)(c)
+		c.Subject.Country, c.UnknownExtKeyUsage = []string{"CN"}, []asn1.ObjectIdentifier{{1, 0, 18013, 5, 1, 2}}
+	})
 	w.In = bundle.Input{
-		Anchors: []bundle.Anchor{{Purpose: "credential", DER: w.CredCA.Cert.Raw}, {Purpose: "status", DER: w.StatusCA.Cert.Raw}},
+		Anchors: []bundle.Anchor{{Purpose: "credential", DER: w.CredCA.Cert.Raw}, {Purpose: "status", DER: w.StatusCA.Cert.Raw}, {Purpose: "iaca", DER: w.IACA.Cert.Raw}},
 		Issuers: []bundle.Issuer{{ID: ID, Code: Code, Name: map[string]string{"zh": "沙箱省公安厅交通管理局", "en": "Sandbox traffic police"},
-			Authorised: []bundle.Authorisation{{VCT: VCT, From: at.AddDate(-1, 0, 0)}}}},
+			Authorised: []bundle.Authorisation{{VCT: VCT, DocType: mdoc.MDL, From: at.AddDate(-1, 0, 0)}}}},
 		Types: map[string][]byte{VCT: []byte(Type)}, StatusLists: map[string]string{List: w.StatusList(at)},
 	}
 	w.Keys = bundle.Keys{Root: OneKey(t), Timestamp: OneKey(t), Snapshot: OneKey(t), Targets: OneKey(t), Status: OneKey(t), Issuers: map[string]bundle.RoleKeys{Code: OneKey(t)}}
@@ -163,6 +173,38 @@ func (w *World) Licence(at time.Time, edit func(claims map[string]any)) string {
 	text, err := sdjwt.Issue(key, [][]byte{w.Issuer.Cert.Raw, w.CredCA.Cert.Raw}, laid)
 	must(w.t, err)
 	return text
+}
+
+// Mdoc issues the licence to the holder as an mDL of two elements; edit may change its template.
+func (w *World) Mdoc(at time.Time, edit func(*mdoc.Template)) []byte {
+	w.t.Helper()
+	pub, err := w.Holder.Public()
+	must(w.t, err)
+	template := mdoc.Template{DocType: mdoc.MDL, DeviceKey: pub, Random: rand.Reader, Signed: at.Add(-time.Hour), ValidFrom: at.Add(-time.Hour), ValidUntil: at.AddDate(0, 0, 90),
+		Status: &mdoc.StatusRef{URI: List, Index: Index}, NameSpaces: []mdoc.NameSpace{{Name: mdoc.MDLNameSpace, Elements: []mdoc.Element{
+			{ID: "family_name", Value: "LI"}, {ID: "birth_date", Value: mdoc.FullDate("1949-03-12")}}}}}
+	if edit != nil {
+		edit(&template)
+	}
+	laid, err := mdoc.Build(template)
+	must(w.t, err)
+	key, err := jose.NewSigningKey(w.Signer.Key, jose.ES256)
+	must(w.t, err)
+	b, err := mdoc.Issue(key, [][]byte{w.Signer.Cert.Raw}, laid)
+	must(w.t, err)
+	return b
+}
+
+// ShowMdoc is what the holder's wallet answers with an mdoc: its family name and nothing else.
+func (w *World) ShowMdoc(issued []byte, audience, nonce string) []byte {
+	w.t.Helper()
+	parsed, err := mdoc.ParseIssuerSigned(issued)
+	must(w.t, err)
+	transcript, err := mdoc.Challenge(nonce, audience)
+	must(w.t, err)
+	b, err := parsed.Present(w.Holder, transcript, mdoc.Show{NameSpace: mdoc.MDLNameSpace, Elements: []string{"family_name"}})
+	must(w.t, err)
+	return b
 }
 
 // WithoutNumber is a licence whose holder keeps the id number back.

@@ -1,8 +1,13 @@
 package attestation_test
 
 import (
+	"crypto/ed25519"
+	"crypto/rand"
+	"crypto/rsa"
+	"crypto/x509"
 	"encoding/json"
 	"errors"
+	"math/big"
 	"strings"
 	"testing"
 	"time"
@@ -143,6 +148,27 @@ func TestP11SelfSignedLeaf(t *testing.T) {
 	fake.Chain = [][]byte{fake.Root.Raw}
 	p := s.Trusted("p", "haip-1.0")
 	if _, err := p.Verify([]string{fake.Attest(wallet, s.instance, now)}, []string{s.proof()}, expect()); !errors.Is(err, attestation.ErrAttestation) {
+		t.Error(err)
+	}
+}
+
+// A certificate that anybody may send must not cost more than any other.
+func TestP11HugeKeyInTheChain(t *testing.T) {
+	s := newScene(t)
+	template := attesttest.Template("huge", now)
+	template.IsCA, template.BasicConstraintsValid = true, true
+	huge := &rsa.PublicKey{N: new(big.Int).Add(new(big.Int).Lsh(big.NewInt(1), 40_000), big.NewInt(1)), E: 65537}
+	_, key, err := ed25519.GenerateKey(rand.Reader)
+	if err != nil {
+		t.Fatal(err)
+	}
+	der, err := x509.CreateCertificate(rand.Reader, template, template, huge, key)
+	if err != nil {
+		t.Fatal(err)
+	}
+	s.Chain = append(s.Chain[:1:1], der)
+	_, err = s.Trusted("p", "haip-1.0").Verify([]string{s.good()}, []string{s.proof()}, expect())
+	if !errors.Is(err, attestation.ErrChain) || !strings.Contains(err.Error(), "RSA") {
 		t.Error(err)
 	}
 }

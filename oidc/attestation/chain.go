@@ -2,6 +2,7 @@ package attestation
 
 import (
 	"bytes"
+	"crypto/rsa"
 	"crypto/x509"
 	"errors"
 	"fmt"
@@ -31,13 +32,16 @@ func (p Provider) keysOf(h jose.ParsedHeader, at time.Time) ([]jose.JWK, error) 
 	return []jose.JWK{key}, nil
 }
 
-// errChain: a chain that leads to no anchor, or isn't one.
-var errChain = errors.New("attestation: certificate chain")
+// ErrChain: x5c that leads to no anchor, or isn't one. It comes with ErrAttestation.
+var ErrChain = errors.New("attestation: certificate chain")
+
+// maxRSA is the longest RSA key of a certificate in x5c.
+const maxRSA = 4096
 
 // chain checks x5c: leaf first, leaf not self-signed, anchor not included (HAIP 1.0, section 4.4.1).
 func (p Provider) chain(der [][]byte, at time.Time) (*x509.Certificate, error) {
 	if len(p.Anchors) == 0 || at.IsZero() {
-		return nil, fmt.Errorf("%w: no anchor", errChain) // x509 would take the system's, and the clock's time
+		return nil, fmt.Errorf("%w: no anchor", ErrChain) // x509 would take the system's, and the clock's time
 	}
 	roots, between := x509.NewCertPool(), x509.NewCertPool()
 	for _, a := range p.Anchors {
@@ -47,11 +51,14 @@ func (p Provider) chain(der [][]byte, at time.Time) (*x509.Certificate, error) {
 	for i, raw := range der {
 		c, err := x509.ParseCertificate(raw)
 		if err != nil {
-			return nil, errors.Join(errChain, err)
+			return nil, errors.Join(ErrChain, err)
+		}
+		if key, ok := c.PublicKey.(*rsa.PublicKey); ok && key.N.BitLen() > maxRSA {
+			return nil, fmt.Errorf("%w: an RSA key above %d bits", ErrChain, maxRSA) // anybody may send one, and has us compute
 		}
 		for _, a := range p.Anchors {
 			if bytes.Equal(a.Raw, c.Raw) {
-				return nil, fmt.Errorf("%w: the anchor is in x5c", errChain)
+				return nil, fmt.Errorf("%w: the anchor is in x5c", ErrChain)
 			}
 		}
 		if i == 0 {
@@ -62,15 +69,15 @@ func (p Provider) chain(der [][]byte, at time.Time) (*x509.Certificate, error) {
 	}
 	switch {
 	case bytes.Equal(leaf.RawIssuer, leaf.RawSubject) && leaf.CheckSignature(leaf.SignatureAlgorithm, leaf.RawTBSCertificate, leaf.Signature) == nil:
-		return nil, fmt.Errorf("%w: the leaf is self-signed", errChain)
+		return nil, fmt.Errorf("%w: the leaf is self-signed", ErrChain)
 	case leaf.IsCA:
-		return nil, fmt.Errorf("%w: the leaf is a certification authority", errChain)
+		return nil, fmt.Errorf("%w: the leaf is a certification authority", ErrChain)
 	case leaf.KeyUsage != 0 && leaf.KeyUsage&x509.KeyUsageDigitalSignature == 0:
-		return nil, fmt.Errorf("%w: the leaf is not for signatures", errChain)
+		return nil, fmt.Errorf("%w: the leaf is not for signatures", ErrChain)
 	}
 	_, err := leaf.Verify(x509.VerifyOptions{Roots: roots, Intermediates: between, CurrentTime: at, KeyUsages: []x509.ExtKeyUsage{x509.ExtKeyUsageAny}})
 	if err != nil {
-		return nil, errors.Join(errChain, err)
+		return nil, errors.Join(ErrChain, err)
 	}
 	return leaf, nil
 }

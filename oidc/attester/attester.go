@@ -14,6 +14,7 @@ import (
 	"time"
 
 	"github.com/hufu-id/hufu/internal/httpx"
+	"github.com/hufu-id/hufu/internal/jose"
 	"github.com/hufu-id/hufu/oidc/attestation"
 	"github.com/hufu-id/hufu/oidc/binding"
 	"github.com/hufu-id/hufu/oidc/client"
@@ -110,8 +111,7 @@ func answered(err error) error {
 	case errors.Is(err, attestation.ErrStale):
 		return oauth.Because(oauth.UseFreshAttestation, "the client attestation has ended: get a new one", reason(err))
 	case errors.Is(err, attestation.ErrAttestation):
-		return &oauth.Error{Code: oauth.InvalidClientAttestation, Description: "the client attestation or its proof is not valid here",
-			Status: http.StatusUnauthorized, Cause: reason(err)}
+		return oauth.Because(oauth.InvalidClientAttestation, "the client attestation or its proof is not valid here", reason(err))
 	}
 	return err
 }
@@ -121,7 +121,22 @@ func reason(err error) error {
 	if oauth.Why(err) != "" {
 		return err
 	}
-	return errors.Join(oauth.Reason("client attestation"), err)
+	for _, r := range reasons {
+		if errors.Is(err, r.is) {
+			return errors.Join(r.reason, err)
+		}
+	}
+	return errors.Join(oauth.Reason("attestation form"), err)
+}
+
+// reasons tell a wallet's developer where to look, the most telling first.
+var reasons = []struct {
+	is     error
+	reason oauth.Reason
+}{
+	{attestation.ErrChallenge, "attestation challenge"}, {attestation.ErrStale, "attestation ended"}, {attestation.ErrChain, "attestation chain"},
+	{jose.ErrSignature, "attestation signature"}, {jose.ErrNoKey, "attestation signature"}, {jose.ErrAudience, "attestation audience"},
+	{jose.ErrClaim, "attestation claims"}, {attestation.ErrAttestation, "attestation form"},
 }
 
 // Hand gives a wallet the challenge for its next proof (draft 11, section 6.2).

@@ -134,6 +134,10 @@ func (h *Handler) consentPage(w http.ResponseWriter, r *http.Request, c client.C
 		default:
 			given.Value = web.ClaimValue(item, masked(item, d.person.Value(item)))
 		}
+		// A wallet may ask for one licence by scope and by details, and in two formats: a person gives it once.
+		if given.Key == "credential" && slices.ContainsFunc(page.Given, func(g web.GivenItem) bool { return g.Key == given.Key && g.Value == given.Value }) {
+			continue
+		}
 		page.Given = append(page.Given, given)
 	}
 	for _, name := range claim.All() {

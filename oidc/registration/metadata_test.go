@@ -41,6 +41,7 @@ func forbidden(t *testing.T) map[string]struct {
 		"unknown profile":           {[]any{"profile", "lax"}, meta},
 		"profile not for it":        {[]any{"profile", "fapi2", "token_endpoint_auth_method", "private_key_jwt", "jwks", es, "id_token_signed_response_alg", "ES256"}, meta},
 		"unknown method":            {[]any{"token_endpoint_auth_method", "client_secret_jwt"}, meta},
+		"P11 names a provider":      {[]any{"token_endpoint_auth_method", "attest_jwt_client_auth", "wallet_provider", "haip"}, meta},
 		"keys missing":              {[]any{"token_endpoint_auth_method", "private_key_jwt"}, meta},
 		"keys twice":                {[]any{"jwks", es, "jwks_uri", "https://rp.example/jwks"}, meta},
 		"id_token unsigned":         {[]any{"id_token_signed_response_alg", "none"}, meta},

@@ -43,6 +43,9 @@ type Options struct {
 	// previous plus one. A publisher that reserves versions gives the reserved one,
 	// so that no two different timestamps ever share a version.
 	Version int64
+	// Floor is the least version of any metadata but roots: what is below it is signed again with Floor as its version. After a restore
+	// prev is older than what verifiers have seen, and none of them takes a version that goes back. 0 is no floor.
+	Floor int64
 	// Lifetimes: zero fields take DefaultLifetimes.
 	Lifetimes Lifetimes
 }
@@ -53,6 +56,7 @@ type builder struct {
 	newest    map[string]int64 // versions in prev
 	keys      Keys
 	at        time.Time
+	floor     int64
 	lives     Lifetimes
 	meta      map[string]*metadata.MetaFiles    // of the snapshot
 	parts     map[string]map[string]layout.Part // targets by role
@@ -73,7 +77,7 @@ func Build(prev Files, in Input, keys Keys, o Options) (Files, error) {
 	}
 	b := &builder{
 		prev: prev, newest: prev.newest(), out: Files{}, keys: keys, at: o.At.UTC().Truncate(time.Second),
-		lives: o.Lifetimes.orDefault(), meta: map[string]*metadata.MetaFiles{}, parts: parts,
+		floor: o.Floor, lives: o.Lifetimes.orDefault(), meta: map[string]*metadata.MetaFiles{}, parts: parts,
 	}
 	if err := b.root(); err != nil {
 		return nil, err
@@ -265,11 +269,11 @@ func (b *builder) targetsRole(name string, md *metadata.Metadata[metadata.Target
 			return fmt.Errorf("%w: previous %s: %w", ErrInput, name, err)
 		}
 		same := bytes.Equal(targetsSays(old), targetsSays(md)) && signedBy(old.Signatures, keys)
-		if same && b.fresh(old.Signed.Expires, b.lives.Targets) {
+		if same && version >= b.floor && b.fresh(old.Signed.Expires, b.lives.Targets) {
 			b.put(name, version, raw)
 			return nil
 		}
-		md.Signed.Version = version + 1
+		md.Signed.Version = max(version+1, b.floor)
 	}
 	raw, err := sign(md, keys.Signers)
 	if err != nil {
@@ -327,11 +331,11 @@ func (b *builder) snapshot() error {
 			return fmt.Errorf("%w: previous snapshot: %w", ErrInput, err)
 		}
 		same := bytes.Equal(wire.JSON(old.Signed.Meta), wire.JSON(md.Signed.Meta)) && signedBy(old.Signatures, b.keys.Snapshot)
-		if same && b.fresh(old.Signed.Expires, b.lives.Snapshot) {
+		if same && version >= b.floor && b.fresh(old.Signed.Expires, b.lives.Snapshot) {
 			b.put(metadata.SNAPSHOT, version, raw)
 			return nil
 		}
-		md.Signed.Version = version + 1
+		md.Signed.Version = max(version+1, b.floor)
 	}
 	raw, err := sign(md, b.keys.Snapshot.Signers)
 	if err != nil {

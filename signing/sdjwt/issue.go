@@ -9,7 +9,8 @@ import (
 // Issue signs what Build laid out as SD-JWT VC and returns the text that a wallet gets: JWT, disclosures, a tilde after
 // each. x5c is leaf and intermediates, never the root (HAIP 1.0); nil leaves it out.
 func Issue(key jose.SigningKey, x5c [][]byte, l Laid) (string, error) {
-	jwt, err := jose.Sign(key, jose.Header{Typ: Typ, X5C: x5c}, l.Payload)
+	// One reference to the key, or wallets that want to know which one counts refuse both (irmago does).
+	jwt, err := jose.Sign(key, jose.Header{Typ: Typ, X5C: x5c, NoKeyID: len(x5c) > 0}, l.Payload)
 	if err != nil {
 		return "", err
 	}

@@ -33,6 +33,21 @@ func mdocBytes(presentation string) ([]byte, bool) {
 	return b, err == nil && isMap(string(b))
 }
 
+// IsMdoc reports whether Verify would take the presentation for an mdoc. Whether it is a good one is another question.
+func IsMdoc(presentation string) bool {
+	_, is := mdocBytes(presentation)
+	return is
+}
+
+// AsText is the presentation that a file holds as text: of an mdoc in CBOR its base64url, of anything else the text without the white space around it. What
+// handles text, which trims and searches it, can't hurt it then.
+func AsText(file []byte) string {
+	if len(file) > 0 && file[0]>>5 == 5 {
+		return base64.RawURLEncoding.EncodeToString(file)
+	}
+	return strings.Trim(string(file), space)
+}
+
 // readMdoc reads IssuerSigned or a DeviceResponse, and says in the place of claims what the MSO says, so that the checks
 // of time and status are the same for both formats. Elements never get there: they can't stand in for a registered claim.
 func (r *run) readMdoc(b []byte) Check {

@@ -196,7 +196,7 @@ func TestMdocIsValid(t *testing.T) {
 			}
 		}
 	}
-	if s := v.Sheet("en"); len(s.Shown) != 10 || s.Shown[0].Name != "portrait" {
+	if s := v.Sheet("en"); len(s.Shown) != 10 || s.Shown[0].Name != "portrait" || !strings.HasPrefix(s.Shown[0].Picture, "data:image/jpeg;base64,") || s.Shown[1].Picture != "" {
 		t.Errorf("%+v", s.Shown)
 	}
 }

@@ -65,12 +65,16 @@ type question struct {
 }
 
 // question finds the challenge that the proof may answer: one of ours by its own nonce, a purpose by its audience, else the one of the page, which a foreign answer
-// then doesn't fit. Nothing that is read here is proven; the verifier compares.
+// then doesn't fit. An mdoc doesn't say what it answers, so it is held against the page's. Nothing that is read here is proven; the verifier compares.
 func (c *Counter) question(text, own string, now time.Time) question {
 	if !c.nonces.ours(own, now) {
 		own = c.nonces.make(now)
 	}
 	q := question{challenge: verify.Challenge{Nonce: own, Audience: c.audience, Purposes: c.purposes}, mode: ModeNone}
+	if verify.IsMdoc(text) {
+		q.challenge.Purposes, q.mode, q.claim = nil, ModeAsked, "nonce "+own
+		return q
+	}
 	parsed, err := sdjwt.Parse(strings.Trim(text, " \t\r\n"))
 	if err != nil {
 		return q

@@ -1,7 +1,9 @@
 package counter_test
 
 import (
+	"bytes"
 	"context"
+	"encoding/base64"
 	"encoding/csv"
 	"fmt"
 	"net/http"
@@ -44,6 +46,42 @@ func TestCounterJudgesWhatIsShown(t *testing.T) {
 		expired := w.issue(func(c map[string]any) { c["exp"] = w.time().Add(-time.Minute).Unix() })
 		w.expect("an expired copy", w.check(w.bind(expired, aud, w.nonce())), "invalid", "expired")
 		w.expect("by a file", w.post(counter.Path+"/check", nil, map[string][]byte{"file": []byte(w.present() + "\n")}), "valid", "ok")
+	})
+}
+
+// An mdoc answers the page's challenge, pasted or as a file in CBOR.
+func TestCounterTakesMdocs(t *testing.T) {
+	sqltest.Each(t, func(t *testing.T, db *sqlstore.DB) {
+		w := newWorld(t, db)
+		issued := w.Mdoc(w.time(), nil)
+		check := func(nonce string, shown []byte, asFile bool) page {
+			if asFile {
+				return w.post(counter.Path+"/check", map[string]string{"nonce": nonce}, map[string][]byte{"file": shown})
+			}
+			return w.post(counter.Path+"/check", map[string]string{"nonce": nonce, "input": base64.RawURLEncoding.EncodeToString(shown)}, nil)
+		}
+		nonce := w.nonce()
+		shown := w.ShowMdoc(issued, aud, nonce)
+		p := check(nonce, shown, false)
+		w.expect("answer to the page's challenge", p, "valid", "ok")
+		if !strings.Contains(p.body, "LI") || !strings.Contains(p.body, "机动车驾驶证") {
+			t.Error("what was shown isn't on the page")
+		}
+		w.expect("Q12 the same answer again", check(nonce, shown, false), "invalid", "challenge_used")
+		nonce = w.nonce()
+		shown = w.ShowMdoc(issued, aud, nonce)
+		w.expect("as a file", check(nonce, shown, true), "valid", "ok")
+		w.expect("Q12 the same answer in the other form", check(nonce, shown, false), "invalid", "challenge_used")
+		nonce = w.nonce()
+		w.shown["a-link-of-the-hosted-wallet"] = string(w.ShowMdoc(issued, aud, nonce))
+		w.expect("by a link", w.post(counter.Path+"/check", map[string]string{"nonce": nonce, "input": w.origin + "/shown/a-link-of-the-hosted-wallet"}, nil), "valid", "ok")
+		nonce = w.nonce()
+		w.expect("Q16 another page's challenge", check(w.nonce(), w.ShowMdoc(issued, aud, nonce), false), "invalid", "wrong_challenge")
+		w.expect("Q16 another audience", check(nonce, w.ShowMdoc(issued, "https://other.example", nonce), false), "invalid", "wrong_challenge")
+		w.expect("Q16 a nonce that nobody gave", check("n-1", w.ShowMdoc(issued, aud, "n-1"), false), "invalid", "wrong_challenge")
+		w.expect("no proof", check(nonce, issued, true), "cannot_tell", "no_holder_proof")
+		w.expect("Q16 changed", check(nonce, bytes.Replace(w.ShowMdoc(issued, aud, nonce), []byte("LI"), []byte("LU"), 1), true), "invalid", "malformed")
+		w.expect("its twin", check(nonce, w.ShowMdoc(issued, aud, nonce), true), "valid", "ok")
 	})
 }
 

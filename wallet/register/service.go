@@ -108,10 +108,11 @@ func (s *Service) Hold(ctx context.Context, id string) (Licence, error) {
 	if !plausibleID(id) {
 		return Licence{}, ErrNotFound
 	}
-	if err := s.cfg.Store.Hold(ctx, id); err != nil {
+	r, err := s.cfg.Store.Hold(ctx, id)
+	if err != nil {
 		return Licence{}, err
 	}
-	l, err := s.Get(ctx, id)
+	l, err := s.open(r)
 	if err != nil {
 		return Licence{}, err
 	}
@@ -157,6 +158,14 @@ func (s *Service) ListByHolder(ctx context.Context, codeType, code string) ([]Li
 		return nil, fmt.Errorf("%w: no document", ErrInvalid)
 	}
 	return s.list(ctx, Filter{HolderIndex: s.index("holder", codeType, code), Limit: maxPerHolder})
+}
+
+// ListOfHolder is ListByHolder for the licences of one type that one authority issued: the others aren't opened.
+func (s *Service) ListOfHolder(ctx context.Context, codeType, code, issuer, typeID string) ([]Licence, error) {
+	if codeType == "" || code == "" || issuer == "" || typeID == "" {
+		return nil, fmt.Errorf("%w: no document, authority or type", ErrInvalid)
+	}
+	return s.list(ctx, Filter{HolderIndex: s.index("holder", codeType, code), Issuer: issuer, TypeID: typeID, Limit: maxPerHolder})
 }
 
 func (s *Service) list(ctx context.Context, f Filter) ([]Licence, error) {

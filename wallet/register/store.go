@@ -64,9 +64,9 @@ type Store interface {
 	// Succeed moves the old record to last.To as SetStatus does, if it has no successor, and adds next behind it with the first row of its
 	// journal. ErrStale if the old one changed meanwhile or has a successor; ErrExists as Insert.
 	Succeed(ctx context.Context, last Change, next Record, first Change) error
-	// Hold returns ErrNotInForce unless the record is valid, and keeps it so until the transaction in ctx ends (a conditional UPDATE
+	// Hold returns the record, or ErrNotInForce unless it is valid, and keeps it so until the transaction in ctx ends (a conditional UPDATE
 	// that changes nothing). ErrNotFound for an unknown id.
-	Hold(ctx context.Context, id string) error
+	Hold(ctx context.Context, id string) (Record, error)
 	// Journal returns the changes of a licence, oldest first.
 	Journal(ctx context.Context, id string) ([]Change, error)
 }

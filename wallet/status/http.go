@@ -142,7 +142,8 @@ func (s *Service) refuse(w http.ResponseWriter, r *http.Request, id string, err 
 		return
 	}
 	s.cfg.Log.ErrorContext(r.Context(), "status list", "trace", audit.Trace(r.Context()), "list", id, "error", err)
-	problem(w, r, http.StatusInternalServerError, "server_error", "Something failed here")
+	w.Header().Set("Retry-After", "2")
+	problem(w, r, http.StatusServiceUnavailable, "unavailable", "The list can't be read now")
 }
 
 // patience is how long a reader waits for the database before it gets what this node has in memory.

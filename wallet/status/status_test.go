@@ -36,7 +36,7 @@ type world struct {
 
 var start = time.Date(2026, 11, 23, 10, 0, 0, 0, time.UTC)
 
-func newWorld(t *testing.T, db *sqlstore.DB, edit func(*status.Config)) *world {
+func newWorld(t testing.TB, db *sqlstore.DB, edit func(*status.Config)) *world {
 	t.Helper()
 	key, err := jose.GenerateKey(jose.ES256)
 	if err != nil {
@@ -712,4 +712,20 @@ func must(t *testing.T, err error) {
 	if err != nil {
 		t.Fatal(err)
 	}
+}
+
+// A server that was down for longer than a token holds has no answer for that time, instead of a token that had expired.
+func TestNothingWasInForceWhileTheServerWasDown(t *testing.T) {
+	each(t, nil, func(t *testing.T, w *world) {
+		ctx := context.Background()
+		path := strings.TrimPrefix(w.allocate(t, "a", 1)[0].URI, "https://id.example")
+		must(t, w.Publish(ctx))
+		w.pass(50 * 24 * time.Hour)
+		must(t, w.Publish(ctx))
+		for days, want := range map[int]int{0: 200, 34: 200, 36: 404, 50: 200} {
+			if got := w.get(t, fmt.Sprint(path, "?time=", start.AddDate(0, 0, days).Unix()), nil); got.code != want {
+				t.Errorf("day %d: %d, want %d", days, got.code, want)
+			}
+		}
+	})
 }

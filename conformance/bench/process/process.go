@@ -3,6 +3,7 @@ package process
 
 import (
 	"bufio"
+	"bytes"
 	"context"
 	"crypto/rand"
 	"crypto/tls"
@@ -10,6 +11,7 @@ import (
 	"encoding/pem"
 	"errors"
 	"fmt"
+	"io"
 	"math/big"
 	"net"
 	"os"
@@ -19,6 +21,7 @@ import (
 	"syscall"
 	"time"
 
+	"github.com/hufu-id/hufu/conformance/bench/cost"
 	"github.com/hufu-id/hufu/internal/apptest"
 	"github.com/hufu-id/hufu/internal/jose"
 )
@@ -82,4 +85,30 @@ func Certificate() (tls.Certificate, []byte, error) {
 		return tls.Certificate{}, nil, err
 	}
 	return tls.Certificate{Certificate: [][]byte{der}, PrivateKey: key.Key}, pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: der}), nil
+}
+
+// Dev starts `hufu dev` as a newcomer does, and returns its time to ready and its memory when it idles.
+func Dev(ctx context.Context, binary string) (readyMS, mib float64, err error) {
+	cmd := exec.CommandContext(ctx, binary, "dev", "--json", "--ephemeral", "--port-base", "19180")
+	var said bytes.Buffer
+	cmd.Stderr = &said
+	apptest.DieWithParent(cmd)
+	stdout, err := cmd.StdoutPipe()
+	if err != nil {
+		return 0, 0, err
+	}
+	begin := time.Now()
+	if err := cmd.Start(); err != nil {
+		return 0, 0, err
+	}
+	line, err := bufio.NewReader(stdout).ReadString('\n')
+	readyMS = float64(time.Since(begin).Microseconds()) / 1000
+	if err == nil {
+		go func() { _, _ = io.Copy(io.Discard, stdout) }()
+		time.Sleep(3 * time.Second)
+		mib, err = cost.RSS(cmd.Process.Pid)
+	} else {
+		err = fmt.Errorf("hufu dev did not get ready: %w: %s%s", err, line, &said)
+	}
+	return readyMS, mib, errors.Join(err, Stop(cmd))
 }

@@ -27,6 +27,8 @@ type Row struct {
 	GoalRatio float64 `json:"goal_ratio,omitempty"`
 	// FloorUS is what the minimal server takes for the same, server and database together; 0 where there is none.
 	FloorUS float64 `json:"floor_us,omitempty"`
+	// PerSecond is how many operations there were in a second of wall time, a hint only.
+	PerSecond float64 `json:"per_second,omitempty"`
 	// WallMS is the median wall time, a hint only.
 	WallMS float64 `json:"wall_ms,omitempty"`
 }
@@ -70,6 +72,18 @@ func (r Report) Print() {
 	fmt.Printf("\nidle: server %.0f us/s, database %.0f us/s, %.1f writing transactions/s\n", r.IdleServerUS, r.IdleDBUS, r.IdleWrites)
 	fmt.Printf("hufu serve: ready in %.0f ms (goal 100), %.0f MiB idle (goal 30), %.0f MiB after load (goal 64)\n", r.ServeReadyMS, r.ServeRSSMiB, r.LoadedRSSMiB)
 	fmt.Printf("hufu dev: ready in %.0f ms (goal 1000), %.0f MiB idle (goal 60); binary %.1f MiB stripped (goal 30)\n", r.DevReadyMS, r.DevRSSMiB, r.BinaryMiB)
+}
+
+// PrintIssuing writes the table of credentials, each beside the bare cost of checking a proof and signing.
+func (r Report) PrintIssuing() {
+	fmt.Printf("CPU microseconds per credential; %d clients at once; raw ES256 in this run: sign %.1f, verify %.1f\n\n", r.Concurrency, r.SignUS, r.VerifyUS)
+	fmt.Printf("%-40s %8s %8s %8s %8s %8s %8s %7s %9s %6s\n", "credential", "server", "database", "together", "goal", "bare", "x bare", "writes", "requests", "per s")
+	for _, row := range r.Rows {
+		together := row.ServerUS + row.DatabaseUS
+		fmt.Printf("%-40s %8.0f %8.0f %8.0f %8.0f %8.0f %8.1f %7.2f %9.1f %6.0f\n", row.Name, row.ServerUS, row.DatabaseUS, together, row.GoalUS, row.FloorUS, together/row.FloorUS,
+			row.Writes, row.Requests, row.PerSecond)
+	}
+	fmt.Printf("\nhufu serve: %.0f MiB after load\n", r.LoadedRSSMiB)
 }
 
 // PrintProvider writes the table of the OpenID Provider's hot paths, each beside the floor.

@@ -12,10 +12,9 @@ import (
 
 // Delivery brings one module instance its offers and transaction codes.
 type Delivery struct {
-	desk   *Desk
-	suite  *suite.Suite
-	plan   Plan
-	person string
+	suite *suite.Suite
+	plan  Plan
+	offer func(context.Context) (offer, error)
 
 	offers int
 	txCode string // of the last offer, "" once it was told
@@ -23,7 +22,8 @@ type Delivery struct {
 
 // Delivery begins for one module of a plan. Offers are for a person's licence.
 func (d *Desk) Delivery(s *suite.Suite, p Plan, person string) *Delivery {
-	return &Delivery{desk: d, suite: s, plan: p, person: person}
+	grant := either(p.PreAuthorized, "pre-authorized_code", "authorization_code")
+	return &Delivery{suite: s, plan: p, offer: func(ctx context.Context) (offer, error) { return d.offer(ctx, person, grant) }}
 }
 
 // Do gives an instance that waits what it waits for, if that is an offer or a code. Offers go by reference and by value in turn.
@@ -49,7 +49,7 @@ func (d *Delivery) Do(ctx context.Context, id string) error {
 }
 
 func (d *Delivery) give(ctx context.Context, endpoint string) error {
-	o, err := d.desk.offer(ctx, d.person, either(d.plan.PreAuthorized, "pre-authorized_code", "authorization_code"))
+	o, err := d.offer(ctx)
 	if err != nil {
 		return err
 	}

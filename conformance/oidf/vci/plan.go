@@ -4,10 +4,7 @@
 // makes offers, a wallet provider for the suite's wallets, and the anchors by which it checks what it gets.
 package vci
 
-import (
-	"slices"
-	"strings"
-)
+import "slices"
 
 // Plan is a plan for credential issuers in one variant. The zero value is wallet-initiated, by scope, by private_key_jwt, in clear, as SD-JWT VC.
 type Plan struct {
@@ -25,6 +22,7 @@ type Plan struct {
 var Plans = []Plan{
 	{Name: "vci-code", Modules: 15},
 	{Name: "vci-code-details", Modules: 15, Details: true},
+	{Name: "vci-code-attested", Modules: 21, Attested: true},
 	{Name: "vci-offer", Modules: 15, Offered: true},
 	{Name: "vci-offer-encrypted", Modules: 15, Offered: true, Encrypted: true},
 	{Name: "vci-pre", Modules: 15, PreAuthorized: true},
@@ -87,11 +85,6 @@ func (p Plan) Grants() []string {
 }
 
 const preAuthorized = "urn:ietf:params:oauth:grant-type:pre-authorized_code"
-
-// Skips says whether a module has nothing to do in this plan.
-func (p Plan) Skips(module string) bool {
-	return !p.HAIP && !p.Encrypted && strings.HasSuffix(module, "-fail-unsupported-encryption-algorithm")
-}
 
 func either(yes bool, a, b string) string {
 	if yes {

@@ -8,6 +8,8 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"os"
+	"path/filepath"
 
 	"github.com/hufu-id/hufu/conformance/oidf/certs"
 	"github.com/hufu-id/hufu/conformance/oidf/suite"
@@ -58,7 +60,9 @@ func (p *Provider) Config() *suite.AttestationConfig {
 	return &suite.AttestationConfig{Issuer: ProviderName, Attester: p.wallet, Anchor: string(p.Anchor), Keys: p.keys}
 }
 
-// Configure puts the provider into the server's configuration: whose wallets are believed, and whose word on how keys are kept.
+// Configure puts the provider into the server's configuration: whose wallets are believed, and whose word on how keys are kept. Files go to dir.
 func (p *Provider) Configure(settings map[string]any, dir string) error {
-	return nil
+	anchors := filepath.Join(dir, "wallets.pem")
+	settings["openid"] = map[string]any{"wallets": []any{map[string]string{"name": ProviderName, "issuer": ProviderName, "anchors_file": anchors, "key_anchors_file": anchors}}}
+	return os.WriteFile(anchors, p.Anchor, 0o600)
 }

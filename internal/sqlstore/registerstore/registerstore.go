@@ -149,18 +149,18 @@ func (s *Store) Succeed(ctx context.Context, last register.Change, next register
 }
 
 // Hold implements register.Store. The row lock of an UPDATE that changes nothing is what makes a legal act wait.
-func (s *Store) Hold(ctx context.Context, id string) error {
-	err := s.db.Claim(ctx, `UPDATE licences SET seq = seq WHERE id = $1 AND status = $2`, id, string(register.StatusValid))
-	if errors.Is(err, sqlstore.ErrLost) {
+func (s *Store) Hold(ctx context.Context, id string) (register.Record, error) {
+	r, err := scan(s.db.QueryRow(ctx, `UPDATE licences SET seq = seq WHERE id = $1 AND status = $2 RETURNING `+columns, id, string(register.StatusValid)))
+	if errors.Is(err, register.ErrNotFound) {
 		if _, err := s.Get(ctx, id); err != nil {
-			return err
+			return register.Record{}, err
 		}
-		return register.ErrNotInForce
+		return register.Record{}, register.ErrNotInForce
 	}
 	if err != nil {
-		return fmt.Errorf("registerstore: holding licence: %w", err)
+		return register.Record{}, fmt.Errorf("registerstore: holding licence: %w", err)
 	}
-	return nil
+	return r, nil
 }
 
 // Journal implements register.Store.

@@ -24,8 +24,8 @@ type Sheet struct {
 	Steps  []Step
 }
 
-// Shown is one claim.
-type Shown struct{ Name, Label, Value string }
+// Shown is one claim. Picture is the data URL of a claim that is one, of an image type that browsers draw as nothing but an image; Value then says so in words.
+type Shown struct{ Name, Label, Value, Picture string }
 
 // Judged is one check in words.
 type Judged struct {
@@ -60,7 +60,7 @@ func (v Report) Sheet(lang string) Sheet {
 		s.Notes = append(s.Notes, t.w[n])
 	}
 	for _, c := range v.rows() {
-		s.Shown = append(s.Shown, Shown{Name: c.name, Label: t.label(v, c.name), Value: printable(plain(c.value))})
+		s.Shown = append(s.Shown, Shown{Name: c.name, Label: t.label(v, c.name), Value: printable(plain(c.value)), Picture: drawable(c.value)})
 	}
 	for _, h := range v.Hidden {
 		s.Hidden = append(s.Hidden, t.hidden(h))

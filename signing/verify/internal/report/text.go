@@ -3,6 +3,7 @@ package report
 import (
 	"encoding/json"
 	"fmt"
+	"regexp"
 	"strings"
 	"time"
 	"unicode"
@@ -247,6 +248,17 @@ func picture(s string) string {
 		return s
 	}
 	return fmt.Sprintf("[%s, %d KB]", kind, max(1, (len(data)*3/4+512)/1024))
+}
+
+// dataURL is a picture of a type without scripts, whole and nothing after it.
+var dataURL = regexp.MustCompile(`^data:image/(jpeg|png);base64,[A-Za-z0-9+/]+={0,2}$`)
+
+// drawable returns a claim that is a picture, and "" for any other.
+func drawable(v any) string {
+	if s, ok := v.(string); ok && dataURL.MatchString(s) {
+		return s
+	}
+	return ""
 }
 
 // printable keeps foreign text from steering the terminal or turning the reading direction: escape sequences and

@@ -36,6 +36,9 @@ func (c Config) Check(bad func(format string, args ...any)) {
 	if _, err := c.Providers(); err != nil {
 		bad("%v", err)
 	}
+	if _, err := c.Makers(); err != nil {
+		bad("%v", err)
+	}
 	for name, t := range c.AuthorizationDetails {
 		words := []web.Text{t.Title}
 		for _, m := range []map[string]web.Text{t.Actions, t.DataTypes} {

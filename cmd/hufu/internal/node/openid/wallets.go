@@ -24,6 +24,24 @@ type WalletProvider struct {
 	// AnchorsFile holds the roots of its certificates (PEM), KeysFile the key set of a provider without certificates.
 	AnchorsFile string `yaml:"anchors_file"`
 	KeysFile    string `yaml:"keys_file"`
+	// KeyAnchorsFile holds the roots of its key attestations (PEM), which say in what the keys of credentials are kept. Default none.
+	KeyAnchorsFile string `yaml:"key_anchors_file"`
+}
+
+// Makers reads the anchors of key attestations, for the credential issuers.
+func (c Config) Makers() ([]*x509.Certificate, error) {
+	var out []*x509.Certificate
+	for _, w := range c.Wallets {
+		if w.KeyAnchorsFile == "" {
+			continue
+		}
+		list, err := anchors(w.KeyAnchorsFile)
+		if err != nil {
+			return nil, fmt.Errorf("openid: wallets: %s: %w", w.Name, err)
+		}
+		out = append(out, list...)
+	}
+	return out, nil
 }
 
 // Providers reads the trusted wallet providers, with every file.
