@@ -15,7 +15,7 @@ var wallets = []patch{
 		`provider, ok := (*a.providers.Load())["haip"]`, suite, "TestP11WalletAttestation" + sqlite},
 	{"code-of-an-instance", "oidc/token/grants.go", `case g.Instance != "" && g.Instance != req.who.Instance():`, `case false:`, suite, "TestP11CodeIsTheInstances" + sqlite},
 	{"refresh-of-an-instance", "oidc/token/refresh.go", `return "instance:" + r.who.Instance()`, `return "instance:"`, suite, "TestHAIPWallet" + sqlite},
-	{"renewal-unregistered", "oidc/token/renewal.go", `if !c.Has(client.RefreshToken) || c.Public && req.refreshKey() == "" {`, `if c.Public && req.refreshKey() == "" {`,
+	{"renewal-unregistered", "oidc/token/renewal.go", `if !c.Has(client.RefreshToken) || c.Public && req.refreshKey() == "" {`, `if !c.Has(client.RefreshToken) && c.Public || c.Public && req.refreshKey() == "" {`,
 		suite, "TestWhoRenewsAnOffersCredentials" + sqlite},
 	{"renewal-unbound", "oidc/token/renewal.go", `if !c.Has(client.RefreshToken) || c.Public && req.refreshKey() == "" {`, `if !c.Has(client.RefreshToken) {`,
 		suite, "TestWhoRenewsAnOffersCredentials" + sqlite},
