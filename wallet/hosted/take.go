@@ -12,7 +12,7 @@ import (
 
 	"github.com/hufu-id/hufu/internal/audit"
 	"github.com/hufu-id/hufu/internal/jose"
-	"github.com/hufu-id/hufu/signing/sdjwt"
+	"github.com/hufu-id/hufu/wallet/hosted/content"
 )
 
 const (
@@ -50,52 +50,48 @@ func (w *Wallet) takeCopy(ctx context.Context, c Citizen, l Licence) error {
 	return nil
 }
 
-// fill makes the copy's key, has a credential issued for it as every wallet has, and seals it.
+// fill makes the copy's keys, has credentials issued for them as every wallet has, and seals them. A licence that has no mdoc form for now is taken without.
 func (w *Wallet) fill(ctx context.Context, c Citizen, l Licence, made *Copy) error {
-	key, err := w.cfg.Keys.Ensure(ctx, made.ID)
+	vc, err := w.obtain(ctx, c, l, content.SDJWT, made.ID)
 	if err != nil {
 		return err
 	}
-	credential, err := w.cfg.Issuer.Issue(ctx, c, l, func(nonce, audience string) (string, error) {
+	var doc string
+	if len(l.Elements) > 0 {
+		doc, err = w.obtain(ctx, c, l, content.MDoc, mdocKey(made.ID))
+		if err != nil && !errors.Is(err, ErrNoForm) {
+			return err
+		}
+	}
+	made.Sealed, made.ExpiresAt, err = content.Seal(w.cfg.Sealer, credentialPurpose(made.ID), vc, doc)
+	return err
+}
+
+// obtain has one credential issued for a key of its own.
+func (w *Wallet) obtain(ctx context.Context, c Citizen, l Licence, format, keyID string) (string, error) {
+	key, err := w.cfg.Keys.Ensure(ctx, keyID)
+	if err != nil {
+		return "", err
+	}
+	return w.cfg.Issuer.Issue(ctx, c, l, format, func(nonce, audience string) (string, error) {
 		pub, err := key.Public()
 		if err != nil {
 			return "", err
 		}
 		return jose.SignJSON(key, jose.Header{Typ: proofType, JWK: &pub}, map[string]any{"aud": audience, "iat": w.cfg.Now().Unix(), "nonce": nonce})
 	})
-	if err != nil {
-		return err
-	}
-	p, err := sdjwt.Parse(credential)
-	if err != nil {
-		return fmt.Errorf("hosted: the issued credential: %w", err)
-	}
-	if made.ExpiresAt = expiry(p); made.ExpiresAt.IsZero() {
-		return errors.New("hosted: the issued credential has no end")
-	}
-	made.Sealed, err = w.cfg.Sealer.Seal(credentialPurpose(made.ID), credential)
-	return err
 }
 
-func expiry(p sdjwt.Parsed) time.Time {
-	switch exp := p.UnverifiedClaims()["exp"].(type) {
-	case interface{ Int64() (int64, error) }: // json.Number
-		if n, err := exp.Int64(); err == nil {
-			return time.Unix(n, 0)
-		}
-	case float64:
-		return time.Unix(int64(exp), 0)
-	}
-	return time.Time{}
-}
+// mdocKey names the key of a copy's mdoc: not that of its SD-JWT VC, or what is shown in one form could be told to be the same person's as in the other.
+func mdocKey(copyID string) string { return copyID + "-mdoc" }
 
-// open reads the credential of a copy.
-func (w *Wallet) open(c Copy) (sdjwt.Parsed, error) {
-	var text string
-	if err := w.cfg.Sealer.Open(credentialPurpose(c.ID), c.Sealed, &text); err != nil {
-		return sdjwt.Parsed{}, fmt.Errorf("hosted: copy %s: %w", c.ID, err)
+// open reads the credentials of a copy.
+func (w *Wallet) open(c Copy) (content.Copy, error) {
+	out, err := content.Open(w.cfg.Sealer, credentialPurpose(c.ID), c.Sealed)
+	if err != nil {
+		return content.Copy{}, fmt.Errorf("hosted: copy %s: %w", c.ID, err)
 	}
-	return sdjwt.Parse(text)
+	return out, nil
 }
 
 // end ends a copy and destroys its key.
@@ -112,7 +108,7 @@ func (w *Wallet) end(ctx context.Context, personID, copyID, licenceID, why strin
 }
 
 func (w *Wallet) destroy(ctx context.Context, copyID string) error {
-	if err := w.cfg.Keys.Destroy(ctx, copyID); err != nil {
+	if err := errors.Join(w.cfg.Keys.Destroy(ctx, copyID), w.cfg.Keys.Destroy(ctx, mdocKey(copyID))); err != nil {
 		return err
 	}
 	return w.cfg.Store.CopyGone(ctx, copyID)

@@ -108,10 +108,11 @@ func (s *Service) Hold(ctx context.Context, id string) (Licence, error) {
 	if !plausibleID(id) {
 		return Licence{}, ErrNotFound
 	}
-	if err := s.cfg.Store.Hold(ctx, id); err != nil {
+	r, err := s.cfg.Store.Hold(ctx, id)
+	if err != nil {
 		return Licence{}, err
 	}
-	l, err := s.Get(ctx, id)
+	l, err := s.open(r)
 	if err != nil {
 		return Licence{}, err
 	}
@@ -157,6 +158,14 @@ func (s *Service) ListByHolder(ctx context.Context, codeType, code string) ([]Li
 		return nil, fmt.Errorf("%w: no document", ErrInvalid)
 	}
 	return s.list(ctx, Filter{HolderIndex: s.index("holder", codeType, code), Limit: maxPerHolder})
+}
+
+// ListOfHolder is ListByHolder for the licences of one type that one authority issued: the others aren't opened.
+func (s *Service) ListOfHolder(ctx context.Context, codeType, code, issuer, typeID string) ([]Licence, error) {
+	if codeType == "" || code == "" || issuer == "" || typeID == "" {
+		return nil, fmt.Errorf("%w: no document, authority or type", ErrInvalid)
+	}
+	return s.list(ctx, Filter{HolderIndex: s.index("holder", codeType, code), Issuer: issuer, TypeID: typeID, Limit: maxPerHolder})
 }
 
 func (s *Service) list(ctx context.Context, f Filter) ([]Licence, error) {
@@ -217,7 +226,7 @@ func (s *Service) seal(l Licence) (Record, error) {
 	r := Record{ID: l.ID, TypeID: l.TypeID, TypeVersion: l.TypeVersion, Issuer: l.Issuer, Sealed: text, ValidFrom: l.ValidFrom, ValidTo: l.ValidTo,
 		RecordIndex: s.index("record", l.Issuer, l.TypeID, l.RecordNumber),
 		HolderIndex: s.index("holder", l.Holder.CodeType, l.Holder.Code),
-		Status:      l.Status, StatusSince: l.StatusSince, Seq: l.Seq, CreatedAt: l.CreatedAt, UpdatedAt: l.UpdatedAt}
+		Predecessor: l.Predecessor, Successor: l.Successor, Status: l.Status, StatusSince: l.StatusSince, Seq: l.Seq, CreatedAt: l.CreatedAt, UpdatedAt: l.UpdatedAt}
 	if rep := l.Holder.Representative; rep != nil {
 		r.RepresentativeIndex = s.index("holder", rep.CodeType, rep.Code)
 	}
@@ -249,7 +258,7 @@ func (s *Service) open(r Record) (Licence, error) {
 		}
 	}
 	return Licence{ID: r.ID, TypeID: r.TypeID, TypeVersion: r.TypeVersion, Issuer: r.Issuer, RecordNumber: p.RecordNumber, Holder: p.Holder, Fields: p.Fields,
-		ValidFrom: r.ValidFrom, ValidTo: r.ValidTo, Status: r.Status, Reason: reason, StatusSince: r.StatusSince, Seq: r.Seq,
+		ValidFrom: r.ValidFrom, ValidTo: r.ValidTo, Predecessor: r.Predecessor, Successor: r.Successor, Status: r.Status, Reason: reason, StatusSince: r.StatusSince, Seq: r.Seq,
 		CreatedAt: r.CreatedAt, UpdatedAt: r.UpdatedAt}, nil
 }
 

@@ -135,7 +135,7 @@ func (p persons) Claims(ctx context.Context, id string) (oidc.PersonClaims, erro
 }
 
 func (p persons) Active(ctx context.Context, id string) (bool, error) {
-	_, err := p.n.persons.Person(ctx, id)
+	_, err := p.n.person(ctx, id)
 	if errors.Is(err, identity.ErrUnknownPerson) || errors.Is(err, identity.ErrDisabled) {
 		return false, nil
 	}

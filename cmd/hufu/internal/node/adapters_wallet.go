@@ -6,11 +6,7 @@ import (
 	"net/http"
 	"time"
 
-	"github.com/hufu-id/hufu/cmd/hufu/internal/node/seals"
 	"github.com/hufu-id/hufu/federation/identity"
-	"github.com/hufu-id/hufu/internal/jose"
-	"github.com/hufu-id/hufu/keys"
-	"github.com/hufu-id/hufu/signing/bundle"
 	"github.com/hufu-id/hufu/wallet/holder"
 	"github.com/hufu-id/hufu/wallet/issuer"
 	"github.com/hufu-id/hufu/wallet/register"
@@ -44,19 +40,50 @@ func (l licences) ofPerson(ctx context.Context, personID string) ([]register.Lic
 
 // person reads who asks; somebody who is gone or closed has no licences.
 func (l licences) person(ctx context.Context, id string) (identity.Person, error) {
-	p, err := l.n.persons.Person(ctx, id)
+	p, err := l.n.person(ctx, id)
 	if errors.Is(err, identity.ErrUnknownPerson) || errors.Is(err, identity.ErrDisabled) {
 		err = issuer.ErrNoLicence
 	}
 	return p, err
 }
 
+// reads is what one transaction has read of identity. Issuing asks for the same person three times.
+type reads struct{ persons map[string]identity.Person }
+
+type readsKey struct{}
+
+// reading is InTx, within which a person is read once.
+func (n *Node) reading(ctx context.Context, fn func(context.Context) error) error {
+	return n.db.InTx(ctx, func(ctx context.Context) error { // anew for each try
+		return fn(context.WithValue(ctx, readsKey{}, &reads{persons: map[string]identity.Person{}}))
+	})
+}
+
+// person reads a person who exists and isn't disabled. Within reading it is the person as of the first time.
+func (n *Node) person(ctx context.Context, id string) (identity.Person, error) {
+	seen, _ := ctx.Value(readsKey{}).(*reads)
+	if seen != nil {
+		if p, ok := seen.persons[id]; ok {
+			return p, nil
+		}
+	}
+	p, err := n.persons.Person(ctx, id)
+	if err == nil && seen != nil {
+		seen.persons[id] = p
+	}
+	return p, err
+}
+
 func (l licences) OfPerson(ctx context.Context, personID, authority, typeID string) ([]string, error) {
-	all, err := l.ofPerson(ctx, personID)
+	p, err := l.person(ctx, personID)
+	if err != nil || p.ResidentID() == "" {
+		return nil, err
+	}
+	all, err := l.n.register.ListOfHolder(ctx, residentCard, p.ResidentID(), authority, typeID)
 	if err != nil {
 		return nil, err
 	}
-	return inForce(all, func(x register.Licence) bool { return x.Issuer == authority && x.TypeID == typeID }), nil
+	return inForce(all, func(register.Licence) bool { return true }), nil
 }
 
 func (l licences) OfReference(ctx context.Context, authority, reference, typeID string) ([]string, error) {
@@ -182,6 +209,9 @@ func (o ownLicences) view(x register.Licence) holder.Licence {
 	case !v.InForce:
 		v.Tone, v.Status = web.ToneBad, web.Text{ZH: "不在有效期内", EN: "outside its validity"}
 	}
+	if x.Successor != "" {
+		v.Status = web.Text{ZH: "已由新版本接替（" + info.ZH + "）", EN: "followed by a newer one (" + info.EN + ")"}
+	}
 	if x.Reason != "" {
 		v.Reason = web.Text{ZH: x.Reason, EN: x.Reason}
 	}
@@ -216,81 +246,4 @@ func offerView(v issuer.OfferView, err error) (holder.Offer, error) {
 	}
 	return holder.Offer{ID: v.OpaqueID, URI: v.URI, TxCode: v.TxCode, Name: displayText(v.Type), Issuer: displayText(v.Authority),
 		ExpiresAt: v.Offer.ExpiresAt, Open: v.Open}, nil
-}
-
-// bundleInputs collects what the trust bundle says.
-type bundleInputs struct{ n *Node }
-
-func (b bundleInputs) Input(ctx context.Context) (bundle.Input, error) {
-	in := bundle.Input{Types: map[string][]byte{}, StatusLists: map[string]string{}, CWTLists: map[string][]byte{}, Images: map[string][]byte{}, Policy: bundlePolicy()}
-	anchors, err := b.n.keys.Anchors(ctx)
-	if err != nil {
-		return in, err
-	}
-	for _, a := range anchors {
-		in.Anchors = append(in.Anchors, bundle.Anchor{Purpose: string(a.Kind), DER: a.DER})
-	}
-	revoked, err := b.n.keys.Revoked(ctx)
-	if err != nil {
-		return in, err
-	}
-	for _, a := range b.n.cfg.Authorities {
-		i := bundle.Issuer{ID: b.n.issuer.Identifier(a.Code), Code: a.Code, Name: map[string]string{"zh": a.NameZH, "en": a.NameEN}}
-		for _, id := range a.Types {
-			for _, t := range b.n.register.Versions(id) { // a credential of an older version stays what it is
-				may := bundle.Authorisation{VCT: t.VCT, Region: a.Region}
-				if t.MDoc != nil {
-					may.DocType = t.MDoc.DocType
-				}
-				i.Authorised = append(i.Authorised, may)
-			}
-		}
-		for _, k := range revoked {
-			if k.CreditCode() == a.Code {
-				i.Revoked = append(i.Revoked, bundle.RevokedKey{Thumbprint: k.ID, CompromisedAt: k.CompromisedAt})
-			}
-		}
-		in.Issuers = append(in.Issuers, i)
-	}
-	for _, t := range b.n.register.Types() {
-		in.Types[t.VCT] = t.Metadata
-		for _, x := range t.Templates { // metadata name them by URI and hash
-			in.Images[b.n.cfg.Origin+t.Path()+"/"+x.Name] = x.SVG
-		}
-	}
-	if err := seals.Publish(ctx, b.n.seals, b.n.cfg.Origin, b.n.cfg.makers(), &in); err != nil {
-		return in, err
-	}
-	tokens, err := b.n.status.Tokens(ctx)
-	if err != nil {
-		return in, err
-	}
-	for _, t := range tokens {
-		in.StatusLists[t.URI] = t.JWT
-		if len(t.CWT) > 0 {
-			in.CWTLists[t.URI] = t.CWT // for readers of mdocs; our own verifier takes either form
-		}
-	}
-	return in, nil
-}
-
-// bundleKeys gives the roles of the bundle their keys.
-type bundleKeys struct{ keys *keys.Service }
-
-func bundlePurpose(role string) keys.Purpose {
-	switch role {
-	case bundle.RoleStatus:
-		return bundleStatus
-	case "root", "targets", "snapshot", "timestamp":
-		return keys.Purpose("bundle-" + role)
-	}
-	return keys.BundleIssuer(role[len(bundle.RoleIssuer("")):])
-}
-
-func (b bundleKeys) Signer(ctx context.Context, role string) (jose.SigningKey, error) {
-	return signingKey(ctx, b.keys, bundlePurpose(role))
-}
-
-func (b bundleKeys) Published(ctx context.Context, role string) ([]jose.JWK, error) {
-	return b.keys.JWKS(ctx, bundlePurpose(role))
 }

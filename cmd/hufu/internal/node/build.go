@@ -15,6 +15,7 @@ import (
 
 	"github.com/gorilla/mux"
 
+	"github.com/hufu-id/hufu/cmd/hufu/internal/node/bundles"
 	"github.com/hufu-id/hufu/cmd/hufu/internal/node/front"
 	"github.com/hufu-id/hufu/cmd/hufu/internal/node/provinces"
 	"github.com/hufu-id/hufu/cmd/hufu/internal/node/registry"
@@ -37,6 +38,7 @@ import (
 	"github.com/hufu-id/hufu/keys"
 	"github.com/hufu-id/hufu/oidc"
 	"github.com/hufu-id/hufu/oidc/registration"
+	"github.com/hufu-id/hufu/signing/bundle"
 	"github.com/hufu-id/hufu/signing/eseal"
 	"github.com/hufu-id/hufu/signing/eseal/sealapi"
 	"github.com/hufu-id/hufu/wallet/correction"
@@ -205,7 +207,7 @@ func (n *Node) openWalletRooms(ctx context.Context) (err error) {
 		return err
 	}
 	n.issuerStore = issuerstore.New(n.db)
-	n.issuer, err = issuer.New(ctx, issuer.Config{Origin: o, Secret: n.secrets.issuer, Store: n.issuerStore, Tx: n.db.InTx, Authorities: authorities{n},
+	n.issuer, err = issuer.New(ctx, issuer.Config{Origin: o, Secret: n.secrets.issuer, Store: n.issuerStore, Tx: n.reading, Authorities: authorities{n},
 		Licences: licences{n}, Persons: persons{n}, Status: allocator{n.status}, Signers: credentialSigners{n.keys}, Tokens: accessTokens{n},
 		Departments: offerDepartments{auth}, Log: n.cfg.Log})
 	return err
@@ -245,7 +247,14 @@ func (n *Node) openCitizenRooms(context.Context) (err error) {
 }
 
 func (n *Node) openBundle(context.Context) (err error) {
-	n.bundle, err = bundlepub.New(bundlepub.Config{Store: bundlestore.New(n.db), Inputs: bundleInputs{n}, Keys: bundleKeys{n.keys}, Now: time.Now})
+	in := bundles.Inputs{Origin: n.cfg.Origin, Keys: n.keys, Register: n.register.Service, Status: n.status, Policy: bundlePolicy(),
+		Seals: func(ctx context.Context, in *bundle.Input) error {
+			return seals.Publish(ctx, n.seals, n.cfg.Origin, n.cfg.makers(), in)
+		}}
+	for _, a := range n.cfg.Authorities {
+		in.Authorities = append(in.Authorities, bundles.Authority{ID: n.issuer.Identifier(a.Code), Code: a.Code, NameZH: a.NameZH, NameEN: a.NameEN, Region: a.Region, Types: a.Types})
+	}
+	n.bundle, err = bundlepub.New(bundlepub.Config{Store: bundlestore.New(n.db), Inputs: in, Keys: bundles.Roles{Keys: n.keys}, Now: time.Now})
 	return err
 }
 

@@ -8,6 +8,7 @@ import (
 	"slices"
 	"time"
 
+	"github.com/hufu-id/hufu/cmd/hufu/internal/node/bundles"
 	"github.com/hufu-id/hufu/cmd/hufu/internal/node/registry"
 	"github.com/hufu-id/hufu/cmd/hufu/internal/node/seals"
 	"github.com/hufu-id/hufu/federation/province"
@@ -22,9 +23,6 @@ import (
 
 // crlPath is where the revocation list of the IACA is served (ISO/IEC 18013-5 annex B: its certificates name the place).
 const crlPath = "/iaca.crl"
-
-// bundleStatus signs the part of the trust bundle that holds the status lists: it is used every few seconds, the other roles rarely.
-const bundleStatus keys.Purpose = "bundle-status"
 
 // Lives of keys. A key is kept for at least the longest life of what it signed.
 const (
@@ -96,7 +94,7 @@ func (c Config) specs() map[keys.Purpose]keys.Spec {
 		keys.BundleTargets:     {RotateEvery: 180 * day, PublishAhead: 7 * day, Keep: 40 * day},
 		keys.BundleSnapshot:    {RotateEvery: 180 * day, PublishAhead: 7 * day, Keep: 40 * day},
 		keys.BundleTimestamp:   {RotateEvery: 180 * day, PublishAhead: 7 * day, Keep: 40 * day},
-		bundleStatus:           {RotateEvery: 180 * day, PublishAhead: 7 * day, Keep: 40 * day},
+		bundles.StatusPurpose:  {RotateEvery: 180 * day, PublishAhead: 7 * day, Keep: 40 * day},
 	}
 	for _, a := range c.Authorities {
 		specs[keys.Credential(a.Code)] = keys.Spec{RotateEvery: 180 * day, PublishAhead: day, Keep: credentialKeep,
