@@ -35,6 +35,7 @@ var modules = []string{
 	"signing/eseal/...",
 	"wallet/counter/...",
 	"wallet/correction/...",
+	"wallet/reissue/...",
 }
 
 var pure = []string{

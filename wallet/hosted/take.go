@@ -50,6 +50,23 @@ func (w *Wallet) takeCopy(ctx context.Context, c Citizen, l Licence) error {
 	return nil
 }
 
+// Renew takes a licence anew for a person who isn't there, as after the theft of the key that signed her copy. She is who she was when she took it. ErrNotFound,
+// ErrNotInForce, ErrTooMany.
+func (w *Wallet) Renew(ctx context.Context, personID, licenceID string) error {
+	all, err := w.cfg.Licences.Of(ctx, personID)
+	if err != nil {
+		return err
+	}
+	i := slices.IndexFunc(all, func(l Licence) bool { return l.ID == licenceID })
+	switch {
+	case i < 0:
+		return ErrNotFound
+	case !all[i].InForce:
+		return ErrNotInForce
+	}
+	return w.takeCopy(ctx, Citizen{PersonID: personID, ACR: all[i].RequiredACR}, all[i])
+}
+
 // fill makes the copy's key, has a credential issued for it as every wallet has, and seals it.
 func (w *Wallet) fill(ctx context.Context, c Citizen, l Licence, made *Copy) error {
 	key, err := w.cfg.Keys.Ensure(ctx, made.ID)

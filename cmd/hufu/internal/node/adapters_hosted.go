@@ -2,21 +2,45 @@ package node
 
 import (
 	"context"
+	"errors"
+	"fmt"
 	"net/http"
 
 	"github.com/hufu-id/hufu/cmd/hufu/internal/node/hostedports"
 	"github.com/hufu-id/hufu/internal/httpx"
 	"github.com/hufu-id/hufu/internal/sqlstore/hostedstore"
+	"github.com/hufu-id/hufu/internal/sqlstore/reissuestore"
 	"github.com/hufu-id/hufu/wallet/hosted"
+	"github.com/hufu-id/hufu/wallet/reissue"
 )
 
 // openHosted opens the wallet that this server keeps for people.
 func (n *Node) openHosted(context.Context) (err error) {
-	n.hosted, err = hosted.New(hosted.Config{Origin: n.cfg.Origin, FormKey: n.secrets.forms, Pages: n.pages, Citizens: hostedCitizens{citizens{n}},
+	cfg := hosted.Config{Origin: n.cfg.Origin, FormKey: n.secrets.forms, Pages: n.pages, Citizens: hostedCitizens{citizens{n}},
 		Licences: hostedports.Licences{Register: n.register.Service, OfPerson: licences{n}.ofPerson, View: ownLicences{n}.view},
 		Issuer:   hostedports.Issuer{Issuer: n.issuer, Publish: n.publish, Log: n.cfg.Log}, Keys: hostedports.Keys{Keys: n.keys}, Clients: hostedports.Clients{Provider: n.provider},
 		Verifier: &hostedports.Verifier{Bundle: n.bundle, Register: n.register.Service}, Store: hostedstore.New(n.db),
-		Sealer: httpx.NewSealer(n.secrets.hosted), Logout: "/logout", Log: n.cfg.Log})
+		Sealer: httpx.NewSealer(n.secrets.hosted), Logout: "/logout", Log: n.cfg.Log}
+	if n.hosted, err = hosted.New(cfg); err != nil {
+		return err
+	}
+	// Whoever renews by the thousand leaves publishing to the background.
+	cfg.Issuer = hostedports.Issuer{Issuer: n.issuer, Publish: func(context.Context) error { return nil }, Log: n.cfg.Log}
+	n.renewer, err = hosted.New(cfg)
+	n.reissue = reissue.New(reissue.Config{Store: reissuestore.New(n.db), Renewer: renewals{n.renewer}, Log: n.cfg.Log})
+	return err
+}
+
+// renewals is the hosted wallet as reissue sees it.
+type renewals struct{ *hosted.Wallet }
+
+func (r renewals) Renew(ctx context.Context, personID, licenceID string) error {
+	err := r.Wallet.Renew(ctx, personID, licenceID)
+	for _, final := range []error{hosted.ErrNotFound, hosted.ErrNotInForce, hosted.ErrLevelTooLow} {
+		if errors.Is(err, final) {
+			return fmt.Errorf("%w: %w", reissue.ErrGone, err)
+		}
+	}
 	return err
 }
 

@@ -46,6 +46,7 @@ import (
 	"github.com/hufu-id/hufu/wallet/hosted"
 	"github.com/hufu-id/hufu/wallet/issuer"
 	"github.com/hufu-id/hufu/wallet/register"
+	"github.com/hufu-id/hufu/wallet/reissue"
 	"github.com/hufu-id/hufu/wallet/status"
 	"github.com/hufu-id/hufu/wallet/status/journal"
 	"github.com/hufu-id/hufu/web"
@@ -95,6 +96,8 @@ type Node struct {
 	holder     *holder.Holder
 	correction *correction.Service
 	hosted     *hosted.Wallet
+	renewer    *hosted.Wallet // the same, for thousands: see openHosted
+	reissue    *reissue.Service
 	bundle     *bundlepub.Service
 	seals      *eseal.Service
 
@@ -281,6 +284,7 @@ func (n *Node) jobs() []sweep.Job {
 		{Name: "status", Every: 5 * time.Second, Everywhere: true, Run: n.keepStatus},
 		{Name: "journal", Every: time.Minute, Everywhere: true, Run: n.status.CheckJournal},
 		{Name: "hosted-wallet", Every: time.Minute, Run: n.hosted.Sweep},
+		{Name: "reissue", Every: time.Second, Run: n.reissue.Step},
 	}...)
 }
 
