@@ -40,6 +40,15 @@ type Ready struct {
 	Seals             []Seal       `json:"seals"`
 	WalletURL         string       `json:"wallet_url"`
 	SealMakers        []SealMaker  `json:"seal_makers"`
+	// WalletProviders are test wallet providers that hufu dev trusts.
+	WalletProviders []WalletProvider `json:"wallet_providers"`
+}
+
+// WalletProvider is one, for `hufu wallet accept --provider Dir`. Form is haip-1.0 or current.
+type WalletProvider struct {
+	Form     string `json:"form"`
+	Dir      string `json:"dir"`
+	ClientID string `json:"client_id"`
 }
 
 // Seal is a seal of a sample department, with the key files of two people there. The first of Ready.Seals allows one kind of document only.

@@ -75,18 +75,21 @@ func (r *Runner) loop(ctx context.Context, j Job) {
 	defer r.done.Done()
 	timer := time.NewTimer(0)
 	defer timer.Stop()
+	var held time.Time
 	for {
 		select {
 		case <-ctx.Done():
 			return
 		case <-timer.C:
 		}
-		r.once(ctx, j)
+		held = r.once(ctx, j, held)
 		timer.Reset(j.Every)
 	}
 }
 
-func (r *Runner) once(ctx context.Context, j Job) {
+// once runs a job if it is this node's turn. held is until when this node has the lease, as it knows; the answer is the same afterwards. A lease is
+// renewed only when it would end before the turn after the next second: an idle server writes little.
+func (r *Runner) once(ctx context.Context, j Job, held time.Time) (until time.Time) {
 	defer func() {
 		if p := recover(); p != nil {
 			r.log.ErrorContext(ctx, "job panicked", "job", j.Name, "panic", p)
@@ -94,8 +97,15 @@ func (r *Runner) once(ctx context.Context, j Job) {
 	}()
 	now := time.Now()
 	mine, err := j.Everywhere, error(nil)
+	until = held
+	if !mine && now.Add(j.Every+time.Second).Before(held) {
+		mine = true
+	}
 	if !mine {
-		mine, err = r.leases.Hold(ctx, j.Name, r.holder, now, now.Add(2*j.Every+grace))
+		until = now.Add(2*j.Every + grace)
+		if mine, err = r.leases.Hold(ctx, j.Name, r.holder, now, until); err != nil || !mine {
+			until = time.Time{}
+		}
 	}
 	if err == nil && mine {
 		err = j.Run(ctx)
@@ -103,4 +113,5 @@ func (r *Runner) once(ctx context.Context, j Job) {
 	if err != nil && ctx.Err() == nil {
 		r.log.ErrorContext(ctx, "job failed", "job", j.Name, "error", err)
 	}
+	return until
 }

@@ -91,3 +91,29 @@ func TestHoldGivesALeaseToOneNodeUntilItRunsOut(t *testing.T) {
 		}
 	})
 }
+
+// counted is a lease that is always free, and counts.
+type counted struct{ n atomic.Int32 }
+
+func (c *counted) Hold(context.Context, string, string, time.Time, time.Time) (bool, error) {
+	c.n.Add(1)
+	return true, nil
+}
+
+// A lease that holds for a while longer isn't renewed at each turn; one that is short is.
+func TestALeaseIsRenewedWhenItRunsOut(t *testing.T) {
+	var leases counted
+	runs := make(chan struct{}, 1000)
+	r := sweep.New(&leases, nil, sweep.Job{Name: "j", Every: 10 * time.Millisecond, Run: func(context.Context) error {
+		runs <- struct{}{}
+		return nil
+	}})
+	r.Start(t.Context())
+	for range 50 {
+		<-runs
+	}
+	r.Stop()
+	if n := leases.n.Load(); n != 1 { // 50 turns are half a second, and the lease is for three
+		t.Fatalf("%d renewals in 50 turns", n)
+	}
+}

@@ -21,8 +21,11 @@ var (
 	errUnreachable = errors.New("counter: the national server can't be reached")
 )
 
-// presentationType is the media type of an SD-JWT VC.
-const presentationType = "application/dc+sd-jwt"
+// presentationType is the media type of an SD-JWT VC, mdocType that of an mdoc in CBOR.
+const (
+	presentationType = "application/dc+sd-jwt"
+	mdocType         = "application/cbor"
+)
 
 // shownID is what may follow the address of shown presentations.
 var shownID = regexp.MustCompile(`^[A-Za-z0-9_-]{16,128}$`)
@@ -62,7 +65,7 @@ func (c *Counter) fetch(ctx context.Context, address string) (string, error) {
 	if err != nil {
 		return "", errOtherLink
 	}
-	req.Header.Set("Accept", presentationType)
+	req.Header.Set("Accept", presentationType+", "+mdocType)
 	resp, err := c.cfg.Shown.Do(req)
 	if errors.Is(err, httpx.ErrURL) || errors.Is(err, httpx.ErrAddress) {
 		c.cfg.Log.WarnContext(ctx, "counter: the national origin may not be called; see allow_networks", "error", err)
@@ -72,8 +75,8 @@ func (c *Counter) fetch(ctx context.Context, address string) (string, error) {
 	}
 	ct, _, _ := mime.ParseMediaType(resp.Header.Get("Content-Type"))
 	switch {
-	case resp.Status == http.StatusOK && ct == presentationType:
-		return strings.TrimSpace(string(resp.Body)), nil
+	case resp.Status == http.StatusOK && (ct == presentationType || ct == mdocType):
+		return verify.AsText(resp.Body), nil
 	case resp.Status >= 400 && resp.Status < 500 && resp.Status != http.StatusTooManyRequests:
 		return "", errLinkGone
 	}

@@ -21,6 +21,7 @@ import (
 	"github.com/hufu-id/hufu/internal/sqlstore/counterstore"
 	"github.com/hufu-id/hufu/internal/trusttest"
 	"github.com/hufu-id/hufu/signing/bundle"
+	"github.com/hufu-id/hufu/signing/verify"
 	"github.com/hufu-id/hufu/wallet/counter"
 	"github.com/hufu-id/hufu/web"
 	"github.com/hufu-id/hufu/web/counterpages"
@@ -118,8 +119,8 @@ func (w *world) serveNational(rw http.ResponseWriter, r *http.Request) {
 	case r.URL.Path == "/bundle.zip":
 		rw.Header().Set("ETag", fmt.Sprintf("%q", bundle.Fingerprint(w.zip)))
 		http.ServeContent(rw, r, "", time.Time{}, bytes.NewReader(w.zip))
-	case ok && r.Header.Get("Accept") == "application/dc+sd-jwt":
-		rw.Header().Set("Content-Type", "application/dc+sd-jwt")
+	case ok && strings.HasPrefix(r.Header.Get("Accept"), "application/dc+sd-jwt"):
+		rw.Header().Set("Content-Type", map[bool]string{false: "application/dc+sd-jwt", true: "application/cbor"}[verify.IsMdoc(text)])
 		_, _ = rw.Write([]byte(text))
 	default:
 		http.NotFound(rw, r)

@@ -13,6 +13,7 @@ import (
 	"github.com/gorilla/mux"
 
 	"github.com/hufu-id/hufu/internal/httpx"
+	"github.com/hufu-id/hufu/wallet/hosted/content"
 	"github.com/hufu-id/hufu/web"
 	"github.com/hufu-id/hufu/web/walletpages"
 )
@@ -24,6 +25,8 @@ type Asked struct {
 	Name web.Text
 	// Audience and Nonce are the challenge that the proof answers.
 	Audience, Nonce string
+	// Format is content.MDoc when they want an mdoc, else "".
+	Format string
 }
 
 // errAsk: a request to show something that can't be trusted.
@@ -34,7 +37,7 @@ var nonceForm = regexp.MustCompile(`^[A-Za-z0-9_.-]{16,128}$`)
 // asked checks who asks. The name that the person sees is the registered one, and the proof is made out only to an address on an origin that is registered
 // for that name: a link of a stranger who calls himself the police leads to a refusal or to the police.
 func (w *Wallet) asked(ctx context.Context, values url.Values) (Asked, error) {
-	a := Asked{ID: values.Get("asker"), Audience: values.Get("audience"), Nonce: values.Get("nonce")}
+	a := askedOf(values)
 	if a == (Asked{}) {
 		return a, nil
 	}
@@ -51,6 +54,9 @@ func (w *Wallet) asked(ctx context.Context, values url.Values) (Asked, error) {
 	}
 	if !nonceForm.MatchString(a.Nonce) {
 		return Asked{}, fmt.Errorf("%w: nonce", errAsk)
+	}
+	if a.Format != "" && a.Format != content.MDoc {
+		return Asked{}, fmt.Errorf("%w: format", errAsk)
 	}
 	a.Name = c.Name
 	return a, nil
@@ -73,12 +79,18 @@ func (a Asked) values() url.Values {
 	if a.ID == "" {
 		return url.Values{}
 	}
-	return url.Values{"asker": {a.ID}, "audience": {a.Audience}, "nonce": {a.Nonce}}
+	q := url.Values{"asker": {a.ID}, "audience": {a.Audience}, "nonce": {a.Nonce}}
+	if a.Format != "" {
+		q.Set("format", a.Format)
+	}
+	return q
 }
 
-func askedValues(form url.Values) url.Values {
-	return Asked{ID: form.Get("asker"), Audience: form.Get("audience"), Nonce: form.Get("nonce")}.values()
+func askedOf(v url.Values) Asked {
+	return Asked{ID: v.Get("asker"), Audience: v.Get("audience"), Nonce: v.Get("nonce"), Format: v.Get("format")}
 }
+
+func askedValues(form url.Values) url.Values { return askedOf(form).values() }
 
 // ask is where a counter's code leads: on to the page that shows, or to taking the licence first.
 func (w *Wallet) ask(rw http.ResponseWriter, r *http.Request, v visit) {
@@ -112,8 +124,10 @@ func (w *Wallet) ask(rw http.ResponseWriter, r *http.Request, v visit) {
 	}
 	if l.InForce && have == nil {
 		page := walletpages.AskPage{Asker: asked.Name, Licence: w.card(v.Citizen, *l, nil), CSRF: w.token(v)}
-		for _, k := range []string{"asker", "audience", "nonce"} {
-			page.Carried = append(page.Carried, web.Field{Name: k, Value: asked.values().Get(k)})
+		for _, k := range []string{"asker", "audience", "nonce", "format"} {
+			if value := asked.values().Get(k); value != "" {
+				page.Carried = append(page.Carried, web.Field{Name: k, Value: value})
+			}
 		}
 		page.Carried = append(page.Carried, web.Field{Name: "purpose", Value: purpose})
 		w.pages.Ask(rw, r, page)

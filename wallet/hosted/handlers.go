@@ -75,7 +75,7 @@ func licencePath(id string) string { return "/wallet/licences/" + url.PathEscape
 // refuse answers with the page that says why.
 func (w *Wallet) refuse(rw http.ResponseWriter, r *http.Request, v visit, l Licence, err error) {
 	switch {
-	case errors.Is(err, ErrNotFound):
+	case errors.Is(err, ErrNotFound), errors.Is(err, ErrNoForm):
 		w.problem(rw, r, web.NewProblem(web.ProblemNotFound, nil))
 	case errors.Is(err, ErrNotInForce):
 		w.problem(rw, r, web.NewProblem(web.ProblemLicence, web.Args{"licence": l.Name, "status": l.Status}))

@@ -14,6 +14,7 @@ import (
 	"github.com/gorilla/mux"
 
 	"github.com/hufu-id/hufu/internal/httpx"
+	"github.com/hufu-id/hufu/wallet/hosted/content"
 	"github.com/hufu-id/hufu/web"
 	"github.com/hufu-id/hufu/web/walletpages"
 )
@@ -57,7 +58,7 @@ func (w *Wallet) stale(l Licence, have Copy) bool {
 	if err != nil {
 		return true // it can't be shown; taking it again mends that
 	}
-	said := p.UnverifiedClaims()
+	said := p.VC.UnverifiedClaims()
 	return slices.ContainsFunc(l.Claims, func(c Claim) bool {
 		was, present := said[c.Name]
 		return present != (c.Value != nil) || present && valueText(c.Name, was) != valueText(c.Name, c.Value)
@@ -211,7 +212,7 @@ func stamp(t time.Time) string {
 // own is the person's own page of a showing.
 func (w *Wallet) own(rw http.ResponseWriter, r *http.Request, v visit) {
 	secret := mux.Vars(r)["secret"]
-	s, err := w.cfg.Store.Show(r.Context(), showID(secret))
+	s, err := w.cfg.Store.Show(r.Context(), content.ShowID(secret))
 	if err == nil && s.PersonID != v.PersonID {
 		err = ErrNotFound
 	}
@@ -226,7 +227,7 @@ func (w *Wallet) own(rw http.ResponseWriter, r *http.Request, v visit) {
 		w.problem(rw, r, page)
 		return
 	}
-	text, err := presentation(s, secret)
+	text, err := content.OpenShown(secret, s.Sealed)
 	if err != nil {
 		w.refuse(rw, r, v, Licence{}, err)
 		return

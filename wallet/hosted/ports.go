@@ -10,6 +10,7 @@ import (
 	"github.com/hufu-id/hufu/internal/audit"
 	"github.com/hufu-id/hufu/internal/jose"
 	"github.com/hufu-id/hufu/signing/verify"
+	"github.com/hufu-id/hufu/wallet/hosted/content"
 	"github.com/hufu-id/hufu/web"
 )
 
@@ -21,6 +22,8 @@ var (
 	ErrNotInForce = errors.New("hosted: the licence is not in force")
 	// ErrLevelTooLow: the session's level is below what the type requires.
 	ErrLevelTooLow = errors.New("hosted: level of identification too low")
+	// ErrNoForm: the licence, or the copy, has no credential of this format.
+	ErrNoForm = errors.New("hosted: no such form of the licence")
 	// ErrTooMany: the person asked for too many copies in a short time.
 	ErrTooMany = errors.New("hosted: too many copies")
 )
@@ -62,6 +65,8 @@ type Licence struct {
 	// Claims are what a credential of it says now, in the order of its type.
 	Claims  []Claim
 	Presets []Preset
+	// Elements are the data elements of its mdoc form; none when it has no such form.
+	Elements []content.Element
 }
 
 // Claim is one claim of a licence.
@@ -99,8 +104,8 @@ type Licences interface {
 // Issuer is the credential issuer.
 type Issuer interface {
 	// Issue makes one credential of the citizen's own licence by the path of every wallet: offer, code, nonce, proof. prove signs the proof of the copy's key.
-	// ErrNotFound, ErrNotInForce, ErrLevelTooLow, ErrTooMany.
-	Issue(ctx context.Context, c Citizen, l Licence, prove func(nonce, audience string) (string, error)) (credential string, err error)
+	// format is content.SDJWT or content.MDoc, whose credential is base64url. ErrNotFound, ErrNotInForce, ErrLevelTooLow, ErrTooMany, ErrNoForm.
+	Issue(ctx context.Context, c Citizen, l Licence, format string, prove func(nonce, audience string) (string, error)) (credential string, err error)
 }
 
 // Keys keeps the keys of copies. Not to be called inside a transaction.

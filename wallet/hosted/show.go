@@ -2,10 +2,7 @@ package hosted
 
 import (
 	"context"
-	"crypto/hkdf"
 	"crypto/rand"
-	"crypto/sha256"
-	"encoding/base64"
 	"errors"
 	"fmt"
 	"net/http"
@@ -17,6 +14,7 @@ import (
 	"github.com/hufu-id/hufu/internal/audit"
 	"github.com/hufu-id/hufu/internal/httpx"
 	"github.com/hufu-id/hufu/signing/sdjwt"
+	"github.com/hufu-id/hufu/wallet/hosted/content"
 	"github.com/hufu-id/hufu/web"
 	"github.com/hufu-id/hufu/web/walletpages"
 )
@@ -42,7 +40,7 @@ type selection struct {
 
 // choose works out what a preset, or the single fields of values, would show. What is said comes from the credential itself, not from the register: it is
 // what the other side will see.
-func choose(l Licence, p sdjwt.Parsed, values url.Values) (selection, error) {
+func choose(l Licence, p content.Copy, asMDoc bool, values url.Values) (selection, error) {
 	var s selection
 	id := values.Get("preset")
 	if id == "" && len(l.Presets) > 0 {
@@ -59,16 +57,16 @@ func choose(l Licence, p sdjwt.Parsed, values url.Values) (selection, error) {
 	} else if s.preset, ok = l.preset(id); !ok {
 		return s, ErrNotFound
 	}
-	said := p.UnverifiedClaims()
-	disclosed := p.Disclosed()
+	said := p.VC.UnverifiedClaims()
+	disclosed := p.VC.Disclosed()
 	for _, c := range l.Claims {
 		value, present := said[c.Name]
-		if !present {
+		if !present || asMDoc && !content.Says(*p.Doc, l.Elements, c.Name) {
 			continue
 		}
 		c.Value = value
 		path := sdjwt.P(c.Name)
-		c.Selective = slices.ContainsFunc(disclosed, path.Matches)
+		c.Selective = asMDoc || slices.ContainsFunc(disclosed, path.Matches) // of an mdoc, everything can be kept back
 		switch {
 		case !c.Selective:
 			s.claims, s.names = append(s.claims, c), append(s.names, c.Name)
@@ -83,19 +81,23 @@ func choose(l Licence, p sdjwt.Parsed, values url.Values) (selection, error) {
 }
 
 // ready finds what is needed to show a licence: it is in force, taken, and the copy still good.
-func (w *Wallet) ready(r *http.Request, v visit, values url.Values) (Licence, *Copy, selection, sdjwt.Parsed, error) {
+func (w *Wallet) ready(r *http.Request, v visit, values url.Values) (Licence, *Copy, selection, content.Copy, error) {
 	l, have, err := w.mine(r.Context(), v.Citizen, licenceVar(r))
 	if err != nil || !l.InForce || have == nil || !w.cfg.Now().Before(have.ExpiresAt) {
-		return l, have, selection{}, sdjwt.Parsed{}, err
+		return l, have, selection{}, content.Copy{}, err
 	}
 	if !levelEnough(v.ACR, l.RequiredACR) { // the copy was taken in a session of that level; its key must not answer for less
-		return l, have, selection{}, sdjwt.Parsed{}, ErrLevelTooLow
+		return l, have, selection{}, content.Copy{}, ErrLevelTooLow
 	}
 	p, err := w.open(*have)
 	if err != nil {
 		return l, have, selection{}, p, err
 	}
-	s, err := choose(l, p, values)
+	asMDoc := values.Get("format") == content.MDoc
+	if asMDoc && p.Doc == nil {
+		return l, have, selection{}, p, ErrNoForm
+	}
+	s, err := choose(l, p, asMDoc, values)
 	return l, have, s, p, err
 }
 
@@ -111,7 +113,7 @@ func (w *Wallet) preview(rw http.ResponseWriter, r *http.Request, v visit) {
 		w.refuseAsk(rw, r, v, err)
 		return
 	}
-	l, have, s, _, err := w.ready(r, v, values)
+	l, have, s, p, err := w.ready(r, v, values)
 	if err != nil {
 		w.refuse(rw, r, v, l, err)
 		return
@@ -125,8 +127,24 @@ func (w *Wallet) preview(rw http.ResponseWriter, r *http.Request, v visit) {
 	slices.SortFunc(page.Carried, func(a, b web.Field) int { return len(a.Name) - len(b.Name) })
 	if have != nil && s.preset.ID != "" {
 		w.fillPreview(&page, l, have, s, carried)
+		if asked.ID != "" && p.Doc != nil {
+			page.OtherForm = otherForm(page.Action, s.preset.ID, asked)
+		}
 	}
 	w.pages.Show(rw, r, page)
+}
+
+// otherForm is the same preview of the other format: the one who asks says which they can read.
+func otherForm(action, preset string, asked Asked) web.Action {
+	label := web.Say("wallet.show.as_mdoc", nil)
+	if asked.Format == content.MDoc {
+		asked.Format, label = "", web.Say("wallet.show.as_sdjwt", nil)
+	} else {
+		asked.Format = content.MDoc
+	}
+	q := asked.values()
+	q.Set("preset", preset)
+	return web.Action{Label: label, Href: action + "?" + q.Encode()}
 }
 
 func (w *Wallet) fillPreview(page *walletpages.ShowPage, l Licence, have *Copy, s selection, carried url.Values) {
@@ -190,16 +208,20 @@ func (w *Wallet) confirm(rw http.ResponseWriter, r *http.Request, v visit) {
 }
 
 // show records the showing, makes the presentation and returns the secret of its link.
-func (w *Wallet) show(ctx context.Context, c Citizen, l Licence, have Copy, s selection, p sdjwt.Parsed, asked Asked) (string, error) {
+func (w *Wallet) show(ctx context.Context, c Citizen, l Licence, have Copy, s selection, p content.Copy, asked Asked) (string, error) {
 	secret, now := rand.Text(), w.cfg.Now()
-	rec := Show{ID: showID(secret), PersonID: c.PersonID, LicenceID: l.ID, TypeID: l.TypeID, CopyID: have.ID, Preset: s.preset.ID, Claims: s.names,
+	rec := Show{ID: content.ShowID(secret), PersonID: c.PersonID, LicenceID: l.ID, TypeID: l.TypeID, CopyID: have.ID, Preset: s.preset.ID, Claims: s.names,
 		Asker: asked.ID, AskerName: asked.Name, Audience: asked.Audience, CreatedAt: now, ExpiresAt: now.Add(shownFor)}
 	nonce := asked.Nonce
 	if asked.ID == "" {
 		rec.Audience, nonce = w.purpose(s.preset.ID), rand.Text() // nobody asked: the purpose stands for the asker, the nonce tells showings apart
 	}
 	// The key comes first: when the copy was replaced meanwhile, nothing is recorded that wasn't shown.
-	key, err := w.cfg.Keys.Signer(ctx, have.ID)
+	keyID := have.ID
+	if asked.Format == content.MDoc {
+		keyID = mdocKey(have.ID)
+	}
+	key, err := w.cfg.Keys.Signer(ctx, keyID)
 	if err != nil {
 		return "", err
 	}
@@ -208,18 +230,16 @@ func (w *Wallet) show(ctx context.Context, c Citizen, l Licence, have Copy, s se
 	if err != nil {
 		return "", err
 	}
-	text, err := p.Present(s.paths...)
+	var text string
+	if asked.Format == content.MDoc {
+		text, err = content.Present(*p.Doc, l.Elements, s.names, key, nonce, rec.Audience)
+	} else if text, err = p.VC.Present(s.paths...); err == nil {
+		text, err = sdjwt.BindKey(text, key, rec.Audience, nonce, now)
+	}
 	if err != nil {
 		return "", err
 	}
-	if text, err = sdjwt.BindKey(text, key, rec.Audience, nonce, now); err != nil {
-		return "", err
-	}
-	sealed, err := shownSealer(secret)
-	if err != nil {
-		return "", err
-	}
-	if rec.Sealed, err = sealed.Seal("hosted/shown", text); err != nil {
+	if rec.Sealed, err = content.SealShown(secret, text); err != nil {
 		return "", err
 	}
 	return secret, w.cfg.Store.SealShow(ctx, rec.ID, rec.Sealed)
@@ -228,33 +248,8 @@ func (w *Wallet) show(ctx context.Context, c Citizen, l Licence, have Copy, s se
 // purpose is the audience that stands for a purpose when nobody asked.
 func (w *Wallet) purpose(preset string) string { return w.cfg.Origin + "/purposes/" + preset }
 
-// showForm is what showID makes.
+// showForm is what content.ShowID makes.
 var showForm = regexp.MustCompile(`^[A-Za-z0-9_-]{43}$`)
-
-// showID is the name of a showing in the store: from it the link can't be found.
-func showID(secret string) string {
-	sum := sha256.Sum256([]byte("hufu shown\x00" + secret))
-	return base64.RawURLEncoding.EncodeToString(sum[:])
-}
-
-// shownSealer seals what was shown by its link: who has the database alone can't read it.
-func shownSealer(secret string) (*httpx.Sealer, error) {
-	key, err := hkdf.Key(sha256.New, []byte(secret), nil, "hufu shown presentation", 32)
-	if err != nil {
-		return nil, err
-	}
-	return httpx.NewSealer(key), nil
-}
-
-// presentation is the text of a showing, by the secret of its link.
-func presentation(s Show, secret string) (string, error) {
-	sealer, err := shownSealer(secret)
-	if err != nil {
-		return "", err
-	}
-	var text string
-	return text, sealer.Open("hosted/shown", s.Sealed, &text)
-}
 
 // stop ends a showing: its link is dead at once.
 func (w *Wallet) stop(rw http.ResponseWriter, r *http.Request, v visit) {

@@ -2,6 +2,7 @@ package hosted
 
 import (
 	"cmp"
+	"encoding/base64"
 	"errors"
 	"log/slog"
 	"net/http"
@@ -13,6 +14,7 @@ import (
 	"github.com/hufu-id/hufu/internal/httpx"
 	"github.com/hufu-id/hufu/signing/sdjwt"
 	"github.com/hufu-id/hufu/signing/verify"
+	"github.com/hufu-id/hufu/wallet/hosted/content"
 	"github.com/hufu-id/hufu/web"
 	"github.com/hufu-id/hufu/web/walletpages"
 )
@@ -23,7 +25,7 @@ func (w *Wallet) opened(r *http.Request) (Show, string, error) {
 	if len(secret) < 16 || len(secret) > 64 {
 		return Show{}, "", ErrNotFound
 	}
-	id, now := showID(secret), w.cfg.Now()
+	id, now := content.ShowID(secret), w.cfg.Now()
 	// Reading first: whoever guesses links must not make the database write.
 	if known, err := w.cfg.Store.Show(r.Context(), id); err != nil || !known.open(now) {
 		return Show{}, "", cmp.Or(err, ErrNotFound)
@@ -32,7 +34,7 @@ func (w *Wallet) opened(r *http.Request) (Show, string, error) {
 	if err != nil {
 		return Show{}, "", err
 	}
-	text, err := presentation(s, secret)
+	text, err := content.OpenShown(secret, s.Sealed)
 	return s, text, err
 }
 
@@ -66,9 +68,7 @@ func (w *Wallet) shown(rw http.ResponseWriter, r *http.Request) {
 	}
 	rw.Header().Add("Vary", "Accept")
 	if wantsText(r) {
-		rw.Header().Set("Content-Type", sdjwt.MediaType)
-		rw.Header().Set("Cache-Control", "no-store")
-		_, _ = rw.Write([]byte(text))
+		writeShown(rw, text)
 		return
 	}
 	if s.Asker != "" {
@@ -86,10 +86,23 @@ func (w *Wallet) file(rw http.ResponseWriter, r *http.Request) {
 		w.noShown(rw, r, err)
 		return
 	}
-	rw.Header().Set("Content-Type", sdjwt.MediaType)
-	rw.Header().Set("Content-Disposition", `attachment; filename="`+s.TypeID+`.sd-jwt"`)
+	ending := ".sd-jwt"
+	if verify.IsMdoc(text) {
+		ending = ".mdoc"
+	}
+	rw.Header().Set("Content-Disposition", `attachment; filename="`+s.TypeID+ending+`"`)
+	writeShown(rw, text)
+}
+
+// writeShown writes a presentation for a program: SD-JWT as it is, a DeviceResponse as CBOR.
+func writeShown(rw http.ResponseWriter, text string) {
 	rw.Header().Set("Cache-Control", "no-store")
-	_, _ = rw.Write([]byte(text))
+	b, mediaType := []byte(text), sdjwt.MediaType
+	if doc, err := base64.RawURLEncoding.DecodeString(text); err == nil && verify.IsMdoc(text) {
+		b, mediaType = doc, "application/cbor"
+	}
+	rw.Header().Set("Content-Type", mediaType)
+	_, _ = rw.Write(b)
 }
 
 // public judges what was shown unasked and shows the verdict.

@@ -12,7 +12,7 @@ import (
 
 	"github.com/hufu-id/hufu/internal/audit"
 	"github.com/hufu-id/hufu/internal/jose"
-	"github.com/hufu-id/hufu/signing/sdjwt"
+	"github.com/hufu-id/hufu/wallet/hosted/content"
 )
 
 const (
@@ -28,9 +28,9 @@ const proofType = "openid4vci-proof+jwt"
 
 func credentialPurpose(copyID string) string { return "hosted/copy/" + copyID }
 
-// takeCopy takes a licence into a new copy with a key of its own, which replaces the one before. The row comes first, so that whatever happens after it, a
+// TakeCopy takes a licence into a new copy with a key of its own, which replaces the one before. The row comes first, so that whatever happens after it, a
 // sweep finds the key and destroys it.
-func (w *Wallet) takeCopy(ctx context.Context, c Citizen, l Licence) error {
+func (w *Wallet) TakeCopy(ctx context.Context, c Citizen, l Licence) error {
 	now := w.cfg.Now()
 	made := Copy{ID: strings.ToLower(rand.Text()), PersonID: c.PersonID, LicenceID: l.ID, TypeID: l.TypeID, State: Making, CreatedAt: now}
 	detail := map[string]string{"copy": made.ID, "type": l.TypeID}
@@ -50,69 +50,48 @@ func (w *Wallet) takeCopy(ctx context.Context, c Citizen, l Licence) error {
 	return nil
 }
 
-// Renew takes a licence anew for a person who isn't there, as after the theft of the key that signed her copy. She is who she was when she took it. ErrNotFound,
-// ErrNotInForce, ErrTooMany.
-func (w *Wallet) Renew(ctx context.Context, personID, licenceID string) error {
-	all, err := w.cfg.Licences.Of(ctx, personID)
+// fill makes the copy's keys, has credentials issued for them as every wallet has, and seals them. A licence that has no mdoc form for now is taken without.
+func (w *Wallet) fill(ctx context.Context, c Citizen, l Licence, made *Copy) error {
+	vc, err := w.obtain(ctx, c, l, content.SDJWT, made.ID)
 	if err != nil {
 		return err
 	}
-	i := slices.IndexFunc(all, func(l Licence) bool { return l.ID == licenceID })
-	switch {
-	case i < 0:
-		return ErrNotFound
-	case !all[i].InForce:
-		return ErrNotInForce
+	var doc string
+	if len(l.Elements) > 0 {
+		doc, err = w.obtain(ctx, c, l, content.MDoc, mdocKey(made.ID))
+		if err != nil && !errors.Is(err, ErrNoForm) {
+			return err
+		}
 	}
-	return w.takeCopy(ctx, Citizen{PersonID: personID, ACR: all[i].RequiredACR}, all[i])
+	made.Sealed, made.ExpiresAt, err = content.Seal(w.cfg.Sealer, credentialPurpose(made.ID), vc, doc)
+	return err
 }
 
-// fill makes the copy's key, has a credential issued for it as every wallet has, and seals it.
-func (w *Wallet) fill(ctx context.Context, c Citizen, l Licence, made *Copy) error {
-	key, err := w.cfg.Keys.Ensure(ctx, made.ID)
+// obtain has one credential issued for a key of its own.
+func (w *Wallet) obtain(ctx context.Context, c Citizen, l Licence, format, keyID string) (string, error) {
+	key, err := w.cfg.Keys.Ensure(ctx, keyID)
 	if err != nil {
-		return err
+		return "", err
 	}
-	credential, err := w.cfg.Issuer.Issue(ctx, c, l, func(nonce, audience string) (string, error) {
+	return w.cfg.Issuer.Issue(ctx, c, l, format, func(nonce, audience string) (string, error) {
 		pub, err := key.Public()
 		if err != nil {
 			return "", err
 		}
 		return jose.SignJSON(key, jose.Header{Typ: proofType, JWK: &pub}, map[string]any{"aud": audience, "iat": w.cfg.Now().Unix(), "nonce": nonce})
 	})
-	if err != nil {
-		return err
-	}
-	p, err := sdjwt.Parse(credential)
-	if err != nil {
-		return fmt.Errorf("hosted: the issued credential: %w", err)
-	}
-	if made.ExpiresAt = expiry(p); made.ExpiresAt.IsZero() {
-		return errors.New("hosted: the issued credential has no end")
-	}
-	made.Sealed, err = w.cfg.Sealer.Seal(credentialPurpose(made.ID), credential)
-	return err
 }
 
-func expiry(p sdjwt.Parsed) time.Time {
-	switch exp := p.UnverifiedClaims()["exp"].(type) {
-	case interface{ Int64() (int64, error) }: // json.Number
-		if n, err := exp.Int64(); err == nil {
-			return time.Unix(n, 0)
-		}
-	case float64:
-		return time.Unix(int64(exp), 0)
-	}
-	return time.Time{}
-}
+// mdocKey names the key of a copy's mdoc: not that of its SD-JWT VC, or what is shown in one form could be told to be the same person's as in the other.
+func mdocKey(copyID string) string { return copyID + "-mdoc" }
 
-// open reads the credential of a copy.
-func (w *Wallet) open(c Copy) (sdjwt.Parsed, error) {
-	var text string
-	if err := w.cfg.Sealer.Open(credentialPurpose(c.ID), c.Sealed, &text); err != nil {
-		return sdjwt.Parsed{}, fmt.Errorf("hosted: copy %s: %w", c.ID, err)
+// open reads the credentials of a copy.
+func (w *Wallet) open(c Copy) (content.Copy, error) {
+	out, err := content.Open(w.cfg.Sealer, credentialPurpose(c.ID), c.Sealed)
+	if err != nil {
+		return content.Copy{}, fmt.Errorf("hosted: copy %s: %w", c.ID, err)
 	}
-	return sdjwt.Parse(text)
+	return out, nil
 }
 
 // end ends a copy and destroys its key.
@@ -129,7 +108,7 @@ func (w *Wallet) end(ctx context.Context, personID, copyID, licenceID, why strin
 }
 
 func (w *Wallet) destroy(ctx context.Context, copyID string) error {
-	if err := w.cfg.Keys.Destroy(ctx, copyID); err != nil {
+	if err := errors.Join(w.cfg.Keys.Destroy(ctx, copyID), w.cfg.Keys.Destroy(ctx, mdocKey(copyID))); err != nil {
 		return err
 	}
 	return w.cfg.Store.CopyGone(ctx, copyID)
@@ -166,7 +145,7 @@ func (w *Wallet) take(rw http.ResponseWriter, r *http.Request, v visit) {
 		w.refuse(rw, r, v, l, ErrNotInForce)
 		return
 	}
-	if err := w.takeCopy(r.Context(), v.Citizen, l); err != nil {
+	if err := w.TakeCopy(r.Context(), v.Citizen, l); err != nil {
 		w.refuse(rw, r, v, l, err)
 		return
 	}

@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"context"
 	"crypto/rand"
+	"encoding/base64"
 	"io"
 	"log/slog"
 	"net/http"
@@ -21,9 +22,11 @@ import (
 	"github.com/hufu-id/hufu/internal/jose"
 	"github.com/hufu-id/hufu/internal/sqlstore"
 	"github.com/hufu-id/hufu/internal/sqlstore/hostedstore"
+	"github.com/hufu-id/hufu/signing/mdoc"
 	"github.com/hufu-id/hufu/signing/sdjwt"
 	"github.com/hufu-id/hufu/signing/verify"
 	"github.com/hufu-id/hufu/wallet/hosted"
+	"github.com/hufu-id/hufu/wallet/hosted/content"
 	"github.com/hufu-id/hufu/web"
 )
 
@@ -45,6 +48,8 @@ type world struct {
 	gone     map[string]bool
 	inForce  bool
 	issueErr error
+	mdoc     bool // the licence has such a form
+	noMdoc   bool // but the issuer doesn't make it
 	issued   int
 }
 
@@ -106,6 +111,10 @@ func (w *world) Of(_ context.Context, person string) ([]hosted.Licence, error) {
 			{Name: "classes", Label: web.Text{ZH: "车型", EN: "Classes"}, Value: []string{"C1"}}},
 		Presets: []hosted.Preset{{ID: "driving-check", Name: web.Text{ZH: "驾驶检查", EN: "Driving check"}, Claims: []string{"name"}},
 			{ID: "age", Name: web.Text{ZH: "年龄", EN: "Age"}, Claims: []string{"birth_date"}}}}
+	if w.mdoc {
+		l.Elements = []content.Element{{Claim: "name", NameSpace: "org.hufu", ID: "name"}, {Claim: "birth_date", NameSpace: mdoc.MDLNameSpace, ID: "birth_date"},
+			{NameSpace: mdoc.MDLNameSpace, ID: "issuing_country"}}
+	}
 	if !w.inForce {
 		l.Status, l.Tone = web.Text{ZH: "吊销", EN: "revoked"}, web.ToneBad
 	}
@@ -113,7 +122,7 @@ func (w *world) Of(_ context.Context, person string) ([]hosted.Licence, error) {
 }
 
 // Issue issues as an issuer would: it checks the proof and binds the credential to its key.
-func (w *world) Issue(_ context.Context, c hosted.Citizen, l hosted.Licence, prove func(nonce, audience string) (string, error)) (string, error) {
+func (w *world) Issue(_ context.Context, c hosted.Citizen, l hosted.Licence, format string, prove func(nonce, audience string) (string, error)) (string, error) {
 	proof, err := prove("the-nonce", "the-issuer")
 	if err != nil {
 		return "", err
@@ -133,12 +142,30 @@ func (w *world) Issue(_ context.Context, c hosted.Citizen, l hosted.Licence, pro
 	}
 	holder := v.Key()
 	w.issued++
+	if format == content.MDoc {
+		return w.issueMdoc(holder)
+	}
 	laid, err := sdjwt.Build(sdjwt.Template{Claims: map[string]any{"iss": "i", "vct": "v", "iat": w.now.Unix(), "exp": w.now.Add(24 * time.Hour).Unix(), "name": "李秀英",
 		"birth_date": "1958-03-12", "classes": []string{"C1"}}, Selective: []sdjwt.Path{sdjwt.P("name"), sdjwt.P("birth_date")}, Holder: &holder, Salts: rand.Reader})
 	if err != nil {
 		return "", err
 	}
 	return sdjwt.Issue(w.issuer, nil, laid)
+}
+
+// issueMdoc is the other format; the lock is held.
+func (w *world) issueMdoc(holder jose.JWK) (string, error) {
+	if w.noMdoc {
+		return "", hosted.ErrNoForm
+	}
+	laid, err := mdoc.Build(mdoc.Template{DocType: mdoc.MDL, DeviceKey: holder, Random: rand.Reader, Signed: w.now, ValidFrom: w.now, ValidUntil: w.now.Add(12 * time.Hour),
+		NameSpaces: []mdoc.NameSpace{{Name: "org.hufu", Elements: []mdoc.Element{{ID: "name", Value: "李秀英"}}},
+			{Name: mdoc.MDLNameSpace, Elements: []mdoc.Element{{ID: "birth_date", Value: mdoc.FullDate("1958-03-12")}, {ID: "issuing_country", Value: "CN"}}}}})
+	if err != nil {
+		return "", err
+	}
+	b, err := mdoc.Issue(w.issuer, [][]byte{{0x30}}, laid)
+	return base64.RawURLEncoding.EncodeToString(b), err
 }
 
 func (w *world) Ensure(ctx context.Context, id string) (jose.SigningKey, error) {
@@ -166,7 +193,9 @@ func (w *world) Signer(_ context.Context, id string) (jose.SigningKey, error) {
 func (w *world) Destroy(_ context.Context, id string) error {
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	w.gone[id] = true
+	if _, had := w.keys[id]; had || !strings.HasSuffix(id, "-mdoc") { // most copies have no such key: destroying what never was is no error
+		w.gone[id] = true
+	}
 	return nil
 }
 

@@ -9,7 +9,6 @@ import (
 	"time"
 
 	"github.com/hufu-id/hufu/internal/audit"
-	"github.com/hufu-id/hufu/wallet/register/licencetype"
 )
 
 // maxReason is the most characters of a reason.
@@ -33,8 +32,8 @@ func (s *Service) Change(ctx context.Context, d Department, id string, req Statu
 		if err != nil {
 			return err
 		}
-		if !op.Allows(l.Status) {
-			return &TransitionError{Operation: op, Status: l.Status}
+		if !op.Allows(l.Status) || op.To == StatusValid && l.Successor != "" { // what another licence follows doesn't come back
+			return &TransitionError{Operation: op, Status: l.Status, Successor: l.Successor != ""}
 		}
 		if effective.Before(l.ValidFrom.Start()) {
 			return fmt.Errorf("%w: effective_at is before the licence's validity (%s)", ErrInvalid, l.ValidFrom)
@@ -68,29 +67,24 @@ func (s *Service) apply(ctx context.Context, d Department, c Change) error {
 func (s *Service) checkRequest(req StatusRequest) (Operation, time.Time, error) {
 	op, ok := OperationByName(req.Operation)
 	if !ok {
-		return Operation{}, time.Time{}, fmt.Errorf("%w: operation must be one of %s", ErrInvalid, operationNames())
+		return Operation{}, time.Time{}, fmt.Errorf("%w: operation must be one of %s", ErrInvalid, names(Operations))
 	}
-	var f licencetype.Faults
-	if !f.Text("reason", req.Reason, true, maxReason) {
-		return Operation{}, time.Time{}, fmt.Errorf("%w: reason %s", ErrInvalid, f[0].Message)
-	}
-	now := s.cfg.Now()
-	if req.EffectiveAt.IsZero() {
-		return op, now, nil
-	}
-	if req.EffectiveAt.After(now.Add(clockSkew)) {
-		return Operation{}, time.Time{}, fmt.Errorf("%w: effective_at is in the future; send the act on the day it takes effect", ErrInvalid)
-	}
-	return op, req.EffectiveAt.UTC().Truncate(time.Microsecond), nil
+	at, err := s.checkAct(req.Reason, req.EffectiveAt)
+	return op, at, err
 }
 
 // TransitionError is ErrTransition with what was tried.
 type TransitionError struct {
 	Operation Operation
 	Status    LegalStatus
+	// Successor: another licence follows this one already.
+	Successor bool
 }
 
 func (e *TransitionError) Error() string {
+	if e.Successor {
+		return fmt.Sprintf("another licence follows this one already; %s is not possible any more", e.Operation.Name)
+	}
 	var from []string
 	for _, s := range e.Operation.From {
 		from = append(from, s.Info().Name)
@@ -102,12 +96,12 @@ func (e *TransitionError) Error() string {
 // Is makes errors.Is(err, ErrTransition) true.
 func (e *TransitionError) Is(target error) bool { return target == ErrTransition }
 
-func operationNames() string {
-	var names []string
-	for _, o := range Operations {
-		names = append(names, o.Name)
+func names(acts []Operation) string {
+	var out []string
+	for _, o := range acts {
+		out = append(out, o.Name)
 	}
-	return strings.Join(names, ", ")
+	return strings.Join(out, ", ")
 }
 
 func (s *Service) typeIDs() string {

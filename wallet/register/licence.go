@@ -25,6 +25,9 @@ type Licence struct {
 	// ValidFrom and ValidTo bound the legal validity; both days belong to it. An empty ValidTo means for the long term (长期).
 	ValidFrom, ValidTo Date
 
+	// Predecessor and Successor are the licences before and after this one; empty for none.
+	Predecessor, Successor string
+
 	Status LegalStatus
 	// Reason is the reason given for the last change of status; empty for a licence that never changed.
 	Reason string

@@ -226,7 +226,7 @@ func (s *Service) seal(l Licence) (Record, error) {
 	r := Record{ID: l.ID, TypeID: l.TypeID, TypeVersion: l.TypeVersion, Issuer: l.Issuer, Sealed: text, ValidFrom: l.ValidFrom, ValidTo: l.ValidTo,
 		RecordIndex: s.index("record", l.Issuer, l.TypeID, l.RecordNumber),
 		HolderIndex: s.index("holder", l.Holder.CodeType, l.Holder.Code),
-		Status:      l.Status, StatusSince: l.StatusSince, Seq: l.Seq, CreatedAt: l.CreatedAt, UpdatedAt: l.UpdatedAt}
+		Predecessor: l.Predecessor, Successor: l.Successor, Status: l.Status, StatusSince: l.StatusSince, Seq: l.Seq, CreatedAt: l.CreatedAt, UpdatedAt: l.UpdatedAt}
 	if rep := l.Holder.Representative; rep != nil {
 		r.RepresentativeIndex = s.index("holder", rep.CodeType, rep.Code)
 	}
@@ -258,7 +258,7 @@ func (s *Service) open(r Record) (Licence, error) {
 		}
 	}
 	return Licence{ID: r.ID, TypeID: r.TypeID, TypeVersion: r.TypeVersion, Issuer: r.Issuer, RecordNumber: p.RecordNumber, Holder: p.Holder, Fields: p.Fields,
-		ValidFrom: r.ValidFrom, ValidTo: r.ValidTo, Status: r.Status, Reason: reason, StatusSince: r.StatusSince, Seq: r.Seq,
+		ValidFrom: r.ValidFrom, ValidTo: r.ValidTo, Predecessor: r.Predecessor, Successor: r.Successor, Status: r.Status, Reason: reason, StatusSince: r.StatusSince, Seq: r.Seq,
 		CreatedAt: r.CreatedAt, UpdatedAt: r.UpdatedAt}, nil
 }
 

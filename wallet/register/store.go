@@ -19,7 +19,9 @@ type Record struct {
 	RepresentativeIndex string
 	Sealed              string
 	ValidFrom, ValidTo  Date
-	Status              LegalStatus
+	// Predecessor and Successor are identifiers of the licences before and after; empty for none.
+	Predecessor, Successor string
+	Status                 LegalStatus
 	// Reason is sealed too: it may name the holder's offence.
 	Reason               string
 	StatusSince          time.Time
@@ -59,6 +61,9 @@ type Store interface {
 	// SetStatus moves the record to c.To, sets Reason, StatusSince and UpdatedAt from c and Seq to c.Seq, and adds c to the journal, if the
 	// record still is in c.From with Seq c.Seq-1: one conditional statement decides, of two callers one gets ErrStale.
 	SetStatus(ctx context.Context, c Change) error
+	// Succeed moves the old record to last.To as SetStatus does, if it has no successor, and adds next behind it with the first row of its
+	// journal. ErrStale if the old one changed meanwhile or has a successor; ErrExists as Insert.
+	Succeed(ctx context.Context, last Change, next Record, first Change) error
 	// Hold returns the record, or ErrNotInForce unless it is valid, and keeps it so until the transaction in ctx ends (a conditional UPDATE
 	// that changes nothing). ErrNotFound for an unknown id.
 	Hold(ctx context.Context, id string) (Record, error)

@@ -56,7 +56,7 @@ func (t tokens) Authenticate(_ context.Context, bearer string) (register.Departm
 func config(db *sqlstore.DB) register.Config {
 	return register.Config{Store: registerstore.New(db), Tx: db.InTx, Audit: db.Audit, Status: lists{db},
 		MayIssue: func(_ context.Context, code, typeID string) (bool, error) {
-			return code == police && typeID == "driving-licence", nil
+			return (code == police || code == otherPolice.Code) && typeID == "driving-licence", nil
 		},
 		Sealer: httpx.NewSealer([]byte(strings.Repeat("s", 32))), IndexKey: []byte(strings.Repeat("i", 32)),
 		TypeBase: "https://id.example", Now: func() time.Time { return now }}

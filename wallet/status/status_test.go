@@ -713,3 +713,19 @@ func must(t *testing.T, err error) {
 		t.Fatal(err)
 	}
 }
+
+// A server that was down for longer than a token holds has no answer for that time, instead of a token that had expired.
+func TestNothingWasInForceWhileTheServerWasDown(t *testing.T) {
+	each(t, nil, func(t *testing.T, w *world) {
+		ctx := context.Background()
+		path := strings.TrimPrefix(w.allocate(t, "a", 1)[0].URI, "https://id.example")
+		must(t, w.Publish(ctx))
+		w.pass(50 * 24 * time.Hour)
+		must(t, w.Publish(ctx))
+		for days, want := range map[int]int{0: 200, 34: 200, 36: 404, 50: 200} {
+			if got := w.get(t, fmt.Sprint(path, "?time=", start.AddDate(0, 0, days).Unix()), nil); got.code != want {
+				t.Errorf("day %d: %d, want %d", days, got.code, want)
+			}
+		}
+	})
+}

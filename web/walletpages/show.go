@@ -49,9 +49,11 @@ type ShowPage struct {
 	Action          string
 	Carried, Fields []web.Field
 	CSRF            string
+	// OtherForm leads to the same in the other format; zero when there is none.
+	OtherForm web.Action
 }
 
-// Show shows the preview. Controls: show-confirm, take-<type>.
+// Show shows the preview. Controls: show-confirm, show-other-form, take-<type>.
 func (p Pages) Show(w http.ResponseWriter, r *http.Request, page ShowPage) {
 	p.Render(w, r, http.StatusOK, "wallet-show", page)
 }

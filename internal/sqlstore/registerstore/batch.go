@@ -13,7 +13,7 @@ import (
 
 // width is how many columns a licence has, journalWidth a row of the journal.
 const (
-	width        = 17
+	width        = 19
 	journalWidth = 9
 )
 
@@ -24,7 +24,7 @@ const rowsAtOnce = 25
 // values appends the columns of a record.
 func values(args []any, r register.Record) []any {
 	return append(args, r.ID, r.TypeID, r.TypeVersion, r.Issuer, r.RecordIndex, r.HolderIndex, r.ReferenceIndex, r.RepresentativeIndex, r.Sealed,
-		string(r.ValidFrom), string(r.ValidTo), string(r.Status), r.Reason, sqlstore.Micros(r.StatusSince), r.Seq,
+		string(r.ValidFrom), string(r.ValidTo), r.Predecessor, r.Successor, string(r.Status), r.Reason, sqlstore.Micros(r.StatusSince), r.Seq,
 		sqlstore.Micros(r.CreatedAt), sqlstore.Micros(r.UpdatedAt))
 }
 

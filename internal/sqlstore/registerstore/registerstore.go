@@ -21,7 +21,7 @@ var _ register.Store = (*Store)(nil)
 // New returns a Store on a migrated database.
 func New(db *sqlstore.DB) *Store { return &Store{db: db} }
 
-const columns = `id, type_id, type_version, issuer, record_index, holder_index, reference_index, representative_index, sealed, valid_from, valid_to,
+const columns = `id, type_id, type_version, issuer, record_index, holder_index, reference_index, representative_index, sealed, valid_from, valid_to, predecessor, successor,
 	status, reason, status_since, seq, created_at, updated_at`
 
 // Insert implements register.Store.
@@ -67,7 +67,7 @@ func scan(from row) (register.Record, error) {
 	var r register.Record
 	var validFrom, validTo, status string
 	var since, created, updated int64
-	err := from.Scan(&r.ID, &r.TypeID, &r.TypeVersion, &r.Issuer, &r.RecordIndex, &r.HolderIndex, &r.ReferenceIndex, &r.RepresentativeIndex, &r.Sealed, &validFrom, &validTo,
+	err := from.Scan(&r.ID, &r.TypeID, &r.TypeVersion, &r.Issuer, &r.RecordIndex, &r.HolderIndex, &r.ReferenceIndex, &r.RepresentativeIndex, &r.Sealed, &validFrom, &validTo, &r.Predecessor, &r.Successor,
 		&status, &r.Reason, &since, &r.Seq, &created, &updated)
 	if errors.Is(err, sql.ErrNoRows) {
 		return r, register.ErrNotFound
@@ -125,6 +125,26 @@ func (s *Store) SetStatus(ctx context.Context, c register.Change) error {
 			return fmt.Errorf("registerstore: changing status: %w", err)
 		}
 		return s.journal(ctx, c)
+	})
+}
+
+// Succeed implements register.Store. The old record goes first: only then is its number free for the new one.
+func (s *Store) Succeed(ctx context.Context, last register.Change, next register.Record, first register.Change) error {
+	return s.db.InTx(ctx, func(ctx context.Context) error {
+		err := s.db.Claim(ctx, `UPDATE licences SET status = $1, reason = $2, status_since = $3, updated_at = $4, seq = $5, successor = $6
+			WHERE id = $7 AND status = $8 AND seq = $9 AND successor = ''`,
+			string(last.To), last.Reason, sqlstore.Micros(last.EffectiveAt), sqlstore.Micros(last.RecordedAt), last.Seq, next.ID,
+			last.LicenceID, string(last.From), last.Seq-1)
+		if errors.Is(err, sqlstore.ErrLost) {
+			return register.ErrStale
+		}
+		if err != nil {
+			return fmt.Errorf("registerstore: ending a licence: %w", err)
+		}
+		if err := s.journal(ctx, last); err != nil {
+			return err
+		}
+		return s.Insert(ctx, next, first)
 	})
 }
 

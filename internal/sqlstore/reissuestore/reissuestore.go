@@ -75,7 +75,7 @@ func (s *Store) Collect(ctx context.Context, jobID string, limit int) (string, e
 		}
 		_, err = s.db.Exec(ctx, `INSERT INTO reissue_items (job_id, copy_id, person_id, licence_id, state, attempts, settled_at)
 			SELECT $1, h.copy_id, h.person_id, h.licence_id, 'waiting', 0, 0 FROM wallet_holdings h
-			JOIN key_singles k ON k.class = 'holder' AND k.thing = h.copy_id
+			JOIN key_singles k ON k.class = 'holder' AND k.thing IN (h.copy_id, h.copy_id || '-mdoc')
 			JOIN issuer_issuances i ON i.licence_id = h.licence_id AND i.holder_key = k.id
 			WHERE i.signer_key = $2 AND (h.person_id, h.licence_id) > ($3, $4) AND (h.person_id, h.licence_id) <= ($5, $6) ON CONFLICT DO NOTHING`,
 			jobID, key, person, licence, toPerson, toLicence)

@@ -24,9 +24,13 @@ const (
 func hold(t *testing.T, db *sqlstore.DB, i int, copyID, signer string) {
 	t.Helper()
 	person, licence := fmt.Sprintf("p%04d", i), fmt.Sprintf("l%04d", i)
+	thing := copyID
+	if i%2 == 0 {
+		thing += "-mdoc" // that the key of one form signed is enough
+	}
 	for query, args := range map[string][]any{
 		`INSERT INTO wallet_holdings (person_id, licence_id, copy_id) VALUES ($1, $2, $3) ON CONFLICT (person_id, licence_id) DO UPDATE SET copy_id = $3`:            {person, licence, copyID},
-		`INSERT INTO key_singles (id, class, thing, alg, public_jwk, handle, chain, created_at, destroyed_at) VALUES ($1, 'holder', $2, 'ES256', '', 'h', '', 0, 0)`: {"k-" + copyID, copyID},
+		`INSERT INTO key_singles (id, class, thing, alg, public_jwk, handle, chain, created_at, destroyed_at) VALUES ($1, 'holder', $2, 'ES256', '', 'h', '', 0, 0)`: {"k-" + copyID, thing},
 		`INSERT INTO issuer_issuances (id, authority, type_id, licence_id, person_id, offer_id, grant_id, client_id, holder_key, signer_key, payload_hash, status_uri,
 			status_index, issued_at, expires_at, recorded_at) VALUES ($1, '', '', $2, $3, '', '', '', $4, $5, '', $1, 0, 0, 0, 0)`: {"i-" + copyID, licence, person, "k-" + copyID, signer},
 	} {

@@ -4,6 +4,7 @@ package registerapi
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
 	"log/slog"
 	"net/http"
@@ -52,6 +53,7 @@ func (a *API) Routes(r *mux.Router) {
 	r.HandleFunc("/register/v1/licences", a.department(a.importLicences)).Methods(http.MethodPost)
 	r.HandleFunc("/register/v1/licences", a.department(a.listLicences)).Methods(http.MethodGet)
 	r.HandleFunc("/register/v1/licences/{id}", a.department(a.getLicence)).Methods(http.MethodGet)
+	r.HandleFunc("/register/v1/licences/{id}/successors", a.department(a.succeed)).Methods(http.MethodPost)
 	r.HandleFunc("/register/v1/licences/{id}/status", a.department(a.changeStatus)).Methods(http.MethodPost)
 }
 
@@ -95,7 +97,11 @@ type LicenceView struct {
 	ValidFrom    register.Date   `json:"valid_from"`
 	ValidTo      register.Date   `json:"valid_to,omitempty"`
 	Status       StatusView      `json:"status"`
-	Journal      []ChangeView    `json:"journal,omitempty"`
+	// Predecessor and Successor are the licences before and after this one; Chain is all of them, oldest first, where there are several.
+	Predecessor string       `json:"predecessor,omitempty"`
+	Successor   string       `json:"successor,omitempty"`
+	Chain       []string     `json:"chain,omitempty"`
+	Journal     []ChangeView `json:"journal,omitempty"`
 }
 
 // StatusView is a legal state with its reason.
@@ -121,7 +127,7 @@ type ChangeView struct {
 func viewOf(l register.Licence) LicenceView {
 	i := l.Status.Info()
 	return LicenceView{ID: l.ID, Type: l.TypeID, TypeVersion: l.TypeVersion, RecordNumber: l.RecordNumber, Holder: l.Holder, Fields: l.Fields,
-		ValidFrom: l.ValidFrom, ValidTo: l.ValidTo,
+		ValidFrom: l.ValidFrom, ValidTo: l.ValidTo, Predecessor: l.Predecessor, Successor: l.Successor,
 		Status: StatusView{Name: i.Name, Code: l.Status, NameZH: i.ZH, Since: l.StatusSince.UTC(), Reason: l.Reason}}
 }
 
@@ -130,10 +136,18 @@ func (a *API) getLicence(r *http.Request, d register.Department) (any, error) {
 	if err != nil {
 		return nil, err
 	}
-	return a.withJournal(r.Context(), viewOf(l))
+	return a.whole(r.Context(), l)
 }
 
-func (a *API) withJournal(ctx context.Context, v LicenceView) (LicenceView, error) {
+// whole is a licence with its journal and its chain.
+func (a *API) whole(ctx context.Context, l register.Licence) (LicenceView, error) {
+	v := viewOf(l)
+	if l.Predecessor != "" || l.Successor != "" {
+		var err error
+		if v.Chain, err = a.register.Chain(ctx, l); err != nil {
+			return v, err
+		}
+	}
 	changes, err := a.register.Journal(ctx, v.ID)
 	if err != nil {
 		return v, err
@@ -198,7 +212,37 @@ func (a *API) changeStatus(r *http.Request, d register.Department) (any, error) 
 	if err != nil {
 		return nil, err
 	}
-	return a.withJournal(r.Context(), viewOf(l))
+	return a.whole(r.Context(), l)
+}
+
+// succeed makes a new licence behind an old one and answers with the new one.
+func (a *API) succeed(r *http.Request, d register.Department) (any, error) {
+	body, err := httpx.ReadBody(r)
+	if err != nil {
+		return nil, err
+	}
+	var raw struct {
+		Operation   string          `json:"operation"`
+		Reason      string          `json:"reason"`
+		EffectiveAt time.Time       `json:"effective_at,omitzero"`
+		Record      json.RawMessage `json:"record"`
+	}
+	if err := jose.DecodeStrict(body, &raw); err != nil || len(raw.Record) == 0 {
+		return nil, &requestError{`the body must be {"operation": ..., "reason": ..., "effective_at": time, optional, "record": {...}}`}
+	}
+	var f licencetype.Faults
+	if f.Members("", body, []string{"operation", "reason", "effective_at", "record"}, nil); len(f) > 0 {
+		return nil, &requestError{"unknown member " + f[0].Field}
+	}
+	item := register.ParseRecord(1, raw.Record)
+	if len(item.Faults) > 0 {
+		return nil, &register.RecordError{Errors: item.Faults}
+	}
+	l, err := a.register.Succeed(r.Context(), d, pathID(r), register.SuccessionRequest{Operation: raw.Operation, Reason: raw.Reason, EffectiveAt: raw.EffectiveAt, Record: item.Record})
+	if err != nil {
+		return nil, err
+	}
+	return a.whole(r.Context(), l)
 }
 
 // pathID is the licence id of the path. The router works on the encoded path.

@@ -36,6 +36,8 @@ func problemOf(err error) problem {
 		return problem{Status: 404, Code: "type_not_found", Title: "There is no such licence type or version"}
 	case errors.Is(err, register.ErrTransition):
 		return problem{Status: 409, Code: "act_not_possible", Title: "The licence's state doesn't allow this act", Detail: detail}
+	case errors.Is(err, register.ErrExists):
+		return problem{Status: 409, Code: "record_exists", Title: "Another licence has this record number"}
 	case errors.Is(err, register.ErrStale):
 		return problem{Status: 409, Code: "changed_meanwhile", Title: "Somebody else changed the licence at the same time",
 			Detail: "Nothing was done. Look at the licence again."}

@@ -31,6 +31,8 @@ type Ready struct {
 	Clients            []ReadyClient `json:"clients"`
 	// WalletURL is the citizen's wallet without an app.
 	WalletURL string `json:"wallet_url"`
+	// WalletProviders are test wallet providers that this world trusts, one for each form of the wallet attestation.
+	WalletProviders []ReadyWalletProvider `json:"wallet_providers"`
 	// Seals has one seal of each department; the first allows one kind of document only.
 	Seals      []ReadySeal      `json:"seals"`
 	SealMakers []ReadySealMaker `json:"seal_makers"`
@@ -72,7 +74,7 @@ type ReadyClient struct {
 // Ready describes the running world.
 func (w *World) Ready() Ready {
 	r := Ready{Issuer: w.origin(0), BundleURL: w.origin(0) + "/bundle.zip", RootURL: w.origin(0) + "/bundle/root.json", WalletClientID: WalletClientID, WalletURL: w.origin(0) + "/wallet",
-		WalletRedirectURIs: loopbackRedirects(), Seals: w.seals, SealMakers: w.readySealMakers(),
+		WalletRedirectURIs: loopbackRedirects(), WalletProviders: w.wallets, Seals: w.seals, SealMakers: w.readySealMakers(),
 		Clients: []ReadyClient{{ClientID: experimentClientID, ClientSecret: w.experimentSecret, RedirectURIs: loopbackRedirects()},
 			{ClientID: bankClientID, KeyFile: w.bankKeyFile, Profile: "fapi2", RedirectURIs: loopbackRedirects(), Resources: w.apis()}}}
 	for _, a := range w.authorities() {

@@ -63,6 +63,7 @@ type World struct {
 	counters         []*countercmd.Running
 	keyFiles         map[sample.DepartmentKind]string
 	sealPeople       map[string]sealPair // by credit code
+	wallets          []ReadyWalletProvider
 	seals            []ReadySeal
 }
 
@@ -120,6 +121,12 @@ func (w *World) open(ctx context.Context, listeners map[int]net.Listener) (err e
 	if err != nil {
 		return err
 	}
+	open := detailTypes()
+	var wallets []oidc.Client
+	if open.Wallets, wallets, err = w.walletProviders(); err != nil {
+		return err
+	}
+	clients = append(clients, wallets...)
 	// The guard lets through exactly the sockets of this process, and nothing else on loopback.
 	own := map[netip.AddrPort]bool{}
 	for _, l := range listeners {
@@ -131,7 +138,7 @@ func (w *World) open(ctx context.Context, listeners map[int]net.Listener) (err e
 	}
 	w.node, err = node.Open(ctx, node.Options{
 		Config: node.Config{Origin: w.origin(0), Database: database, Name: "Hufu sandbox", Sandbox: true,
-			Provinces: w.provinceConfigs(), Authorities: w.authorityConfigs(), SealMakers: w.sealMakerConfigs(), OpenID: detailTypes(),
+			Provinces: w.provinceConfigs(), Authorities: w.authorityConfigs(), SealMakers: w.sealMakerConfigs(), OpenID: open,
 			Status: node.StatusConfig{Spread: 2 * time.Second}}, // whoever tries something doesn't wait a minute
 		KEK: kek, Clients: clients, Log: w.opts.Log, Migrate: true, AllowHTTP: true, OpenTrail: true, Home: w.home,
 		Allow:        func(ap netip.AddrPort) bool { return own[ap] },

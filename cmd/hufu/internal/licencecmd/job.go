@@ -156,7 +156,7 @@ func (c *departmentClient) follow(ctx context.Context, bar *bar, v job.View) (jo
 			continue
 		}
 		if err != nil && ctx.Err() == nil {
-			return v, err
+			return v, fmt.Errorf("lost sight of job %s (the same command looks at it again): %w", v.ID, err)
 		}
 		if err == nil {
 			v, faults = next, 0

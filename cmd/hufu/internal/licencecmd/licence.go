@@ -45,7 +45,10 @@ Exit codes: 0 done, 1 wrong usage, a file or server that can't be reached, 2 ref
 		SilenceUsage: true, SilenceErrors: true,
 	}
 	f.Bind(cmd, "key file of the department (required)")
-	cmd.AddCommand(licenceImportCmd(f), licenceListCmd(f), licenceOfferCmd(f), licenceStatusCmd(f), licenceReportsCmd(f), licenceAnswerCmd(f), licenceJobCmd(f))
+	cmd.AddCommand(licenceImportCmd(f), licenceListCmd(f), licenceOfferCmd(f), licenceStatusCmd(f), licenceReportsCmd(f), licenceAnswerCmd(f), licenceJobCmd(f),
+		licenceSucceedCmd(f, "renew", "renew", "Renew a licence: a new version follows the old one"),
+		licenceSucceedCmd(f, "change", "change", "Change what is registered: a new version follows the old one"),
+		licenceSucceedCmd(f, "transfer", "transfer_in", "Take in a licence that another authority transferred out"))
 	return cmd
 }
 

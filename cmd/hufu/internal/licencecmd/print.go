@@ -67,6 +67,16 @@ func (p *printer) licence(l registerapi.LicenceView) {
 		p.line("  reason   %s", clean(l.Status.Reason))
 	}
 	p.line("  since    %s", l.Status.Since.Local().Format(time.RFC3339))
+	for i, id := range l.Chain {
+		mark := "        "
+		if i == 0 {
+			mark = "versions"
+		}
+		if id == l.ID {
+			id += "  (this one)"
+		}
+		p.line("  %s %s", mark, id)
+	}
 	for _, c := range l.Journal {
 		p.line("  %s  %s -> %s  %s", c.RecordedAt.Local().Format(time.RFC3339), c.Operation, c.To, clean(c.Reason))
 	}

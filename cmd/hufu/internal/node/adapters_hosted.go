@@ -2,8 +2,6 @@ package node
 
 import (
 	"context"
-	"errors"
-	"fmt"
 	"net/http"
 
 	"github.com/hufu-id/hufu/cmd/hufu/internal/node/hostedports"
@@ -26,21 +24,9 @@ func (n *Node) openHosted(context.Context) (err error) {
 	}
 	// Whoever renews by the thousand leaves publishing to the background.
 	cfg.Issuer = hostedports.Issuer{Issuer: n.issuer, Publish: func(context.Context) error { return nil }, Log: n.cfg.Log}
-	n.renewer, err = hosted.New(cfg)
-	n.reissue = reissue.New(reissue.Config{Store: reissuestore.New(n.db), Renewer: renewals{n.renewer}, Log: n.cfg.Log})
-	return err
-}
-
-// renewals is the hosted wallet as reissue sees it.
-type renewals struct{ *hosted.Wallet }
-
-func (r renewals) Renew(ctx context.Context, personID, licenceID string) error {
-	err := r.Wallet.Renew(ctx, personID, licenceID)
-	for _, final := range []error{hosted.ErrNotFound, hosted.ErrNotInForce, hosted.ErrLevelTooLow} {
-		if errors.Is(err, final) {
-			return fmt.Errorf("%w: %w", reissue.ErrGone, err)
-		}
-	}
+	renewer, err := hosted.New(cfg)
+	n.renewals = hostedports.Renewals{Wallet: renewer, Licences: cfg.Licences}
+	n.reissue = reissue.New(reissue.Config{Store: reissuestore.New(n.db), Renewer: n.renewals, Log: n.cfg.Log})
 	return err
 }
 

@@ -209,6 +209,9 @@ func (o ownLicences) view(x register.Licence) holder.Licence {
 	case !v.InForce:
 		v.Tone, v.Status = web.ToneBad, web.Text{ZH: "不在有效期内", EN: "outside its validity"}
 	}
+	if x.Successor != "" {
+		v.Status = web.Text{ZH: "已由新版本接替（" + info.ZH + "）", EN: "followed by a newer one (" + info.EN + ")"}
+	}
 	if x.Reason != "" {
 		v.Reason = web.Text{ZH: x.Reason, EN: x.Reason}
 	}

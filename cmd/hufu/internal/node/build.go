@@ -17,6 +17,7 @@ import (
 
 	"github.com/hufu-id/hufu/cmd/hufu/internal/node/bundles"
 	"github.com/hufu-id/hufu/cmd/hufu/internal/node/front"
+	"github.com/hufu-id/hufu/cmd/hufu/internal/node/hostedports"
 	"github.com/hufu-id/hufu/cmd/hufu/internal/node/provinces"
 	"github.com/hufu-id/hufu/cmd/hufu/internal/node/registry"
 	"github.com/hufu-id/hufu/cmd/hufu/internal/node/seals"
@@ -96,7 +97,7 @@ type Node struct {
 	holder     *holder.Holder
 	correction *correction.Service
 	hosted     *hosted.Wallet
-	renewer    *hosted.Wallet // the same, for thousands: see openHosted
+	renewals   hostedports.Renewals
 	reissue    *reissue.Service
 	bundle     *bundlepub.Service
 	seals      *eseal.Service

@@ -11,6 +11,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/hufu-id/hufu/cmd/hufu/internal/node/hostedports"
 	"github.com/hufu-id/hufu/federation/upstream"
 	"github.com/hufu-id/hufu/internal/gb"
 	"github.com/hufu-id/hufu/internal/sample"
@@ -60,7 +61,6 @@ func newDrill(t *testing.T, size int) *drill {
 		Authorities: []AuthorityConfig{{Code: code, NameZH: "沙箱省公安厅交通管理局", NameEN: "Sandbox Traffic Police", Types: []string{"driving-licence"}}}}}}
 	d.start()
 	t.Cleanup(func() { d.n.Close() })
-	renew := renewals{d.n.renewer}
 	for from := 0; from < size; from += 500 {
 		var list []register.ImportRecord
 		for i := from; i < min(from+500, size); i++ {
@@ -95,7 +95,7 @@ func newDrill(t *testing.T, size int) *drill {
 		}
 	}
 	for i, person := range d.people {
-		if err := renew.Renew(t.Context(), person, d.licence[i]); err != nil {
+		if err := d.n.renewals.Renew(t.Context(), person, d.licence[i]); err != nil {
 			t.Fatal(err)
 		}
 	}
@@ -125,13 +125,13 @@ func (d *drill) signers() map[string]int {
 
 // dying is the hosted wallet on a node that dies at a chosen renewal: after the copy was replaced, before anybody noted it.
 type dying struct {
-	renewals
+	hostedports.Renewals
 	left   atomic.Int64
 	cancel context.CancelFunc
 }
 
 func (r *dying) Renew(ctx context.Context, personID, licenceID string) error {
-	err := r.renewals.Renew(context.WithoutCancel(ctx), personID, licenceID)
+	err := r.Renewals.Renew(context.WithoutCancel(ctx), personID, licenceID)
 	if r.left.Add(-1) == 0 {
 		r.cancel()
 	}
@@ -164,7 +164,7 @@ func TestT10ReissueAfterTheTheftOfAKey(t *testing.T) {
 	}
 	for death := range 3 {
 		ctx, cancel := context.WithCancel(t.Context())
-		r := &dying{renewals: renewals{d.n.renewer}, cancel: cancel}
+		r := &dying{Renewals: d.n.renewals, cancel: cancel}
 		r.left.Store(int64(size / 10))
 		service := reissue.New(reissue.Config{Store: reissuestore.New(d.n.db), Renewer: r})
 		for ctx.Err() == nil {

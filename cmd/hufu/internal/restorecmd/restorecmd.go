@@ -1,63 +1,17 @@
-// Package restorecmd is `hufu restore`: what must happen once after a database was restored from a backup, before the server starts.
+// Package restorecmd is `hufu restore`, the command.
 package restorecmd
 
 import (
-	"context"
 	"encoding/json"
-	"errors"
 	"fmt"
-	"strconv"
-	"time"
 
 	"github.com/spf13/cobra"
 
 	"github.com/hufu-id/hufu/cmd/hufu/internal/node"
-	"github.com/hufu-id/hufu/internal/audit"
-	"github.com/hufu-id/hufu/internal/jose"
+	"github.com/hufu-id/hufu/cmd/hufu/internal/restore"
 	"github.com/hufu-id/hufu/internal/sqlstore"
-	"github.com/hufu-id/hufu/internal/sqlstore/restorestore"
-	"github.com/hufu-id/hufu/internal/sqlstore/statusstore"
-	"github.com/hufu-id/hufu/wallet/status"
 	"github.com/hufu-id/hufu/wallet/status/journal"
 )
-
-// Report says what was done.
-type Report struct {
-	Status status.Restored    `json:"status"`
-	Ended  restorestore.Ended `json:"ended"`
-}
-
-// Restore makes a restored database safe to serve: logins, authorizations and offers of the past end; status lists begin a new epoch and learn from the
-// journal, in dir, what the database has forgotten. dir is "" without a journal. It may be run again.
-func Restore(ctx context.Context, db *sqlstore.DB, origin, dir string) (out Report, err error) {
-	cfg := status.Config{Store: statusstore.New(db), Tx: db.InTx, Audit: db.Audit, BaseURL: origin, AfterCommit: db.AfterCommit,
-		Signer: func(context.Context) (jose.SigningKey, [][]byte, error) {
-			return jose.SigningKey{}, nil, errors.New("nothing is signed while restoring")
-		}}
-	if dir != "" {
-		w, err := journal.Open(dir, origin)
-		if err != nil {
-			return out, err
-		}
-		defer w.Close()
-		cfg.Journal = w
-	}
-	lists, err := status.New(cfg)
-	if err != nil {
-		return out, err
-	}
-	if out.Status, err = lists.Restore(ctx, dir); err != nil {
-		return out, err
-	}
-	return out, db.InTx(ctx, func(ctx context.Context) error {
-		if out.Ended, err = restorestore.End(ctx, db); err != nil {
-			return err
-		}
-		return db.Audit(ctx, audit.Event{At: time.Now(), Kind: "server.restored", Actor: "operator", Subject: "server", Detail: map[string]string{
-			"epoch": out.Status.Epoch, "sessions": strconv.FormatInt(out.Ended.Sessions, 10), "grants": strconv.FormatInt(out.Ended.Grants, 10),
-			"offers": strconv.FormatInt(out.Ended.Offers, 10)}})
-	})
-}
 
 // NewCommand is `hufu restore`.
 func NewCommand() *cobra.Command {
@@ -108,7 +62,7 @@ func run(cmd *cobra.Command, db *sqlstore.DB, cfg node.Config, yes bool) error {
 		fmt.Fprintf(cmd.OutOrStdout(), "The journal has %d lines and is whole. Run again with --yes to end all logins and begin a new epoch.\n", lines)
 		return nil
 	}
-	report, err := Restore(cmd.Context(), db, cfg.Origin, cfg.RevocationJournal)
+	report, err := restore.Restore(cmd.Context(), db, cfg.Origin, cfg.RevocationJournal)
 	if err != nil {
 		return err
 	}

@@ -273,3 +273,27 @@ func TestLinkableComparesFiles(t *testing.T) {
 	s.refused(1, "no such credential", "wallet", "linkable", "aaaaaa")
 	s.refused(1, "not a credential", "wallet", "linkable", names[0], filepath.Join("hufu-wallet", "README"))
 }
+
+// Both forms of the wallet attestation, by both grants; a provider that calls itself the same and has another anchor is the twin of each.
+func TestWalletIsAttested(t *testing.T) {
+	s := newShell(t, apptest.Options{})
+	for _, p := range s.app.Ready.WalletProviders {
+		o := s.offer()
+		other := "other-" + p.Form
+		s.ok("wallet", "provider", "init", other, "--form", p.Form, "--client-id", p.ClientID)
+		s.refused(2, "client", "wallet", "accept", o.URI, "--tx-code", o.TxCode, "--provider", other)
+		s.ok("wallet", "accept", o.URI, "--tx-code", o.TxCode, "--provider", p.Dir)
+		s.refused(1, "is not the client of the provider", "wallet", "accept", o.URI, "--tx-code", o.TxCode, "--provider", p.Dir, "--client-id", "x")
+
+		start := []string{"wallet", "accept", "--issuer", s.app.Ready.CredentialIssuers[0], "--configuration", "driving-licence", "--provider"}
+		s.refused(2, "client", append(start, other)...)
+		address, wait := s.background(append(start, p.Dir)...)
+		apptest.NewBrowser(t).Get(address).LogIn(s.app.Person("li-xiuying")).Click("consent-allow")
+		if code, out, said := wait(); code != 0 {
+			t.Errorf("%s: %d %s %s", p.Form, code, out, said)
+		}
+	}
+	if len(s.app.Ready.WalletProviders) != 2 {
+		t.Error(s.app.Ready.WalletProviders)
+	}
+}

@@ -20,8 +20,11 @@ import (
 	"github.com/hufu-id/hufu/signing/verify"
 	"github.com/hufu-id/hufu/wallet/holder"
 	"github.com/hufu-id/hufu/wallet/hosted"
+	"github.com/hufu-id/hufu/wallet/hosted/content"
 	"github.com/hufu-id/hufu/wallet/issuer"
+	"github.com/hufu-id/hufu/wallet/issuer/deliver"
 	"github.com/hufu-id/hufu/wallet/register"
+	"github.com/hufu-id/hufu/wallet/register/licencetype"
 	"github.com/hufu-id/hufu/web"
 )
 
@@ -64,8 +67,28 @@ func (h Licences) view(x register.Licence) hosted.Licence {
 	for _, c := range t.Claims {
 		out.Claims = append(out.Claims, hosted.Claim{Name: c.Name, Label: web.Text{ZH: c.Text["zh"], EN: c.Text["en"]}, Value: claims[c.Name], Selective: c.SelectivelyDisclosable})
 	}
+	out.Elements = elements(t, x)
 	for _, p := range t.Presets {
 		out.Presets = append(out.Presets, hosted.Preset{ID: p.ID, Name: web.Text{ZH: p.Name["zh"], EN: p.Name["en"]}, Claims: p.Claims})
+	}
+	return out
+}
+
+// elements says which elements of the licence's mdoc form say the same as which claims; none when it has no such form.
+func elements(t licencetype.Type, x register.Licence) []content.Element {
+	if _, has := t.Elements(x); !has {
+		return nil
+	}
+	bySource := map[string]string{}
+	for _, c := range t.Claims {
+		bySource[c.Source] = c.Name
+	}
+	var out []content.Element
+	for _, e := range t.MDoc.Elements {
+		claim, said := bySource[e.Source]
+		if said || e.Source == "" { // what no claim says can't be chosen, unless it is a constant, which tells nothing of anybody
+			out = append(out, content.Element{Claim: claim, NameSpace: e.Namespace, ID: e.Name})
+		}
 	}
 	return out
 }
@@ -79,7 +102,7 @@ type Issuer struct {
 }
 
 // Issue implements hosted.Issuer.
-func (h Issuer) Issue(ctx context.Context, c hosted.Citizen, l hosted.Licence, prove func(nonce, audience string) (string, error)) (string, error) {
+func (h Issuer) Issue(ctx context.Context, c hosted.Citizen, l hosted.Licence, format string, prove func(nonce, audience string) (string, error)) (string, error) {
 	offer, err := h.Issuer.CreateOffer(ctx, issuer.OfferRequest{LicenceID: l.ID, PersonID: c.PersonID, ACR: c.ACR})
 	if err != nil {
 		return "", refused(err)
@@ -93,7 +116,11 @@ func (h Issuer) Issue(ctx context.Context, c hosted.Citizen, l hosted.Licence, p
 		return "", refused(err)
 	}
 	token := issuer.AccessToken{GrantID: "hosted:" + got.OfferID, OfferID: got.OfferID, Scopes: got.Scopes}
-	credential, err := h.Issuer.Deliver(ctx, token, offer.Offer.Authority, offer.Offer.TypeID, prove)
+	configuration := offer.Offer.TypeID
+	if format == content.MDoc {
+		configuration += ".mdoc"
+	}
+	credential, err := h.Issuer.Deliver(ctx, token, offer.Offer.Authority, configuration, prove)
 	if err != nil {
 		return "", refused(err)
 	}
@@ -122,6 +149,8 @@ func refused(err error) error {
 	switch {
 	case errors.Is(err, issuer.ErrNoLicence), errors.Is(err, issuer.ErrPersonInactive), errors.Is(err, issuer.ErrUnknownOffer):
 		return hosted.ErrNotFound
+	case errors.Is(err, deliver.ErrUnknownConfiguration):
+		return hosted.ErrNoForm
 	case errors.Is(err, issuer.ErrNotInForce):
 		return hosted.ErrNotInForce
 	case errors.Is(err, issuer.ErrLevelTooLow):

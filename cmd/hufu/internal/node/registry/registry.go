@@ -5,6 +5,7 @@ import (
 	"context"
 	"log/slog"
 	"net/http"
+	"strings"
 	"time"
 
 	"github.com/gorilla/mux"
@@ -90,6 +91,8 @@ func MaxBody(r *http.Request) int64 {
 	switch {
 	case r.Method == http.MethodPost && r.URL.Path == "/register/v1/licences":
 		return register.MaxImport + 1
+	case r.Method == http.MethodPost && strings.HasPrefix(r.URL.Path, "/register/v1/licences/"):
+		return 192 << 10 // a record with a picture
 	case r.Method == http.MethodPost && r.URL.Path == job.Path:
 		return job.MaxFile + 1
 	}

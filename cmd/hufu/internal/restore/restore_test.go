@@ -1,4 +1,4 @@
-package restorecmd_test
+package restore_test
 
 import (
 	"bytes"
@@ -18,7 +18,7 @@ import (
 
 	"github.com/gorilla/mux"
 
-	"github.com/hufu-id/hufu/cmd/hufu/internal/restorecmd"
+	again "github.com/hufu-id/hufu/cmd/hufu/internal/restore"
 	"github.com/hufu-id/hufu/internal/jose"
 	"github.com/hufu-id/hufu/internal/sqlstore"
 	"github.com/hufu-id/hufu/internal/sqlstore/sqltest"
@@ -30,8 +30,8 @@ import (
 
 const origin = "https://id.example"
 
-// house is one run of a server over one database: status lists with a journal.
-type house struct {
+// server is one run of a server over one database: status lists with a journal.
+type server struct {
 	*status.Service
 	db      *sqlstore.DB
 	journal *journal.Writer
@@ -46,9 +46,9 @@ var key = sync.OnceValue(func() jose.SigningKey {
 	return k
 })
 
-func open(t *testing.T, dsn, dir string) *house {
+func open(t *testing.T, dsn, dir string) *server {
 	t.Helper()
-	h := &house{db: sqltest.Open(t, dsn)}
+	h := &server{db: sqltest.Open(t, dsn)}
 	var err error
 	if h.journal, err = journal.Open(dir, origin); err != nil {
 		t.Fatal(err)
@@ -66,7 +66,7 @@ func open(t *testing.T, dsn, dir string) *house {
 	return h
 }
 
-func (h *house) issue(t *testing.T, licence string, copies int) []status.Ref {
+func (h *server) issue(t *testing.T, licence string, copies int) []status.Ref {
 	t.Helper()
 	ids := make([]string, copies)
 	for i := range ids {
@@ -80,7 +80,7 @@ func (h *house) issue(t *testing.T, licence string, copies int) []status.Ref {
 }
 
 // value is what a stranger reads.
-func (h *house) value(t *testing.T, ref status.Ref) uint8 {
+func (h *server) value(t *testing.T, ref status.Ref) uint8 {
 	t.Helper()
 	r := mux.NewRouter()
 	h.Routes(r)
@@ -172,14 +172,14 @@ func TestARestoreGivesNoIndexTwiceAndUnrevokesNothing(t *testing.T) {
 		dsn := sqltest.DSN(t, engine)
 		h := open(t, dsn, dir)
 		y := &history{refs: map[string][]status.Ref{}, owner: map[status.Ref]string{}, truth: map[string]uint8{}}
-		set := func(h *house, licence string, value uint8) {
+		set := func(h *server, licence string, value uint8) {
 			t.Helper()
 			if err := h.SetForLicence(ctx, licence, value); err != nil {
 				t.Fatal(err)
 			}
 			y.truth[licence] = value
 		}
-		several := func(h *house, name string, n int) {
+		several := func(h *server, name string, n int) {
 			var wg sync.WaitGroup
 			for g := range 4 {
 				wg.Go(func() {
@@ -222,15 +222,15 @@ func TestARestoreGivesNoIndexTwiceAndUnrevokesNothing(t *testing.T) {
 
 		// The database is lost, and the older copy takes its place.
 		dsn = restore(t, engine, copied)
-		again := open(t, dsn, dir)
-		if err := again.CheckJournal(ctx); !errors.Is(err, status.ErrRestored) {
+		old := open(t, dsn, dir)
+		if err := old.CheckJournal(ctx); !errors.Is(err, status.ErrRestored) {
 			t.Fatalf("a restored database wasn't noticed: %v", err)
 		}
-		if _, err := again.Allocate(ctx, "x", "x", "driving-licence", time.Now().AddDate(0, 3, 0)); !errors.Is(err, status.ErrRestored) {
+		if _, err := old.Allocate(ctx, "x", "x", "driving-licence", time.Now().AddDate(0, 3, 0)); !errors.Is(err, status.ErrRestored) {
 			t.Fatalf("issuing from a restored database: %v", err)
 		}
 		begun := time.Now()
-		report, err := restorecmd.Restore(ctx, again.db, origin, dir)
+		report, err := again.Restore(ctx, old.db, origin, dir)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -260,7 +260,7 @@ func sqltestEach(t *testing.T, run func(t *testing.T, engine sqlstore.Engine)) {
 }
 
 // checkAll reads every index that was ever given out.
-func checkAll(t *testing.T, h *house, y *history) {
+func checkAll(t *testing.T, h *server, y *history) {
 	t.Helper()
 	wrong := 0
 	lists := map[string]statuslist.Token{}
@@ -285,7 +285,7 @@ func checkAll(t *testing.T, h *house, y *history) {
 	t.Logf("%d entries in %d lists", len(y.owner), len(lists))
 }
 
-func (h *house) token(t *testing.T, uri string) statuslist.Token {
+func (h *server) token(t *testing.T, uri string) statuslist.Token {
 	t.Helper()
 	tokens, err := h.Tokens(context.Background())
 	if err != nil {
@@ -360,7 +360,7 @@ func TestAnAlteredJournalIsRefused(t *testing.T) {
 	if err := os.WriteFile(path, altered, 0o600); err != nil {
 		t.Fatal(err)
 	}
-	if _, err := restorecmd.Restore(ctx, h.db, origin, dir); !errors.Is(err, journal.ErrBroken) {
+	if _, err := again.Restore(ctx, h.db, origin, dir); !errors.Is(err, journal.ErrBroken) {
 		t.Fatalf("altered: %v", err)
 	}
 	if n, err := statusstore.New(h.db).Version(ctx, "a"); err != nil || n != 1 {
@@ -369,10 +369,10 @@ func TestAnAlteredJournalIsRefused(t *testing.T) {
 	if err := os.WriteFile(path, whole, 0o600); err != nil {
 		t.Fatal(err)
 	}
-	if _, err := restorecmd.Restore(ctx, h.db, "https://other.example", dir); !errors.Is(err, journal.ErrBroken) {
+	if _, err := again.Restore(ctx, h.db, "https://other.example", dir); !errors.Is(err, journal.ErrBroken) {
 		t.Fatalf("the journal of another server: %v", err)
 	}
-	if _, err := restorecmd.Restore(ctx, h.db, origin, dir); err != nil {
+	if _, err := again.Restore(ctx, h.db, origin, dir); err != nil {
 		t.Fatalf("whole: %v", err)
 	}
 }
