@@ -56,6 +56,8 @@ var pure = []string{
 	"oidc/credential",
 	"oidc/attestation",
 	"oidc/client/dn",
+	"wallet/register/legal",
+	"wallet/register/licencetype/...",
 }
 
 func rules() []rule {
