@@ -55,6 +55,9 @@ var pure = []string{
 	"oidc/credential",
 	"oidc/attestation",
 	"oidc/client/dn",
+	"wallet/issuer/attest",
+	"wallet/issuer/format",
+	"wallet/issuer/envelope",
 }
 
 func rules() []rule {

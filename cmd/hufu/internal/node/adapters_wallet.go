@@ -6,6 +6,7 @@ import (
 	"net/http"
 	"time"
 
+	"github.com/hufu-id/hufu/cmd/hufu/internal/node/issuing"
 	"github.com/hufu-id/hufu/cmd/hufu/internal/node/seals"
 	"github.com/hufu-id/hufu/federation/identity"
 	"github.com/hufu-id/hufu/internal/jose"
@@ -51,8 +52,11 @@ func (l licences) person(ctx context.Context, id string) (identity.Person, error
 	return p, err
 }
 
-func (l licences) OfPerson(ctx context.Context, personID, authority, typeID string) ([]string, error) {
-	all, err := l.ofPerson(ctx, personID)
+func (l licences) OfPerson(ctx context.Context, p issuer.Person, authority, typeID string) ([]string, error) {
+	if p.Document == "" {
+		return nil, nil
+	}
+	all, err := l.n.register.ListByHolder(ctx, residentCard, p.Document)
 	if err != nil {
 		return nil, err
 	}
@@ -89,16 +93,10 @@ func (l licences) Licence(ctx context.Context, id string) (issuer.Licence, error
 	return l.view(x, err)
 }
 
-func (l licences) Hold(ctx context.Context, id, personID string) (issuer.Licence, error) {
+func (l licences) Hold(ctx context.Context, id string, p issuer.Person) (issuer.Licence, error) {
 	x, err := l.n.register.Hold(ctx, id)
-	if err == nil && personID != "" {
-		p, perr := l.person(ctx, personID)
-		switch {
-		case perr != nil:
-			return issuer.Licence{}, perr
-		case !x.HeldBy(residentCard, p.ResidentID()):
-			return issuer.Licence{}, issuer.ErrNoLicence
-		}
+	if err == nil && p.ID != "" && (p.Document == "" || !x.HeldBy(residentCard, p.Document)) {
+		return issuer.Licence{}, issuer.ErrNoLicence
 	}
 	return l.view(x, err)
 }
@@ -119,7 +117,7 @@ func (l licences) view(x register.Licence, err error) (issuer.Licence, error) {
 	if !t.Serves(x) {
 		return issuer.Licence{}, issuer.ErrNotInForce // registered under an older version of the type: it must be renewed first
 	}
-	return issuer.Licence{ID: x.ID, Issuer: x.Issuer, TypeID: x.TypeID, Claims: t.ClaimsOf(x)}, nil
+	return issuer.Licence{ID: x.ID, Issuer: x.Issuer, TypeID: x.TypeID, Claims: t.ClaimsOf(x), NameSpaces: issuing.NameSpaces(t, x)}, nil
 }
 
 // citizens is the provider's session as the citizen's page sees it.
