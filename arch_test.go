@@ -58,6 +58,9 @@ var pure = []string{
 	"oidc/client/dn",
 	"wallet/register/legal",
 	"wallet/register/licencetype/...",
+	"wallet/issuer/attest",
+	"wallet/issuer/format",
+	"wallet/issuer/envelope",
 }
 
 func rules() []rule {
