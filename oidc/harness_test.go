@@ -148,6 +148,7 @@ type env struct {
 	allow     func(netip.AddrPort) bool   // where nodes may connect to; nil is loopback
 	openTrail bool                        // the developers' pages ask for no proof
 	wallets   []attestation.Provider      // trusted
+	renewal   oidc.Renewal                // of the credentials of offers
 }
 
 const rpCallback = "https://rp.example/cb"
@@ -233,7 +234,7 @@ func (e *env) provider(change ...func(*oidc.Config)) (*oidc.Provider, *sqlstore.
 		Issuer: e.issuer, Store: store, HTTP: httpx.NewClient(httpx.ClientOptions{Allow: allow, Timeout: time.Second}), Keys: e.world, PairwiseSecret: bytes.Repeat([]byte{1}, 32),
 		CodeSecret: bytes.Repeat([]byte{2}, 32), Sealer: httpx.NewSealer(bytes.Repeat([]byte{3}, 32)), Pages: pages, Persons: e.world,
 		CredentialScopes: e.world, Credentials: shelf{e.world}, PreAuthorizedCodes: e.world, OpenTrail: e.openTrail, ProvinceOpen: e.world.provinceOpen, Now: e.clock.Now,
-		Registration: registration.Policy{Mode: registration.Open, Scopes: []string{"openid", "profile", "phone"}}, LoopbackClients: true, WalletProviders: e.wallets, Trail: trailstore.New(db),
+		Registration: registration.Policy{Mode: registration.Open, Scopes: []string{"openid", "profile", "phone"}}, LoopbackClients: true, WalletProviders: e.wallets, Renewal: e.renewal, Trail: trailstore.New(db),
 	}
 	for _, f := range change {
 		f(&cfg)

@@ -10,7 +10,11 @@ import (
 )
 
 // lapsed says why a grant no longer carries new tokens, though nobody revoked it: a refresh asks for all that a login would ask for. "" while it stands.
+// Nobody logged in for the grant of an offer: its issuer knows whose it is, and asks whenever a credential is taken.
 func (p *Provider) lapsed(ctx context.Context, g grant.Grant) (string, error) {
+	if g.PersonID == "" && g.OfferID != "" {
+		return "", nil
+	}
 	if p.cfg.ProvinceOpen != nil && g.Province != "" && !p.cfg.ProvinceOpen(g.Province) {
 		return "the province is switched off", nil
 	}

@@ -77,6 +77,7 @@ type (
 	CredentialHolder        = credential.Holder
 	PreAuthorizedCodes      = token.PreAuthorizedCodes
 	PreAuthorized           = token.PreAuthorized
+	Renewal                 = token.Renewal
 	FlowInfo                = flow.Info
 	Login                   = authorize.Login
 	LogoutDelivery          = logout.Delivery
@@ -150,6 +151,8 @@ type Config struct {
 	// Credentials are those that wallets may ask for by authorization_details; nil: by scopes only.
 	Credentials        CredentialCatalogue
 	PreAuthorizedCodes PreAuthorizedCodes
+	// Renewal is how long a wallet may renew the credentials of an offer; zero is 90 days from each use, and a year in all.
+	Renewal Renewal
 	// DetailTypes are the types of authorization_details that clients may ask for; may be nil.
 	DetailTypes request.Catalogue
 	// Registration says who may register a client; nobody by default. LoopbackClients makes every loopback URL a client of its own (dev only).

@@ -112,7 +112,7 @@ func (p *Provider) openTokens(engine *fositex.Engine, authenticator client.Authe
 	p.token = token.New(token.Config{
 		Issuer: cfg.Issuer, Store: cfg.Store, Engine: engine, Answers: p.answers, Persons: cfg.Persons, PreAuthorizedCodes: cfg.PreAuthorizedCodes,
 		Credentials: cfg.Credentials, Anonymous: client.PolicyOf(cfg.Profile).Anonymous(), MachineAudience: p.machineAudience, Authenticator: authenticator, Bindings: p.bindings, RefreshTokens: refresh, OpaqueTokens: opaque,
-		Lapsed: p.lapsed, Log: cfg.Log, Now: cfg.Now,
+		Renewal: cfg.Renewal, Lapsed: p.lapsed, Log: cfg.Log, Now: cfg.Now,
 	})
 	p.tokens = &tokens.Handler{Issuer: cfg.Issuer, Store: cfg.Store, Authenticator: authenticator, Grants: p.grants, Refresh: refresh, Answers: p.answers,
 		Log: cfg.Log, Now: cfg.Now}

@@ -176,7 +176,7 @@ var accessTokens = []patch{
 	{"refresh-window", "oidc/token/refresh.go", `req.at.Sub(now.RefreshAt) <= RetryWindow {`, `true {`, suite, "TestC02C03" + sqlite},
 	{"refresh-generation", "internal/sqlstore/oidcstore/grants.go", `WHERE id = $1 AND refresh_generation = $2 AND`, `WHERE id = $1 AND refresh_generation >= $2 AND`,
 		suite, "TestC02C03" + sqlite},
-	{"refresh-end", "internal/sqlstore/oidcstore/grants.go", `AND refresh_expires > $3 AND code_state = 2`, `AND refresh_expires > 0 * $3 AND code_state = 2`, suite, "TestC06" + sqlite},
+	{"refresh-end", "internal/sqlstore/oidcstore/grants.go", `AND refresh_expires > $3 AND code_state IN (0, 2)`, `AND refresh_expires > 0 * $3 AND code_state = 2`, suite, "TestC06" + sqlite},
 	{"refresh-key", "oidc/token/refresh.go", `sameKey := g.RefreshKey == "" || `, `sameKey := true || `, suite, "TestRefreshTokensOfAKey" + sqlite},
 	{"introspect-audience", "oidc/tokens/tokens.go", `if t.ClientID != c.ID && !slices`, `if t.ClientID == "" && !slices`, suite, "TestD12" + sqlite},
 	{"introspect-public", "oidc/tokens/tokens.go", `if err == nil && c.Public {`, `if false {`, suite, "TestD12" + sqlite},

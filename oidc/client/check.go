@@ -101,8 +101,8 @@ func (c Client) checkRedirects() error {
 	if c.Organisation == "" && c.SectorIdentifierURI == "" && len(hosts) > 1 && !onlyLoopback(hosts) && !c.Dynamic {
 		return c.bad("several redirect hosts need an organisation or a sector_identifier_uri")
 	}
-	if c.Has(RefreshToken) && !c.Has(AuthorizationCode) {
-		return c.bad("refresh_token needs authorization_code")
+	if c.Has(RefreshToken) && !c.Has(AuthorizationCode) && !c.Has(PreAuthorizedCode) {
+		return c.bad("refresh_token needs authorization_code or the pre-authorized code")
 	}
 	return nil
 }

@@ -78,6 +78,9 @@ type Grant struct {
 	RefreshGeneration         int64
 	RefreshAt, RefreshExpires time.Time
 	RefreshKey                string
+	// RefreshIdle is by how much a use moves RefreshExpires on, RefreshEnds how far at the latest; zero where use moves nothing.
+	RefreshIdle time.Duration
+	RefreshEnds time.Time
 
 	CreatedAt time.Time
 	// ExpiresAt is the end of the last token; zero until one was issued.
@@ -93,6 +96,27 @@ type Redemption struct {
 	RefreshKey     string
 }
 
+// Use is one use of a refresh token.
+type Use struct {
+	Generation       int64
+	At, TokensExpire time.Time
+	// Rotate makes the next generation the current one, made at At.
+	Rotate bool
+	// RefreshExpires is the new end of the family. It is never moved back: zero leaves it.
+	RefreshExpires time.Time
+}
+
+// RefreshEnd is where a use at the given time moves the end of the refresh tokens; zero where it doesn't.
+func (g Grant) RefreshEnd(at time.Time) time.Time {
+	if g.RefreshIdle == 0 {
+		return time.Time{}
+	}
+	if end := at.Add(g.RefreshIdle); end.Before(g.RefreshEnds) {
+		return end
+	}
+	return g.RefreshEnds
+}
+
 // Store keeps grants. Every method joins the transaction in ctx and writes its audit event with the change.
 type Store interface {
 	// PutGrant writes a new grant.
@@ -103,10 +127,9 @@ type Store interface {
 	// ClaimCode moves the code from Issued to Used in one conditional statement, if it has not expired at the given time and the
 	// grant is not revoked, and sets what the redemption fixes. Of any number of callers exactly one gets nil, the others ErrLost.
 	ClaimCode(ctx context.Context, signature string, at time.Time, r Redemption, ev audit.Event) error
-	// Refresh records the use of the refresh token of a generation in one conditional statement: if it is the current one, the family
-	// has not ended at the given time and the grant is not revoked. With rotate the next generation becomes the current one, made at the
-	// given time. ErrLost.
-	Refresh(ctx context.Context, id string, generation int64, at, tokensExpire time.Time, rotate bool, ev audit.Event) error
+	// Refresh records a use of the refresh token of a grant in one conditional statement: if its generation is the current one, the family
+	// has not ended at the time of use and the grant is not revoked. ErrLost.
+	Refresh(ctx context.Context, id string, u Use, ev audit.Event) error
 	// BurnCode moves the code from Issued to Burnt. ErrLost when it was not Issued.
 	BurnCode(ctx context.Context, signature string, ev audit.Event) error
 	// Revoke ends the grant and all its tokens. No error when it was revoked before (then without an event).

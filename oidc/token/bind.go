@@ -47,7 +47,7 @@ func narrow(g grant.Grant, form url.Values) (grant.Grant, *oauth.Error) {
 		}
 	}
 	asked := form["resource"]
-	if len(asked) == 0 {
+	if len(asked) == 0 || g.OfferID != "" {
 		return g, nil
 	}
 	for _, r := range asked {

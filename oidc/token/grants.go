@@ -199,6 +199,7 @@ func (h *Handler) preAuthorizedCode(ctx context.Context, req request) (bound, er
 		if g, err = h.onlyAsked(ctx, g, asked, scopes); err != nil {
 			return grant.Grant{}, nil, err // rolls the redemption back: the code is as good as before
 		}
+		g = h.renewable(g, req)
 		return g, nil, h.cfg.Store.PutGrant(ctx, g, audit.Event{Kind: "oidc.offer_redeemed", Actor: c.ID, Subject: g.ID, Client: c.ID,
 			Detail: map[string]string{"jti": jti, "offer": offer.OfferID}})
 	}}, nil

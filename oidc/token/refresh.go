@@ -129,8 +129,8 @@ func (h *Handler) refresh(ctx context.Context, req request) (bound, error) {
 		return h.onlyRefuse(refreshRefused(oauth.Reason(lapsed))), nil
 	}
 	// What was taken from the client since is not renewed.
-	may := slices.DeleteFunc(slices.Clone(g.Scopes), func(s string) bool { return !req.who.Client().MayAsk(s) })
-	g.Details = credential.Allowed(g.Details, h.cfg.Credentials, req.who.Client().MayAsk)
+	g.Type = client.RefreshToken // narrowed as one, whatever it began as
+	may := h.still(&g, req.who.Client())
 	if len(may) == 0 && len(g.Details) == 0 {
 		return h.onlyRefuse(refreshRefused("the client may ask for none of its scopes any more")), nil
 	}
@@ -146,6 +146,12 @@ func (h *Handler) refresh(ctx context.Context, req request) (bound, error) {
 	return bound{claim: func(ctx context.Context, jti string) (grant.Grant, *oauth.Error, error) {
 		return h.claimRefresh(ctx, p, req, jti)
 	}}, nil
+}
+
+// still takes from a grant the details that the client may not ask for, and returns the scopes for which it may.
+func (h *Handler) still(g *grant.Grant, c client.Client) []string {
+	g.Details = credential.Allowed(g.Details, h.cfg.Credentials, c.MayAsk)
+	return slices.DeleteFunc(slices.Clone(g.Scopes), func(s string) bool { return !c.MayAsk(s) })
 }
 
 // narrowed returns the scopes that a request asks for, or nothing when one of them was not granted.
@@ -207,7 +213,8 @@ func (h *Handler) claimRefresh(ctx context.Context, p presented, req request, jt
 }
 
 func (h *Handler) useRefresh(ctx context.Context, g grant.Grant, generation int64, req request, rotate bool, detail map[string]string) error {
-	return h.cfg.Store.Refresh(ctx, g.ID, generation, req.at, req.at.Add(IDLife), rotate, audit.Event{Kind: "oidc.tokens_refreshed", Actor: g.ClientID,
+	use := grant.Use{Generation: generation, At: req.at, TokensExpire: req.at.Add(IDLife), Rotate: rotate, RefreshExpires: g.RefreshEnd(req.at)}
+	return h.cfg.Store.Refresh(ctx, g.ID, use, audit.Event{Kind: "oidc.tokens_refreshed", Actor: g.ClientID,
 		Subject: g.ID, Client: g.ClientID, Detail: detail})
 }
 

@@ -64,6 +64,7 @@ type Config struct {
 	OpaqueTokens       grant.OpaqueTokens
 	PreAuthorizedCodes PreAuthorizedCodes   // may be nil
 	Credentials        credential.Catalogue // may be nil
+	Renewal            Renewal              // of the credentials of offers; zero is DefaultRenewal
 	Anonymous          bool                 // a pre-authorized code may be redeemed by nobody in particular
 	// Lapsed says why what a person agreed no longer carries new tokens: she is gone, her consent is, her province is. "" while it stands.
 	Lapsed func(ctx context.Context, g grant.Grant) (why string, err error)
@@ -77,7 +78,12 @@ type Config struct {
 type Handler struct{ cfg Config }
 
 // New makes the endpoint.
-func New(cfg Config) *Handler { return &Handler{cfg: cfg} }
+func New(cfg Config) *Handler {
+	if cfg.Renewal == (Renewal{}) {
+		cfg.Renewal = DefaultRenewal
+	}
+	return &Handler{cfg: cfg}
+}
 
 // request is a token request whose client proved who it is.
 type request struct {

@@ -157,8 +157,7 @@ func (s *Store) Audit(ctx context.Context, ev audit.Event) error { return s.db.A
 
 // DeleteExpired implements issuer.Store. Grant counters outlive every token of their grant by far: they go a day later.
 func (s *Store) DeleteExpired(ctx context.Context, before time.Time, limit int) (int64, error) {
-	offers, err := s.db.Exec(ctx, `DELETE FROM issuer_offers WHERE id IN
-		(SELECT id FROM issuer_offers WHERE expires_at < $1 ORDER BY expires_at LIMIT $2)`, sqlstore.Micros(before), limit)
+	offers, err := s.deleteOffers(ctx, before, limit)
 	if err != nil {
 		return 0, fmt.Errorf("issuerstore: deleting offers: %w", err)
 	}

@@ -35,6 +35,8 @@ type terms struct {
 	Challenge     string            `json:"challenge,omitempty"`
 	JKT           string            `json:"jkt,omitempty"`
 	Instance      string            `json:"instance,omitempty"`
+	RefreshIdle   int64             `json:"refresh_idle,omitempty"` // microseconds
+	RefreshEnds   int64             `json:"refresh_ends,omitempty"` // Unix microseconds
 }
 
 // PutGrant writes a new grant.
@@ -48,6 +50,9 @@ func (s *Store) PutGrant(ctx context.Context, g grant.Grant, ev audit.Event) err
 	if !g.SessionEnds.IsZero() {
 		t.SessionEnds = sqlstore.Micros(g.SessionEnds)
 	}
+	if g.RefreshIdle != 0 {
+		t.RefreshIdle, t.RefreshEnds = g.RefreshIdle.Microseconds(), sqlstore.Micros(g.RefreshEnds)
+	}
 	b, err := json.Marshal(t)
 	if err != nil {
 		return fmt.Errorf("oidcstore: grant: %w", err)
@@ -55,9 +60,10 @@ func (s *Store) PutGrant(ctx context.Context, g grant.Grant, ev audit.Event) err
 	code := sql.NullString{String: g.CodeSignature, Valid: g.CodeSignature != ""}
 	return s.db.InTx(ctx, func(ctx context.Context) error {
 		err := s.db.Later(ctx, `INSERT INTO oidc_grants (id, type, client_id, person_id, subject, terms, code, code_state, code_expires,
-			created_at, expires_at, revoked_at, session, offline) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, 0, $12, $13)`,
+			created_at, expires_at, revoked_at, session, offline, refresh_at, refresh_expires, refresh_key)
+			VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, 0, $12, $13, $14, $15, $16)`,
 			g.ID, g.Type, g.ClientID, g.PersonID, g.Subject, string(b), code, int(g.CodeState), sqlstore.Micros(g.CodeExpires),
-			sqlstore.Micros(g.CreatedAt), sqlstore.Micros(g.ExpiresAt), g.Session, flag(g.Offline))
+			sqlstore.Micros(g.CreatedAt), sqlstore.Micros(g.ExpiresAt), g.Session, flag(g.Offline), sqlstore.Micros(g.RefreshAt), sqlstore.Micros(g.RefreshExpires), g.RefreshKey)
 		if err != nil {
 			return err
 		}
@@ -98,6 +104,7 @@ func scanGrant(row sqlstore.Row) (grant.Grant, error) {
 	}
 	g.OfferID, g.Scopes, g.Audience, g.Claims, g.ACR, g.AMR = t.OfferID, t.Scopes, t.Audience, t.Claims, t.ACR, t.AMR
 	g.IDTokenClaims, g.Resources, g.Details, g.JKT, g.Instance = t.IDTokenClaims, t.Resources, t.Details, t.JKT, t.Instance
+	g.RefreshIdle, g.RefreshEnds = time.Duration(t.RefreshIdle)*time.Microsecond, sqlstore.FromMicros(t.RefreshEnds)
 	g.SessionID, g.Nonce, g.IssuerState, g.RedirectURI, g.Challenge = t.SessionID, t.Nonce, t.IssuerState, t.RedirectURI, t.Challenge
 	g.AuthTime, g.SessionEnds, g.Province = sqlstore.FromMicros(t.AuthTime), sqlstore.FromMicros(t.SessionEnds), t.Province
 	g.CodeSignature, g.CodeState, g.Offline = code.String, grant.CodeState(state), offline != 0
@@ -120,14 +127,16 @@ func (s *Store) ClaimCode(ctx context.Context, signature string, at time.Time, r
 	})
 }
 
-// Refresh uses the refresh token of a generation: the row count of one conditional statement decides.
-func (s *Store) Refresh(ctx context.Context, id string, generation int64, at, tokensExpire time.Time, rotate bool, ev audit.Event) error {
+// Refresh uses the refresh token of a generation: the row count of one conditional statement decides. The grant of an offer has no code (0),
+// one whose code was not used has no end of refresh tokens yet.
+func (s *Store) Refresh(ctx context.Context, id string, u grant.Use, ev audit.Event) error {
 	return s.db.InTx(ctx, func(ctx context.Context) error {
 		err := s.db.Claim(ctx, `UPDATE oidc_grants SET refresh_generation = refresh_generation + $4,
 			refresh_at = CASE WHEN $4 = 1 THEN $3 ELSE refresh_at END,
-			expires_at = CASE WHEN expires_at > $5 THEN expires_at ELSE $5 END
-			WHERE id = $1 AND refresh_generation = $2 AND refresh_expires > $3 AND code_state = 2 AND revoked_at = 0`,
-			id, generation, sqlstore.Micros(at), flag(rotate), sqlstore.Micros(tokensExpire))
+			expires_at = CASE WHEN expires_at > $5 THEN expires_at ELSE $5 END,
+			refresh_expires = CASE WHEN refresh_expires > $6 THEN refresh_expires ELSE $6 END
+			WHERE id = $1 AND refresh_generation = $2 AND refresh_expires > $3 AND code_state IN (0, 2) AND revoked_at = 0`,
+			id, u.Generation, sqlstore.Micros(u.At), flag(u.Rotate), sqlstore.Micros(u.TokensExpire), sqlstore.Micros(u.RefreshExpires))
 		if err != nil {
 			return lost(err)
 		}

@@ -83,26 +83,58 @@ func TestRefreshTokensMoveOnlyForward(t *testing.T) {
 		}
 		at := func(d time.Duration) time.Time { return now.Add(d) }
 		expect("put", s.PutGrant(ctx, g, ev), nil)
-		expect("before the code", s.Refresh(ctx, "g", 0, now, at(time.Minute), true, ev), grant.ErrLost)
+		expect("before the code", s.Refresh(ctx, "g", grant.Use{Generation: 0, At: now, TokensExpire: at(time.Minute), Rotate: true}, ev), grant.ErrLost)
 		expect("claim", s.ClaimCode(ctx, "sig", now, grant.Redemption{TokensExpire: at(time.Minute), RefreshExpires: at(time.Hour), RefreshKey: "k"}, ev), nil)
-		expect("the next one", s.Refresh(ctx, "g", 1, now, at(time.Minute), true, ev), grant.ErrLost)
-		expect("in place", s.Refresh(ctx, "g", 0, at(time.Minute), at(2*time.Minute), false, ev), nil)
+		expect("the next one", s.Refresh(ctx, "g", grant.Use{Generation: 1, At: now, TokensExpire: at(time.Minute), Rotate: true}, ev), grant.ErrLost)
+		expect("in place", s.Refresh(ctx, "g", grant.Use{Generation: 0, At: at(time.Minute), TokensExpire: at(2 * time.Minute), Rotate: false}, ev), nil)
 		got, err := s.Grant(ctx, "g")
 		if err != nil || got.RefreshGeneration != 0 || !got.RefreshAt.Equal(now) || !got.RefreshExpires.Equal(at(time.Hour)) || got.RefreshKey != "k" ||
 			!got.ExpiresAt.Equal(at(2*time.Minute)) || got.Province != "440000" || got.Session != "s" || !got.Offline {
 			t.Errorf("after a use in place: %+v %v", got, err)
 		}
-		expect("rotate", s.Refresh(ctx, "g", 0, at(2*time.Minute), at(time.Minute), true, ev), nil)
-		expect("again", s.Refresh(ctx, "g", 0, at(2*time.Minute), at(time.Minute), true, ev), grant.ErrLost)
+		expect("rotate", s.Refresh(ctx, "g", grant.Use{Generation: 0, At: at(2 * time.Minute), TokensExpire: at(time.Minute), Rotate: true}, ev), nil)
+		expect("again", s.Refresh(ctx, "g", grant.Use{Generation: 0, At: at(2 * time.Minute), TokensExpire: at(time.Minute), Rotate: true}, ev), grant.ErrLost)
 		if got, err := s.Grant(ctx, "g"); err != nil || got.RefreshGeneration != 1 || !got.RefreshAt.Equal(at(2*time.Minute)) || !got.ExpiresAt.Equal(at(2*time.Minute)) {
 			t.Errorf("after a rotation: %+v %v", got, err)
 		}
-		expect("at the end", s.Refresh(ctx, "g", 1, at(time.Hour), at(time.Minute), true, ev), grant.ErrLost)
+		expect("at the end", s.Refresh(ctx, "g", grant.Use{Generation: 1, At: at(time.Hour), TokensExpire: at(time.Minute), Rotate: true}, ev), grant.ErrLost)
 		if n, err := s.DeleteExpired(ctx, at(time.Hour-time.Second), 10); n != 0 || err != nil {
 			t.Errorf("deleted %d, %v: the family has not ended", n, err)
 		}
 		expect("revoke", s.Revoke(ctx, "g", at(3*time.Minute), ev), nil)
-		expect("revoked", s.Refresh(ctx, "g", 1, at(4*time.Minute), at(time.Minute), true, ev), grant.ErrLost)
+		expect("revoked", s.Refresh(ctx, "g", grant.Use{Generation: 1, At: at(4 * time.Minute), TokensExpire: at(time.Minute), Rotate: true}, ev), grant.ErrLost)
+	})
+}
+
+// The grant of an offer has no code, and its end moves with use, never back.
+func TestRenewalMovesTheEnd(t *testing.T) {
+	sqltest.Each(t, func(t *testing.T, db *sqlstore.DB) {
+		ctx, now := context.Background(), time.Now().UTC().Truncate(time.Microsecond)
+		s, ev := New(db, nil), audit.Event{Kind: "oidc.test"}
+		at := func(d time.Duration) time.Time { return now.Add(d) }
+		g := grant.Grant{ID: "g", Type: "pre", ClientID: "c", OfferID: "o", CreatedAt: now, ExpiresAt: at(time.Minute), RefreshAt: now, RefreshExpires: at(time.Hour),
+			RefreshKey: "k", RefreshIdle: time.Hour, RefreshEnds: at(90 * time.Minute)}
+		none := grant.Grant{ID: "none", Type: "pre", CreatedAt: now, ExpiresAt: at(time.Minute)}
+		for _, g := range []grant.Grant{g, none} {
+			if err := s.PutGrant(ctx, g, ev); err != nil {
+				t.Fatal(err)
+			}
+		}
+		if err := s.Refresh(ctx, "none", grant.Use{At: now, TokensExpire: now}, ev); !errors.Is(err, grant.ErrLost) {
+			t.Errorf("a grant without refresh tokens: %v", err)
+		}
+		for _, c := range []struct{ at, end, want time.Duration }{
+			{30 * time.Minute, 90 * time.Minute, 90 * time.Minute},
+			{31 * time.Minute, 40 * time.Minute, 90 * time.Minute},
+		} {
+			if err := s.Refresh(ctx, "g", grant.Use{At: at(c.at), TokensExpire: at(c.at), RefreshExpires: at(c.end)}, ev); err != nil {
+				t.Fatal(err)
+			}
+			got, err := s.Grant(ctx, "g")
+			if err != nil || !got.RefreshExpires.Equal(at(c.want)) || got.RefreshIdle != time.Hour || !got.RefreshEnds.Equal(g.RefreshEnds) || got.RefreshKey != "k" {
+				t.Errorf("%+v %v", got, err)
+			}
+		}
 	})
 }
 

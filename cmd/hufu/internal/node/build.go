@@ -225,7 +225,7 @@ func (n *Node) openLoginRooms(context.Context) (err error) {
 	if n.provider, err = oidc.New(oidc.Config{Issuer: n.cfg.Origin, Store: oidcstore.New(n.db, time.Now), Keys: providerKeys{n.keys}, PairwiseSecret: n.secrets.pairwise,
 		CodeSecret: n.secrets.code, Sealer: n.sealer, Pages: n.pages, Persons: persons{n}, CredentialScopes: credentialScopes{n.issuer},
 		PreAuthorizedCodes: preAuthorizedCodes{n.issuer}, Registration: n.cfg.Registration, LoopbackClients: n.cfg.LoopbackClients, HTTP: n.client,
-		MTLSOrigin: n.cfg.MTLS.PublicOrigin(), ClientCAs: clientCAs, Profile: n.cfg.OpenID.Profile, DetailTypes: n.cfg.OpenID.Catalogue(), WalletProviders: providers,
+		MTLSOrigin: n.cfg.MTLS.PublicOrigin(), ClientCAs: clientCAs, Profile: n.cfg.OpenID.Profile, DetailTypes: n.cfg.OpenID.Catalogue(), WalletProviders: providers, Renewal: n.cfg.OpenID.WalletRenewal.Lives(),
 		ProvinceOpen: n.cfg.joined, ProvinceName: provinceName, Trail: trailstore.New(n.db), OpenTrail: n.cfg.OpenTrail, Log: n.cfg.Log}); err != nil {
 		return err
 	}

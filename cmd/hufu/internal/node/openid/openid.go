@@ -2,8 +2,12 @@
 package openid
 
 import (
+	"cmp"
+	"time"
+
 	"github.com/hufu-id/hufu/oidc/client"
 	"github.com/hufu-id/hufu/oidc/request"
+	"github.com/hufu-id/hufu/oidc/token"
 	"github.com/hufu-id/hufu/web"
 )
 
@@ -16,6 +20,23 @@ type Config struct {
 	AuthorizationDetails map[string]DetailType `yaml:"authorization_details"`
 	// Wallets are the wallet providers that are trusted to vouch for their wallets. Default none: wallets are public clients then.
 	Wallets []WalletProvider `yaml:"wallets"`
+	// WalletRenewal is how long wallets may renew credentials that they took by an offer.
+	WalletRenewal Renewal `yaml:"wallet_renewal"`
+}
+
+const maxRenewalDays = int(token.MaxRenewal / (24 * time.Hour))
+
+// Renewal is in days; zero is the default.
+type Renewal struct {
+	// IdleDays is how long after the last use, MaxDays how long after the offer. Default 90 and 365; MaxDays is at most 365.
+	IdleDays int `yaml:"idle_days"`
+	MaxDays  int `yaml:"max_days"`
+}
+
+// Lives returns the durations, with their defaults.
+func (r Renewal) Lives() token.Renewal {
+	const day = 24 * time.Hour
+	return token.Renewal{Idle: time.Duration(cmp.Or(r.IdleDays, 90)) * day, Max: time.Duration(cmp.Or(r.MaxDays, 365)) * day}
 }
 
 // DetailType is one type, with every word that a person sees of it.
@@ -32,6 +53,9 @@ type DetailType struct {
 func (c Config) Check(bad func(format string, args ...any)) {
 	if len(client.PolicyOf(c.Profile).AuthMethods) == 0 {
 		bad("openid: profile %q is none of core, national, fapi2 and haip", c.Profile)
+	}
+	if r := c.WalletRenewal; min(r.IdleDays, r.MaxDays) < 0 || max(r.IdleDays, r.MaxDays) > maxRenewalDays {
+		bad("openid: wallet_renewal: idle_days and max_days are 1 to %d", maxRenewalDays)
 	}
 	if _, err := c.Providers(); err != nil {
 		bad("%v", err)
