@@ -55,6 +55,8 @@ var pure = []string{
 	"oidc/credential",
 	"oidc/attestation",
 	"oidc/client/dn",
+	"wallet/register/legal",
+	"wallet/register/licencetype/...",
 }
 
 func rules() []rule {

@@ -40,7 +40,7 @@ type Runner struct {
 }
 
 // grace is how long beyond two turns a job waits for the node that has it. It is the delay that a crash costs: a revocation that comes right
-// after it must still be published within 10 s. A run that takes longer may meet a second one, for which every job must be ready anyway.
+// after it must still be published within a minute. A run that takes longer may meet a second one, for which every job must be ready anyway.
 const grace = 3 * time.Second
 
 // New returns a runner of the jobs. A nil log drops what it would say.

@@ -13,6 +13,7 @@ import (
 
 	"github.com/hufu-id/hufu/internal/sqlstore"
 	"github.com/hufu-id/hufu/wallet/register"
+	"github.com/hufu-id/hufu/wallet/register/internal/described"
 	"github.com/hufu-id/hufu/wallet/register/registerapi"
 )
 
@@ -51,6 +52,9 @@ func call(t *testing.T, method, url, token, body string) answer {
 	b, err := io.ReadAll(resp.Body)
 	if err != nil {
 		t.Fatal(err)
+	}
+	if err := described.Check(method, url, resp.StatusCode, resp.Header, b); err != nil {
+		t.Error(err)
 	}
 	return answer{resp.StatusCode, resp.Header, b}
 }

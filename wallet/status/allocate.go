@@ -73,7 +73,7 @@ func (s *Service) claim(ctx context.Context, pool string, end time.Time, licence
 		missing[i] = i
 	}
 	for range 8 + len(issuanceIDs) { // lists: one is the rule, two when it is just full, more only when lists are tiny
-		l, err := s.cfg.Store.Newest(ctx, pool)
+		l, err := s.newestOf(ctx, pool)
 		if err != nil && !errors.Is(err, ErrNotFound) {
 			return nil, err
 		}
@@ -98,11 +98,35 @@ func (s *Service) claim(ctx context.Context, pool string, end time.Time, licence
 		if missing = left; len(missing) == 0 {
 			return refs, nil
 		}
+		s.open.Delete(pool)
 		if err := s.nextList(ctx, pool, l.Ordinal, end); err != nil {
 			return nil, err
 		}
 	}
 	return nil, fmt.Errorf("status: no room in pool %s", pool)
+}
+
+// reuse is for how long a node takes a list for the pool's open one without asking. That it is closed meanwhile does no harm: it has room for the
+// entries that still come.
+const reuse = 2 * time.Second
+
+// opened is a pool's newest list, as of asked.
+type opened struct {
+	List
+	asked time.Time
+}
+
+// newestOf is Store.Newest, remembered. Only a list that was published is: one of a transaction that may yet be rolled back must not be given to others.
+func (s *Service) newestOf(ctx context.Context, pool string) (List, error) {
+	now := s.cfg.Now()
+	if v, ok := s.open.Load(pool); ok && now.Sub(v.(opened).asked).Abs() < reuse {
+		return v.(opened).List, nil
+	}
+	l, err := s.cfg.Store.Newest(ctx, pool)
+	if err == nil && l.Open && l.TokenSeq > 0 {
+		s.open.Store(pool, opened{l, now})
+	}
+	return l, err
 }
 
 // claimIn tries random indices of one list for the issuances at the given positions. Where the answer lacks some, the list is full enough.

@@ -21,7 +21,7 @@ import (
 )
 
 // maxAge is how many seconds an HTTP cache may answer for us: short, because the promise is that a legal act is seen within
-// ten seconds; asking again costs little, thanks to the ETag. The token's ttl is for those who hold on to tokens.
+// a minute; asking again costs little, thanks to the ETag. The token's ttl is for those who hold on to tokens.
 const maxAge = "3"
 
 // pastMaxAge is for what will never be different.

@@ -98,6 +98,7 @@ type Service struct {
 	cfg      Config
 	restored atomic.Bool // CheckJournal found that the database is older
 	cache    cache
+	open     sync.Map // pool -> opened
 
 	mu      sync.Mutex
 	written []Change // in the journal, and not marked yet in the database

@@ -21,6 +21,7 @@ import (
 	"github.com/hufu-id/hufu/internal/sqlstore/registerstore"
 	"github.com/hufu-id/hufu/internal/sqlstore/sqltest"
 	"github.com/hufu-id/hufu/wallet/register"
+	"github.com/hufu-id/hufu/wallet/register/internal/described"
 	"github.com/hufu-id/hufu/wallet/register/job"
 )
 
@@ -188,6 +189,9 @@ func call(t *testing.T, method, url, token string, header map[string]string, bod
 	b, err := io.ReadAll(resp.Body)
 	if err != nil {
 		t.Fatal(err)
+	}
+	if err := described.Check(method, url, resp.StatusCode, resp.Header, b); err != nil {
+		t.Error(err)
 	}
 	return answer{resp.StatusCode, resp.Header, string(b)}
 }

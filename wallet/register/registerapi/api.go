@@ -50,6 +50,7 @@ func New(cfg Config) (*API, error) {
 // Routes mounts the department API and the type metadata.
 func (a *API) Routes(r *mux.Router) {
 	a.public.Routes(r)
+	r.HandleFunc("/register/v1/openapi.json", serveOpenAPI).Methods(http.MethodGet)
 	r.HandleFunc("/register/v1/licences", a.department(a.importLicences)).Methods(http.MethodPost)
 	r.HandleFunc("/register/v1/licences", a.department(a.listLicences)).Methods(http.MethodGet)
 	r.HandleFunc("/register/v1/licences/{id}", a.department(a.getLicence)).Methods(http.MethodGet)

@@ -121,7 +121,8 @@ func (d *demo) exportBefore(ctx context.Context) (string, error) {
 	return d.export(ctx, d.files["bundle"])
 }
 
-// exportAfter waits until the revocation is published, as a counter that subscribes would: the promise is ten seconds.
+// exportAfter waits until the revocation is published, as a counter that subscribes would: the sample world spreads changes over two seconds, a real one
+// over most of a minute.
 func (d *demo) exportAfter(ctx context.Context) (string, error) {
 	begin := time.Now()
 	for {
