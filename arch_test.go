@@ -35,6 +35,7 @@ var modules = []string{
 	"signing/eseal/...",
 	"wallet/counter/...",
 	"wallet/correction/...",
+	"wallet/reissue/...",
 }
 
 var pure = []string{
@@ -57,6 +58,9 @@ var pure = []string{
 	"oidc/client/dn",
 	"wallet/register/legal",
 	"wallet/register/licencetype/...",
+	"wallet/issuer/attest",
+	"wallet/issuer/format",
+	"wallet/issuer/envelope",
 }
 
 func rules() []rule {

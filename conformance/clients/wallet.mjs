@@ -134,7 +134,7 @@ async function preAuthorized(name, offer, clientAuthentication) {
   const key = await holderKey()
   const client = new Openid4vciClient({ callbacks: callbacks([key], clientAuthentication) })
   const credentialOffer = await client.resolveCredentialOffer(offer.offer_uri)
-  equal(`${name}: offered`, credentialOffer.credential_configuration_ids, [type])
+  equal(`${name}: offered first`, credentialOffer.credential_configuration_ids[0], type)
   const issuerMetadata = await client.resolveIssuerMetadata(credentialOffer.credential_issuer)
   check(`${name}: the library knows the configuration`, issuerMetadata.knownCredentialConfigurations[type]?.format === 'dc+sd-jwt', issuerMetadata.knownCredentialConfigurations)
   const wrong = offer.tx_code === '000000' ? '111111' : '000000'

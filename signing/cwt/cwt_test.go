@@ -140,6 +140,8 @@ func TestParseRefuses(t *testing.T) {
 		"typ unprotected":                 {message("43a10126", "a11061"+"61", "4101", "4102"), ErrHeader},
 		"kid in both":                     {message("46a20126044101", "a1044101", "4101", "4102"), ErrHeader},
 		"kid not bytes":                   {message("43a10126", "a10401", "4101", "4102"), ErrHeader},
+		"kid null":                        {message("43a10126", "a104f6", "4101", "4102"), ErrHeader},
+		"twin: kid undefined":             {message("43a10126", "a104f7", "4101", "4102"), nil},
 		"label twice":                     {message("45a201260126", "a0", "4101", "4102"), ErrMalformed},
 		"label twice, one of them longer": {message("46a20126180126", "a0", "4101", "4102"), ErrMalformed},
 		"label twice unprotected":         {message("43a10126", "a204410104"+"4102", "4101", "4102"), ErrMalformed},

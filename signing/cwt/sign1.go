@@ -1,6 +1,7 @@
 package cwt
 
 import (
+	"bytes"
 	"fmt"
 	"slices"
 
@@ -221,6 +222,8 @@ func (u *Unverified) parsePayload(raw Raw, detached bool) error {
 
 // parseHeaders reads both headers. Labels are compared as they are encoded, so one has one spelling only: whole numbers in the
 // shortest form, and text, of which we know none.
+var undefined = []byte{0xf7} // CBOR's "undefined" (RFC 8949 section 3.3)
+
 func (u *Unverified) parseHeaders(rawUnprotected Raw, p Policy) error {
 	var protected, unprotected map[any]Raw
 	if len(u.protected) == 0 || u.protected[0]>>5 != 5 || len(rawUnprotected) == 0 || rawUnprotected[0]>>5 != 5 {
@@ -262,7 +265,8 @@ func (u *Unverified) parseHeaders(rawUnprotected Raw, p Policy) error {
 		}
 		return unprotected[label]
 	}
-	if raw := either(labelKeyID); raw != nil {
+	// Some wallets write undefined when the key has no name (@auth0/mdl 3).
+	if raw := either(labelKeyID); raw != nil && !bytes.Equal(raw, undefined) {
 		if err := byteString(raw, &u.keyID); err != nil {
 			return fmt.Errorf("%w: kid: %w", ErrHeader, err)
 		}

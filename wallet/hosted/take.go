@@ -28,9 +28,9 @@ const proofType = "openid4vci-proof+jwt"
 
 func credentialPurpose(copyID string) string { return "hosted/copy/" + copyID }
 
-// takeCopy takes a licence into a new copy with a key of its own, which replaces the one before. The row comes first, so that whatever happens after it, a
+// TakeCopy takes a licence into a new copy with a key of its own, which replaces the one before. The row comes first, so that whatever happens after it, a
 // sweep finds the key and destroys it.
-func (w *Wallet) takeCopy(ctx context.Context, c Citizen, l Licence) error {
+func (w *Wallet) TakeCopy(ctx context.Context, c Citizen, l Licence) error {
 	now := w.cfg.Now()
 	made := Copy{ID: strings.ToLower(rand.Text()), PersonID: c.PersonID, LicenceID: l.ID, TypeID: l.TypeID, State: Making, CreatedAt: now}
 	detail := map[string]string{"copy": made.ID, "type": l.TypeID}
@@ -145,7 +145,7 @@ func (w *Wallet) take(rw http.ResponseWriter, r *http.Request, v visit) {
 		w.refuse(rw, r, v, l, ErrNotInForce)
 		return
 	}
-	if err := w.takeCopy(r.Context(), v.Citizen, l); err != nil {
+	if err := w.TakeCopy(r.Context(), v.Citizen, l); err != nil {
 		w.refuse(rw, r, v, l, err)
 		return
 	}

@@ -53,11 +53,11 @@ type faulty struct {
 	before, after error
 }
 
-func (f *faulty) RecordIssuance(ctx context.Context, i issuer.Issuance, n int, ev audit.Event) error {
+func (f *faulty) Record(ctx context.Context, i issuer.Issued, n issuer.Limit, ev audit.Event) error {
 	if f.before != nil {
 		return f.before
 	}
-	if err := f.Store.RecordIssuance(ctx, i, n, ev); err != nil {
+	if err := f.Store.Record(ctx, i, n, ev); err != nil {
 		return err
 	}
 	return f.after

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/hufu-id/hufu/wallet/issuer"
 )
@@ -34,15 +35,15 @@ func TestCredentialRequestShape(t *testing.T) {
 			{"proofs of two types", func(p string) string {
 				return `{` + id + `,"proofs":{"jwt":["` + p + `"],"attestation":["` + p + `"]}}`
 			}, "invalid_proof"},
-			{"P06 two proofs", func(p string) string { return credentialBody(p, w.proof(nil)) }, "invalid_credential_request"},
-			{"P06 one proof twice", func(p string) string { return credentialBody(p, p) }, "invalid_credential_request"},
+			{"P06 two proofs of two nonces", func(p string) string { return credentialBody(p, w.proof(nil)) }, "invalid_nonce"},
+			{"P06 one proof twice", func(p string) string { return credentialBody(p, p) }, "invalid_proof"},
 			{"P06 one bad of ten", func(p string) string {
 				list := []string{"x"}
 				for range 9 {
 					list = append(list, p)
 				}
 				return credentialBody(list...)
-			}, "invalid_credential_request"},
+			}, "invalid_proof"},
 			{"neither id", func(p string) string { return `{"proofs":{"jwt":["` + p + `"]}}` }, "invalid_credential_request"},
 			{"both ids", func(p string) string {
 				return `{` + id + `,"credential_identifier":"x","proofs":{"jwt":["` + p + `"]}}`
@@ -230,10 +231,11 @@ func TestDeniedBetweenTokenAndCredentialP12(t *testing.T) {
 	})
 }
 
-func TestGrantGivesFiveCredentialsAtMost(t *testing.T) {
+// A grant gives forty responses a day: in parallel not one more, and the next day again, so that a wallet can refresh its copies.
+func TestGrantGivesSoManyResponsesADay(t *testing.T) {
 	each(t, func(t *testing.T, w *world) {
 		bearer := w.personToken("loa3")
-		bodies := make([]string, 20)
+		bodies := make([]string, 50)
 		for i := range bodies {
 			bodies[i] = credentialBody(w.proof(nil))
 		}
@@ -244,8 +246,16 @@ func TestGrantGivesFiveCredentialsAtMost(t *testing.T) {
 			}
 			return a.status == 200
 		})
-		if n != 5 || w.count("status_entries") != 5 {
+		if n != 40 || w.count("status_entries") != 40 {
 			t.Errorf("%d credentials, %d indices", n, w.count("status_entries"))
+		}
+		w.advance(23 * time.Hour)
+		if a := w.request(bearer, credentialBody(w.proof(nil))); a.code() != "credential_request_denied" {
+			t.Errorf("an hour too early: %d %s", a.status, a.body)
+		}
+		w.advance(2 * time.Hour)
+		if a := w.request(bearer, credentialBody(w.proof(nil))); a.status != 200 {
+			t.Errorf("the next day: %d %s", a.status, a.body)
 		}
 	})
 }

@@ -1,17 +1,19 @@
 package issuer
 
 import (
-	"errors"
+	"context"
+	"io"
 	"net/http"
-	"net/url"
 	"strconv"
 	"strings"
 
 	"github.com/gorilla/mux"
 
 	"github.com/hufu-id/hufu/internal/httpx"
+	"github.com/hufu-id/hufu/internal/jose"
 	"github.com/hufu-id/hufu/wallet/issuer/catalog"
-	"github.com/hufu-id/hufu/wallet/issuer/request"
+	"github.com/hufu-id/hufu/wallet/issuer/envelope"
+	"github.com/hufu-id/hufu/wallet/issuer/format"
 	"github.com/hufu-id/hufu/wallet/issuer/wire"
 )
 
@@ -26,7 +28,11 @@ func (i *Issuer) Routes(r *mux.Router) {
 	public("/i/{code}/offer/{id}", http.MethodGet, i.serveOffer)
 	public("/i/{code}/nonce", http.MethodPost, i.serveNonce)
 	public("/i/{code}/credential", http.MethodPost, i.serveCredential)
+	public("/i/{code}/deferred_credential", http.MethodPost, i.serveDeferred)
+	public("/i/{code}/notification", http.MethodPost, i.serveNotification)
 	r.HandleFunc("/register/v1/offers", i.offers.ServeDepartment).Methods(http.MethodPost)
+	r.HandleFunc("/register/v1/releases", i.releases.List).Methods(http.MethodGet)
+	r.HandleFunc("/register/v1/releases", i.releases.Decide).Methods(http.MethodPost)
 }
 
 // cors lets wallets that live in a web page call us. No credentials of the browser are ever used here, so any origin may.
@@ -58,10 +64,58 @@ func (i *Issuer) authority(w http.ResponseWriter, r *http.Request) (*catalog.Ent
 	return a, ok
 }
 
+// serveMetadata serves Credential Issuer Metadata: signed to who prefers that (section 12.2.3), else as JSON.
 func (i *Issuer) serveMetadata(w http.ResponseWriter, r *http.Request) {
-	if a, ok := i.authority(w, r); ok {
-		serveDocument(w, r, a.Metadata)
+	a, ok := i.authority(w, r)
+	if !ok {
+		return
 	}
+	enc, err := i.encryption(r.Context())
+	if err != nil {
+		wire.Fault(i.cfg.Log, w, r, err)
+		return
+	}
+	w.Header().Add("Vary", "Accept")
+	if wire.Prefers(r.Header.Values("Accept"), wire.JWT, wire.JSON) {
+		i.serveSigned(w, r, a, enc)
+		return
+	}
+	doc, err := a.Metadata(enc)
+	if err != nil {
+		wire.Fault(i.cfg.Log, w, r, err)
+		return
+	}
+	serveDocument(w, r, doc)
+}
+
+func (i *Issuer) serveSigned(w http.ResponseWriter, r *http.Request, a *catalog.Entry, enc catalog.Encryption) {
+	s, err := i.cfg.Signers.Signer(r.Context(), a.Code, format.SDJWT)
+	var token string
+	if err == nil {
+		token, err = jose.SignJSON(s.Key, jose.Header{Typ: metadataTyp, X5C: s.Chain}, a.SignedMetadata(enc, i.cfg.Now()))
+	}
+	if err != nil {
+		wire.Fault(i.cfg.Log, w, r, err)
+		return
+	}
+	w.Header().Set("Cache-Control", "public, max-age=300")
+	w.Header().Set("Content-Type", wire.JWT)
+	_, _ = io.WriteString(w, token)
+}
+
+// metadataTyp has no "4" in it (section 12.2.3).
+const metadataTyp = "openidvci-issuer-metadata+jwt"
+
+// encryption is what is offered now: keys rotate.
+func (i *Issuer) encryption(ctx context.Context) (catalog.Encryption, error) {
+	if i.cfg.Decrypter == nil {
+		return catalog.Encryption{}, nil
+	}
+	d, err := i.cfg.Decrypter(ctx)
+	if err != nil {
+		return catalog.Encryption{}, err
+	}
+	return envelope.Offered(d), nil
 }
 
 // serveKeys serves JWT VC Issuer Metadata (SD-JWT VC section 4).
@@ -123,70 +177,4 @@ func (i *Issuer) serveOffer(w http.ResponseWriter, r *http.Request) {
 	if a, ok := i.authority(w, r); ok {
 		i.offers.ServeOffer(w, r, a)
 	}
-}
-
-func (i *Issuer) serveCredential(w http.ResponseWriter, r *http.Request) {
-	a, ok := i.authority(w, r)
-	if !ok {
-		return
-	}
-	bearer, err := bearerToken(r)
-	if err != nil {
-		writeUnauthorized(w, err)
-		return
-	}
-	token, err := i.cfg.Tokens.Validate(r.Context(), bearer, a.Identifier)
-	if errors.Is(err, ErrInvalidToken) {
-		writeUnauthorized(w, ErrInvalidToken)
-		return
-	}
-	if err != nil {
-		wire.Fault(i.cfg.Log, w, r, err)
-		return
-	}
-	body, _, ok := wire.ReadBody(w, r, request.MaxBytes, "invalid_credential_request", wire.JSON)
-	if !ok {
-		return
-	}
-	req, err := request.Parse(body)
-	var credential string
-	if err == nil {
-		credential, err = i.desk.Issue(r.Context(), a, token, req)
-	}
-	if err != nil {
-		i.refuse(w, r, a, token, err)
-		return
-	}
-	httpx.WriteJSON(w, http.StatusOK, map[string]any{"credentials": []any{map[string]string{"credential": credential}}})
-}
-
-var errNoToken = errors.New("issuer: no access token")
-
-// bearerToken takes the access token from the Authorization header, and from nowhere else: one in the query ends in logs and
-// histories, so it is refused even when the header has one too.
-func bearerToken(r *http.Request) (string, error) {
-	q, err := url.ParseQuery(r.URL.RawQuery)
-	if err != nil || q.Has("access_token") {
-		return "", ErrInvalidToken
-	}
-	if len(r.Header.Values("Authorization")) == 0 {
-		return "", errNoToken
-	}
-	token, ok := httpx.AccessToken(r)
-	if !ok || len(token) > 8<<10 {
-		return "", ErrInvalidToken
-	}
-	return token, nil
-}
-
-// writeUnauthorized answers as RFC 6750 section 3: without an error when the request tried nothing.
-func writeUnauthorized(w http.ResponseWriter, err error) {
-	challenge := `Bearer realm="credential"`
-	code, description := "invalid_token", "send the access token in the Authorization header as Bearer"
-	if !errors.Is(err, errNoToken) {
-		description = "the access token is not valid here: unknown, expired, for another issuer, or not sent as Bearer in the header"
-		challenge += `, error="invalid_token", error_description="` + description + `"`
-	}
-	w.Header().Set("WWW-Authenticate", challenge)
-	wire.WriteError(w, http.StatusUnauthorized, code, description)
 }

@@ -9,6 +9,7 @@ import (
 	"github.com/hufu-id/hufu/wallet/issuer/catalog"
 	"github.com/hufu-id/hufu/wallet/issuer/deliver"
 	"github.com/hufu-id/hufu/wallet/issuer/offer"
+	"github.com/hufu-id/hufu/wallet/issuer/release"
 )
 
 // Issuer is the Credential Issuers of all authorities. It is safe for concurrent use and keeps no state of requests.
@@ -16,6 +17,7 @@ type Issuer struct {
 	cfg         Config
 	offers      *offer.Desk
 	desk        *deliver.Desk
+	releases    *release.Desk
 	authorities atomic.Pointer[catalog.Catalog]
 }
 
@@ -25,7 +27,7 @@ func New(ctx context.Context, cfg Config) (*Issuer, error) {
 		return nil, err
 	}
 	i := &Issuer{cfg: cfg}
-	i.offers, i.desk = offer.New(&i.cfg, i.authorities.Load), deliver.New(&i.cfg, i.authorities.Load)
+	i.offers, i.desk, i.releases = offer.New(&i.cfg, i.authorities.Load), deliver.New(&i.cfg, i.authorities.Load), release.New(&i.cfg, i.authorities.Load)
 	if err := i.Reload(ctx); err != nil {
 		return nil, err
 	}
@@ -38,7 +40,8 @@ func (i *Issuer) Reload(ctx context.Context) error {
 	if err != nil {
 		return fmt.Errorf("issuer: reading authorities: %w", err)
 	}
-	d, err := catalog.New(i.cfg.Origin, list)
+	d, err := catalog.New(i.cfg.Origin, list, catalog.Offers{BatchSize: i.cfg.BatchSize, Attestations: len(i.cfg.Makers) > 0,
+		RequestEncryption: i.cfg.EncryptRequests, ResponseEncryption: i.cfg.EncryptResponses})
 	if err != nil {
 		return err
 	}
@@ -57,8 +60,21 @@ func (i *Issuer) Scope(scope string) (Scope, bool) {
 // Scopes lists the scopes of all credential types, sorted.
 func (i *Issuer) Scopes() []string { return i.authorities.Load().Scopes() }
 
-// Sweep deletes offers that ended an hour ago and longer, up to 500 in one call, and returns how many.
+// Configuration finds a credential configuration and who issues it.
+func (i *Issuer) Configuration(id string) (Configuration, []string, bool) {
+	return i.authorities.Load().Configuration(id)
+}
+
+// Identifiers lists the credential_identifiers of a configuration that a holder may get; see deliver.Desk.
+func (i *Issuer) Identifiers(ctx context.Context, h Holder, configurationID string, issuers []string) ([]string, error) {
+	return i.desk.Identifiers(ctx, h, configurationID, issuers)
+}
+
+// Sweep ends superseded copies whose time is over, deletes offers that ended an hour ago and longer, up to 500 in one call, and returns how many.
 func (i *Issuer) Sweep(ctx context.Context) (int64, error) {
+	if _, err := i.desk.Retire(ctx); err != nil {
+		return 0, err
+	}
 	return i.cfg.Store.DeleteExpired(ctx, i.cfg.Now().Add(-time.Hour), 500)
 }
 

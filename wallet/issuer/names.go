@@ -2,6 +2,9 @@ package issuer
 
 import (
 	"github.com/hufu-id/hufu/wallet/issuer/catalog"
+	"github.com/hufu-id/hufu/wallet/issuer/deliver"
+	"github.com/hufu-id/hufu/wallet/issuer/envelope"
+	"github.com/hufu-id/hufu/wallet/issuer/format"
 	"github.com/hufu-id/hufu/wallet/issuer/offer"
 	"github.com/hufu-id/hufu/wallet/issuer/port"
 )
@@ -14,6 +17,10 @@ type (
 	Claim          = catalog.Claim
 	Display        = catalog.Display
 	Scope          = catalog.Scope
+	Configuration  = catalog.Configuration
+	MDocForm       = catalog.MDocForm
+	ElementForm    = catalog.ElementForm
+	Image          = catalog.Image
 
 	// Config and what follows: package port.
 	Config       = port.Config
@@ -31,6 +38,20 @@ type (
 	Offer        = port.Offer
 	Issuance     = port.Issuance
 	StatusRef    = port.StatusRef
+	Person       = port.Person
+	Granted      = port.Granted
+	Issued       = port.Issued
+	Limit        = port.Limit
+	Pending      = port.Pending
+	Release      = port.Release
+	ReleaseState = port.ReleaseState
+	Policy       = port.Policy
+
+	// Holder: package deliver. Format and NameSpace: package format. Decrypter: package envelope.
+	Holder    = deliver.Holder
+	Format    = format.Format
+	NameSpace = format.NameSpace
+	Decrypter = envelope.Decrypter
 
 	// Grant, OfferRequest, OfferView and Redemption: package offer.
 	Grant        = offer.Grant
@@ -45,22 +66,33 @@ const (
 	AuthorizationCode = offer.AuthorizationCode
 )
 
+// The formats.
+const (
+	SDJWT = format.SDJWT
+	MDoc  = format.MDoc
+)
+
 // Errors of the rooms, under one roof.
 var (
-	ErrNoLicence        = port.ErrNoLicence
-	ErrNotInForce       = port.ErrNotInForce
-	ErrInvalidToken     = port.ErrInvalidToken
-	ErrNotADepartment   = port.ErrNotADepartment
-	ErrUnknownOffer     = port.ErrUnknownOffer
-	ErrOfferEnded       = port.ErrOfferEnded
-	ErrTooManyOffers    = port.ErrTooManyOffers
-	ErrNonceUsed        = port.ErrNonceUsed
-	ErrGrantExhausted   = port.ErrGrantExhausted
-	ErrLevelTooLow      = port.ErrLevelTooLow
-	ErrPersonInactive   = port.ErrPersonInactive
-	ErrUnknownCode      = offer.ErrUnknownCode
-	ErrTxCodeWrong      = offer.ErrTxCodeWrong
-	ErrTxCodeMissing    = offer.ErrTxCodeMissing
-	ErrTxCodeUnexpected = offer.ErrTxCodeUnexpected
-	ErrUnknownGrant     = offer.ErrUnknownGrant
+	ErrNoLicence           = port.ErrNoLicence
+	ErrNotInForce          = port.ErrNotInForce
+	ErrInvalidToken        = port.ErrInvalidToken
+	ErrNotADepartment      = port.ErrNotADepartment
+	ErrUnknownOffer        = port.ErrUnknownOffer
+	ErrOfferEnded          = port.ErrOfferEnded
+	ErrTooManyOffers       = port.ErrTooManyOffers
+	ErrNonceUsed           = port.ErrNonceUsed
+	ErrGrantExhausted      = port.ErrGrantExhausted
+	ErrLevelTooLow         = port.ErrLevelTooLow
+	ErrPersonInactive      = port.ErrPersonInactive
+	ErrUnknownNotification = port.ErrUnknownNotification
+	ErrUnknownTransaction  = port.ErrUnknownTransaction
+	ErrWaiting             = deliver.ErrWaiting
+	ErrRefused             = deliver.ErrRefused
+	ErrNoForm              = format.ErrNoForm
+	ErrUnknownCode         = offer.ErrUnknownCode
+	ErrTxCodeWrong         = offer.ErrTxCodeWrong
+	ErrTxCodeMissing       = offer.ErrTxCodeMissing
+	ErrTxCodeUnexpected    = offer.ErrTxCodeUnexpected
+	ErrUnknownGrant        = offer.ErrUnknownGrant
 )

@@ -8,6 +8,8 @@ import (
 	"github.com/hufu-id/hufu/internal/audit"
 	"github.com/hufu-id/hufu/wallet/issuer/catalog"
 	"github.com/hufu-id/hufu/wallet/issuer/deliver"
+	"github.com/hufu-id/hufu/wallet/issuer/envelope"
+	"github.com/hufu-id/hufu/wallet/issuer/format"
 	"github.com/hufu-id/hufu/wallet/issuer/request"
 	"github.com/hufu-id/hufu/wallet/issuer/wire"
 )
@@ -28,8 +30,12 @@ var refusals = []refusal{
 	{is: request.ErrProof, code: "invalid_proof"},
 	{is: request.ErrRequest, code: "invalid_credential_request"},
 	{is: deliver.ErrUnknownConfiguration, code: "unknown_credential_configuration", description: "this issuer has no such credential configuration"},
-	{is: deliver.ErrUnknownIdentifier, code: "unknown_credential_identifier", description: "this issuer names no credential identifiers; send credential_configuration_id"},
-	{is: deliver.ErrEncryption, code: "invalid_encryption_parameters", description: "this issuer does not offer encrypted responses"},
+	{is: deliver.ErrUnknownIdentifier, code: "unknown_credential_identifier", description: "this authorization has no such credential identifier"},
+	{is: envelope.ErrOpen, code: "invalid_encryption_parameters"},
+	{is: envelope.ErrParameters, code: "invalid_encryption_parameters", description: "credential_response_encryption is not valid, or missing, or was sent in a request that is not encrypted"},
+	{is: ErrUnknownTransaction, code: "invalid_transaction_id", description: "this authorization was given no such transaction_id, or it was used"},
+	{is: deliver.ErrRefused, code: "credential_request_denied", description: denied, reason: "refused_by_authority"},
+	{is: format.ErrNoForm, code: "credential_request_denied", description: "this licence has no such form until it is renewed", reason: "no_form"},
 	{is: ErrNoLicence, code: "credential_request_denied", description: denied, reason: "no_licence"},
 	{is: ErrUnknownOffer, code: "credential_request_denied", description: denied, reason: "unknown_offer"},
 	{is: ErrNotInForce, code: "credential_request_denied", description: denied, reason: "not_in_force"},

@@ -60,11 +60,11 @@ func newRegister() *register {
 
 func (r *register) set(fn func()) { r.mu.Lock(); defer r.mu.Unlock(); fn() }
 
-func (r *register) OfPerson(_ context.Context, person, authority, typeID string) (ids []string, _ error) {
+func (r *register) OfPerson(_ context.Context, p issuer.Person, authority, typeID string) (ids []string, _ error) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	for _, id := range r.order {
-		if r.holders[id] == person && r.state[id] == nil && authority == traffic && typeID == driving {
+		if r.holders[id] == p.Document && r.state[id] == nil && authority == traffic && typeID == driving {
 			ids = append(ids, id)
 		}
 	}
@@ -81,14 +81,14 @@ func (r *register) OfReference(_ context.Context, authority, ref, typeID string)
 }
 
 func (r *register) Licence(ctx context.Context, id string) (issuer.Licence, error) {
-	return r.Hold(ctx, id, "")
+	return r.Hold(ctx, id, issuer.Person{})
 }
 
-func (r *register) Hold(_ context.Context, id, person string) (issuer.Licence, error) {
+func (r *register) Hold(_ context.Context, id string, p issuer.Person) (issuer.Licence, error) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	holder, ok := r.holders[id]
-	if !ok || person != "" && person != holder {
+	if !ok || p.ID != "" && p.Document != holder {
 		return issuer.Licence{}, issuer.ErrNoLicence
 	}
 	if err := r.state[id]; err != nil {
@@ -97,10 +97,13 @@ func (r *register) Hold(_ context.Context, id, person string) (issuer.Licence, e
 	return issuer.Licence{ID: id, Issuer: traffic, TypeID: driving, Claims: r.claims}, nil
 }
 
-func (r *register) Active(_ context.Context, person string) (bool, error) {
+func (r *register) Person(_ context.Context, id string) (issuer.Person, error) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	return !r.who[person], nil
+	if r.who[id] {
+		return issuer.Person{}, issuer.ErrPersonInactive
+	}
+	return issuer.Person{ID: id, Document: id}, nil
 }
 
 func (r *register) Authorities(context.Context) ([]issuer.Authority, error) {
@@ -174,7 +177,7 @@ func (w watched) Sign(random io.Reader, digest []byte, o crypto.SignerOpts) ([]b
 	return w.Signer.Sign(random, digest, o)
 }
 
-func (s *signers) Signer(context.Context, string) (issuer.Signer, error) {
+func (s *signers) Signer(context.Context, string, issuer.Format) (issuer.Signer, error) {
 	k := s.key
 	k.Key = watched{k.Key, s}
 	return issuer.Signer{Key: k}, nil
@@ -269,9 +272,20 @@ func (w *world) another() *world {
 
 type statusPort struct{ s *status.Service }
 
-func (p statusPort) Allocate(ctx context.Context, licence, issuance, typeID string, expires time.Time) (issuer.StatusRef, error) {
-	r, err := p.s.Allocate(ctx, licence, issuance, typeID, expires)
-	return issuer.StatusRef{URI: r.URI, Index: r.Index}, err
+func (p statusPort) Allocate(ctx context.Context, licence string, issuances []string, typeID string, expires time.Time) (out []issuer.StatusRef, _ error) {
+	refs, err := p.s.AllocateBatch(ctx, licence, issuances, typeID, expires)
+	for _, r := range refs {
+		out = append(out, issuer.StatusRef{URI: r.URI, Index: r.Index})
+	}
+	return out, err
+}
+
+func (p statusPort) Retire(ctx context.Context, refs []issuer.StatusRef, at time.Time) error {
+	var out []status.Ref
+	for _, r := range refs {
+		out = append(out, status.Ref{URI: r.URI, Index: r.Index})
+	}
+	return p.s.Retire(ctx, out, at)
 }
 
 // token is the token endpoint, as far as a pre-authorized code needs one.

@@ -128,43 +128,24 @@ func (s *Store) ClaimNonce(ctx context.Context, nonce string, expires time.Time)
 	return nil
 }
 
-// RecordIssuance implements issuer.Store.
-func (s *Store) RecordIssuance(ctx context.Context, i issuer.Issuance, maxPerGrant int, ev audit.Event) error {
-	return s.db.InTx(ctx, func(ctx context.Context) error {
-		err := s.db.Claim(ctx, `INSERT INTO issuer_grants (id, issued, updated_at) VALUES ($1, 1, $2)
-			ON CONFLICT (id) DO UPDATE SET issued = issuer_grants.issued + 1, updated_at = excluded.updated_at
-			WHERE issuer_grants.issued < $3`, i.GrantID, sqlstore.Micros(i.RecordedAt), maxPerGrant)
-		switch {
-		case errors.Is(err, sqlstore.ErrLost):
-			return issuer.ErrGrantExhausted
-		case err != nil:
-			return fmt.Errorf("issuerstore: counting a grant: %w", err)
-		}
-		_, err = s.db.Exec(ctx, `INSERT INTO issuer_issuances (id, authority, type_id, licence_id, person_id, offer_id, grant_id, client_id,
-			holder_key, signer_key, payload_hash, status_uri, status_index, issued_at, expires_at, recorded_at)
-			VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16)`,
-			i.ID, i.Authority, i.TypeID, i.LicenceID, i.PersonID, i.OfferID, i.GrantID, i.ClientID, i.HolderKey, i.SignerKey,
-			i.PayloadHash, i.StatusURI, i.StatusIndex, sqlstore.Micros(i.IssuedAt), sqlstore.Micros(i.ExpiresAt), sqlstore.Micros(i.RecordedAt))
-		if err != nil {
-			return fmt.Errorf("issuerstore: recording an issuance: %w", err)
-		}
-		return s.db.Audit(ctx, ev)
-	})
-}
-
 // Audit implements issuer.Store.
 func (s *Store) Audit(ctx context.Context, ev audit.Event) error { return s.db.Audit(ctx, ev) }
 
-// DeleteExpired implements issuer.Store. Grant counters outlive every token of their grant by far: they go a day later.
+// DeleteExpired implements issuer.Store. Grant counters outlive every token of their grant by far: they go two days later.
 func (s *Store) DeleteExpired(ctx context.Context, before time.Time, limit int) (int64, error) {
 	offers, err := s.deleteOffers(ctx, before, limit)
 	if err != nil {
 		return 0, fmt.Errorf("issuerstore: deleting offers: %w", err)
 	}
 	grants, err := s.db.Exec(ctx, `DELETE FROM issuer_grants WHERE id IN
-		(SELECT id FROM issuer_grants WHERE updated_at < $1 ORDER BY updated_at LIMIT $2)`, sqlstore.Micros(before.Add(-24*time.Hour)), limit)
+		(SELECT id FROM issuer_grants WHERE updated_at < $1 ORDER BY updated_at LIMIT $2)`, sqlstore.Micros(before.Add(-48*time.Hour)), limit)
 	if err != nil {
 		return offers, fmt.Errorf("issuerstore: deleting grants: %w", err)
 	}
-	return offers + grants, nil
+	pending, err := s.db.Exec(ctx, `DELETE FROM issuer_pending WHERE id IN
+		(SELECT id FROM issuer_pending WHERE expires_at < $1 ORDER BY expires_at LIMIT $2)`, sqlstore.Micros(before), limit)
+	if err != nil {
+		return offers + grants, fmt.Errorf("issuerstore: deleting deferred requests: %w", err)
+	}
+	return offers + grants + pending, nil
 }

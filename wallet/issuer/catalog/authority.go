@@ -4,6 +4,7 @@ import (
 	"time"
 
 	"github.com/hufu-id/hufu/signing/sdjwt"
+	"github.com/hufu-id/hufu/wallet/issuer/attest"
 )
 
 // Display is a name for people in one language, as in the metadata of section 12.2.4.
@@ -20,11 +21,13 @@ type Authority struct {
 	Display []Display
 	// Types are what it may issue.
 	Types []CredentialType
+	// Approves says that copies of its licences go to wallets only after the authority released them (deferred issuance).
+	Approves bool
 }
 
-// CredentialType is a licence type in the shape of a credential: a Credential Configuration of section 12.2.4.
+// CredentialType is a licence type in the shape of a credential.
 type CredentialType struct {
-	// ID is the credential_configuration_id and the OAuth scope: "driving-licence".
+	// ID is the OAuth scope, and the credential_configuration_id of the SD-JWT VC: "driving-licence".
 	ID string
 	// VCT is the URL of the type metadata, VCTIntegrity its hash ("sha256-<base64>").
 	VCT, VCTIntegrity string
@@ -32,8 +35,62 @@ type CredentialType struct {
 	Claims            []Claim
 	// RequiredACR is the lowest level of identification at which a person may take this credential: "loa3".
 	RequiredACR string
+	// MDoc says how the type looks as a mobile document; nil when it has no such form.
+	MDoc *MDocForm
+	// Images are pictures of the credential for wallets, the first for every language that has none of its own.
+	Images []Image
+	// Attested, when not nil, is what keys must be attested to have (key_attestations_required).
+	Attested *attest.Levels
 	// Lifetime is the technical life of a credential, not that of the licence; 90 days when zero.
 	Lifetime time.Duration
+}
+
+// Format is a Credential Format Identifier (OpenID4VCI 1.0, appendix A).
+type Format string
+
+// The formats.
+const (
+	SDJWT Format = "dc+sd-jwt"
+	MDoc  Format = "mso_mdoc"
+)
+
+// mdocSuffix makes the id of the mobile document of a type.
+const mdocSuffix = ".mdoc"
+
+// MDocForm is a type as a mobile document (ISO/IEC 18013-5).
+type MDocForm struct {
+	DocType  string
+	Elements []ElementForm
+}
+
+// ElementForm is one data element of a mobile document.
+type ElementForm struct {
+	NameSpace, ID string
+	Mandatory     bool
+	Display       []Display
+}
+
+// Image is a picture of a credential: a data: or https: URI.
+type Image struct {
+	// Locale is the language of the picture; empty for all.
+	Locale, URI, AltText string
+}
+
+// Configuration is a type in one format: a Credential Configuration of section 12.2.4.
+type Configuration struct {
+	// ID is the credential_configuration_id: the type's for an SD-JWT VC, with ".mdoc" after it for a mobile document.
+	ID     string
+	Format Format
+	Type   CredentialType
+}
+
+// Configurations are the configurations of a type, the SD-JWT VC first.
+func (t CredentialType) Configurations() []Configuration {
+	out := []Configuration{{ID: t.ID, Format: SDJWT, Type: t}}
+	if t.MDoc != nil {
+		out = append(out, Configuration{ID: t.ID + mdocSuffix, Format: MDoc, Type: t})
+	}
+	return out
 }
 
 // Claim is one claim of a type.

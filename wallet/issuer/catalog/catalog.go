@@ -3,6 +3,7 @@ package catalog
 
 import (
 	"fmt"
+	"maps"
 	"slices"
 	"strings"
 )
@@ -18,10 +19,16 @@ type Catalog struct {
 type Entry struct {
 	Authority
 	// Identifier is the Credential Issuer Identifier.
-	Identifier string
-	// Metadata is the Credential Issuer Metadata.
-	Metadata Document
-	types    map[string]CredentialType
+	Identifier     string
+	metadata       issuerMetadata
+	types          map[string]CredentialType
+	configurations map[string]Configuration
+}
+
+// Configuration returns a credential configuration of the authority.
+func (e *Entry) Configuration(id string) (Configuration, bool) {
+	c, ok := e.configurations[id]
+	return c, ok
 }
 
 // Type returns a type that the authority may issue.
@@ -36,6 +43,9 @@ func (c *Catalog) Entry(code string) (*Entry, bool) {
 	return e, ok
 }
 
+// Codes are the credit codes of all authorities, sorted.
+func (c *Catalog) Codes() []string { return slices.Sorted(maps.Keys(c.byCode)) }
+
 // Type returns a type that an authority may issue.
 func (c *Catalog) Type(code, id string) (CredentialType, bool) {
 	e, ok := c.byCode[code]
@@ -43,6 +53,19 @@ func (c *Catalog) Type(code, id string) (CredentialType, bool) {
 		return CredentialType{}, false
 	}
 	return e.Type(id)
+}
+
+// Configuration returns a credential configuration that at least one authority offers, and the Credential Issuer Identifiers of all that do, sorted.
+func (c *Catalog) Configuration(id string) (Configuration, []string, bool) {
+	var found Configuration
+	var issuers []string
+	for _, e := range c.byCode {
+		if conf, ok := e.configurations[id]; ok {
+			found, issuers = conf, append(issuers, e.Identifier)
+		}
+	}
+	slices.Sort(issuers)
+	return found, issuers, len(issuers) > 0
 }
 
 // Scope returns what an OAuth scope stands for.
@@ -58,7 +81,7 @@ func (c *Catalog) Scopes() []string { return c.scopeNames }
 func Identifier(origin, code string) string { return origin + "/i/" + code }
 
 // New checks the authorities and makes everything that is served about them.
-func New(origin string, list []Authority) (*Catalog, error) {
+func New(origin string, list []Authority, offers Offers) (*Catalog, error) {
 	d := &Catalog{byCode: map[string]*Entry{}, scopes: map[string]Scope{}}
 	for _, in := range list {
 		if in.Code == "" || strings.ContainsAny(in.Code, "/?#% ") {
@@ -67,19 +90,21 @@ func New(origin string, list []Authority) (*Catalog, error) {
 		if d.byCode[in.Code] != nil {
 			return nil, fmt.Errorf("catalog: authority %s is listed twice", in.Code)
 		}
-		a := &Entry{Authority: in, Identifier: Identifier(origin, in.Code), types: map[string]CredentialType{}}
+		a := &Entry{Authority: in, Identifier: Identifier(origin, in.Code), types: map[string]CredentialType{}, configurations: map[string]Configuration{}}
 		for _, t := range in.Types {
 			if err := t.check(); err != nil {
 				return nil, err
 			}
 			a.types[t.ID] = t
+			for _, conf := range t.Configurations() {
+				if _, taken := a.configurations[conf.ID]; taken {
+					return nil, fmt.Errorf("catalog: authority %s has the configuration %s twice", in.Code, conf.ID)
+				}
+				a.configurations[conf.ID] = conf
+			}
 			d.addScope(t, a.Identifier)
 		}
-		doc, err := metadataDocument(origin, a)
-		if err != nil {
-			return nil, err
-		}
-		a.Metadata = doc
+		a.metadata = metadata(origin, a, offers)
 		d.byCode[in.Code] = a
 	}
 	for name, s := range d.scopes {

@@ -31,12 +31,12 @@ func TestNewRefusesWhatCannotBeServed(t *testing.T) {
 	} {
 		a := catalog.Authority{Code: "1199440000TRY002X9", Types: []catalog.CredentialType{driving()}}
 		c.change(&a)
-		if _, err := catalog.New("http://hufu.test", []catalog.Authority{a}); (err == nil) != c.ok {
+		if _, err := catalog.New("http://hufu.test", []catalog.Authority{a}, catalog.Offers{}); (err == nil) != c.ok {
 			t.Errorf("%s: %v", name, err)
 		}
 	}
 	one := catalog.Authority{Code: "A"}
-	if _, err := catalog.New("http://hufu.test", []catalog.Authority{one, one}); err == nil {
+	if _, err := catalog.New("http://hufu.test", []catalog.Authority{one, one}, catalog.Offers{}); err == nil {
 		t.Error("an authority twice")
 	}
 }
@@ -46,7 +46,7 @@ func TestScopeJoinsAuthorities(t *testing.T) {
 	strict := driving()
 	strict.RequiredACR = "loa4"
 	c, err := catalog.New("http://hufu.test", []catalog.Authority{
-		{Code: "B", Types: []catalog.CredentialType{driving()}}, {Code: "A", Types: []catalog.CredentialType{strict}}})
+		{Code: "B", Types: []catalog.CredentialType{driving()}}, {Code: "A", Types: []catalog.CredentialType{strict}}}, catalog.Offers{})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -1,19 +1,14 @@
-// Package deliver is the Credential Endpoint without HTTP: who may have what, the record, the signature.
+// Package deliver is the Credential Endpoint without HTTP: who may have what, the record, the signature; now or later.
 package deliver
 
 import (
 	"context"
-	"crypto/sha256"
-	"crypto/x509"
-	"encoding/base64"
 	"errors"
 	"fmt"
-	"maps"
 	"slices"
 	"time"
 
-	"github.com/hufu-id/hufu/internal/audit"
-	"github.com/hufu-id/hufu/signing/sdjwt"
+	"github.com/hufu-id/hufu/internal/jose"
 	"github.com/hufu-id/hufu/wallet/issuer/catalog"
 	"github.com/hufu-id/hufu/wallet/issuer/port"
 	"github.com/hufu-id/hufu/wallet/issuer/request"
@@ -24,7 +19,6 @@ var (
 	ErrUnknownConfiguration = errors.New("issuer: unknown credential configuration")
 	ErrUnknownIdentifier    = errors.New("issuer: unknown credential identifier")
 	ErrScope                = errors.New("issuer: the access token has no scope for this credential")
-	ErrEncryption           = errors.New("issuer: encrypted responses are not offered")
 )
 
 // Desk issues credentials. Safe for concurrent use; it keeps nothing.
@@ -32,109 +26,138 @@ type Desk struct {
 	cfg     *port.Config
 	catalog func() *catalog.Catalog
 	nonces  request.Nonces
+	naming  []byte
 }
 
 // New returns a Desk over a completed configuration.
 func New(cfg *port.Config, catalog func() *catalog.Catalog) *Desk {
-	return &Desk{cfg: cfg, catalog: catalog, nonces: request.Nonces{Key: port.MAC(cfg.Secret, "hufu/issuer/nonce/1"), Now: cfg.Now, Rand: cfg.Rand}}
+	return &Desk{cfg: cfg, catalog: catalog, naming: port.MAC(cfg.Secret, "hufu/issuer/credential-identifier/1"),
+		nonces: request.Nonces{Key: port.MAC(cfg.Secret, "hufu/issuer/nonce/1"), Now: cfg.Now, Rand: cfg.Rand}}
 }
 
 // Nonce returns a fresh nonce for one Credential Issuer.
 func (d *Desk) Nonce(identifier string) (string, error) { return d.nonces.New(identifier) }
 
+// Result is what a Credential Response says: credentials, or when to ask for them.
+type Result struct {
+	Credentials    []string
+	NotificationID string
+	// TransactionID and Interval are set when the answer is deferred.
+	TransactionID string
+	Interval      time.Duration
+}
+
 // order is a Credential Request that passed every check that needs no transaction.
 type order struct {
 	authority *catalog.Entry
-	ctype     catalog.CredentialType
+	conf      catalog.Configuration
 	token     port.AccessToken
-	proof     request.Proof
-	signer    port.Signer
+	// identifier names one licence; empty when the request named a configuration.
+	identifier string
+	keys       []jose.JWK
+	signer     port.Signer
+	// licence is set for what was deferred: it stays the licence that was asked for.
+	licence string
 }
 
-// Issue answers one Credential Request with one SD-JWT VC.
-func (d *Desk) Issue(ctx context.Context, a *catalog.Entry, token port.AccessToken, req request.Credential) (string, error) {
-	o, err := d.check(ctx, a, token, req)
+// Issue answers one Credential Request with as many credentials as it proved keys, or with a promise.
+func (d *Desk) Issue(ctx context.Context, a *catalog.Entry, token port.AccessToken, req request.Credential) (Result, error) {
+	o, proven, err := d.check(ctx, a, token, req)
 	if err != nil {
-		return "", err
+		return Result{}, err
 	}
-	var laid sdjwt.Laid
-	err = d.cfg.Tx(ctx, func(ctx context.Context) error {
-		laid, err = d.record(ctx, o)
+	return d.run(ctx, o, func(ctx context.Context) error {
+		return d.cfg.Store.ClaimNonce(ctx, proven.Nonce(), proven.NonceExpires())
+	})
+}
+
+// run is one transaction and then the signatures: first claims what the request uses up, and when anything refuses, nothing has happened.
+func (d *Desk) run(ctx context.Context, o order, first func(ctx context.Context) error) (Result, error) {
+	var out Result
+	var batch []laid
+	err := d.cfg.Tx(ctx, func(ctx context.Context) error {
+		if err := first(ctx); err != nil {
+			return err
+		}
+		licence, person, err := d.authorise(ctx, o)
+		if err != nil {
+			return err
+		}
+		waiting, err := d.waiting(ctx, o, licence)
+		if err != nil {
+			return err
+		}
+		if waiting {
+			out, err = d.deferIt(ctx, o, licence, person)
+			return err
+		}
+		batch, out.NotificationID, err = d.record(ctx, o, licence, person)
 		return err
 	})
-	if err != nil {
-		return "", err
+	if err != nil || out.TransactionID != "" {
+		return out, err
 	}
-	// Only now, when the record is durable. A crash before this line costs a status index; after it, nothing is lost.
-	credential, err := sdjwt.Issue(o.signer.Key, o.signer.Chain, laid)
-	if err != nil {
-		return "", fmt.Errorf("issuer: signing: %w", err)
+	// Only now, when the record is durable. A crash before this line costs status indices; after it, nothing is lost.
+	for _, l := range batch {
+		credential, err := l.Sign(o.signer.Key, o.signer.Chain)
+		if err != nil {
+			return Result{}, fmt.Errorf("issuer: signing: %w", err)
+		}
+		out.Credentials = append(out.Credentials, credential)
 	}
-	return credential, nil
+	return out, nil
 }
 
 // check is everything that can be refused without writing.
-func (d *Desk) check(ctx context.Context, a *catalog.Entry, token port.AccessToken, req request.Credential) (order, error) {
-	if req.Identifier != "" {
-		// Ours are named in authorization_details of the token response, which we never send.
-		return order{}, ErrUnknownIdentifier
+func (d *Desk) check(ctx context.Context, a *catalog.Entry, token port.AccessToken, req request.Credential) (order, request.Proven, error) {
+	o := order{authority: a, token: token, identifier: req.Identifier}
+	var err error
+	if o.conf, err = asked(a, token, req); err != nil {
+		return o, request.Proven{}, err
 	}
-	t, ok := a.Type(req.ConfigurationID)
-	if !ok {
-		return order{}, ErrUnknownConfiguration
-	}
-	if !slices.Contains(token.Scopes, t.ID) {
-		return order{}, ErrScope
-	}
-	if req.Encryption {
-		return order{}, ErrEncryption
-	}
-	if req.Proof == "" {
-		return order{}, fmt.Errorf("%w: this credential is bound to a key, proofs is missing", request.ErrProof)
-	}
-	p, err := d.nonces.CheckProof(req.Proof, a.Identifier, token.ClientID)
+	p, err := d.nonces.CheckProofs(req.Proofs, request.Rule{Identifier: a.Identifier, ClientID: token.ClientID, Batch: max(d.cfg.BatchSize, 1),
+		Anchors: d.cfg.Makers, Attested: o.conf.Type.Attested})
 	if err != nil {
-		return order{}, err
+		return o, p, err
 	}
-	s, err := d.cfg.Signers.Signer(ctx, a.Code)
-	if err != nil {
-		return order{}, fmt.Errorf("issuer: key of %s: %w", a.Code, err)
-	}
-	return order{authority: a, ctype: t, token: token, proof: p, signer: s}, nil
+	o.keys = p.Keys()
+	o.signer, err = d.signer(ctx, o)
+	return o, p, err
 }
 
-// record is the one transaction: nonce, authorisation, status index, record. When any of them refuses, none has happened.
-func (d *Desk) record(ctx context.Context, o order) (sdjwt.Laid, error) {
-	if err := d.cfg.Store.ClaimNonce(ctx, o.proof.Nonce(), o.proof.NonceExpires()); err != nil {
-		return sdjwt.Laid{}, err
-	}
-	licence, personID, err := d.authorise(ctx, o)
+func (d *Desk) signer(ctx context.Context, o order) (port.Signer, error) {
+	s, err := d.cfg.Signers.Signer(ctx, o.authority.Code, o.conf.Format)
 	if err != nil {
-		return sdjwt.Laid{}, err
+		return s, fmt.Errorf("issuer: key of %s: %w", o.authority.Code, err)
 	}
-	id, err := d.cfg.OpaqueID()
-	if err != nil {
-		return sdjwt.Laid{}, err
+	return s, nil
+}
+
+// asked finds the configuration that a request names, by itself or by an identifier: by the latter exactly when the token has
+// identifiers for it (section 8.2).
+func asked(a *catalog.Entry, token port.AccessToken, req request.Credential) (catalog.Configuration, error) {
+	here := func(g port.Granted) bool { return len(g.Issuers) == 0 || slices.Contains(g.Issuers, a.Identifier) }
+	if req.Identifier != "" {
+		for _, g := range token.Granted {
+			if here(g) && slices.Contains(g.Identifiers, req.Identifier) {
+				if conf, ok := a.Configuration(g.ConfigurationID); ok {
+					return conf, nil
+				}
+			}
+		}
+		return catalog.Configuration{}, ErrUnknownIdentifier
 	}
-	now := d.cfg.Now()
-	iat := coarse(now, o.signer)
-	exp := iat.Add(o.ctype.Life())
-	ref, err := d.cfg.Status.Allocate(ctx, licence.ID, id, o.ctype.ID, exp)
-	if err != nil {
-		return sdjwt.Laid{}, fmt.Errorf("issuer: allocating a status index: %w", err)
+	conf, ok := a.Configuration(req.ConfigurationID)
+	if !ok {
+		return conf, ErrUnknownConfiguration
 	}
-	laid, err := d.layOut(o, licence, ref, iat, exp)
-	if err != nil {
-		return sdjwt.Laid{}, err
+	if slices.ContainsFunc(token.Granted, func(g port.Granted) bool { return here(g) && g.ConfigurationID == conf.ID }) {
+		return conf, fmt.Errorf("%w: this authorization has credential_identifiers, send one of them", request.ErrRequest)
 	}
-	sum := sha256.Sum256(laid.Payload)
-	return laid, d.cfg.Store.RecordIssuance(ctx, port.Issuance{
-		ID: id, Authority: o.authority.Code, TypeID: o.ctype.ID, LicenceID: licence.ID,
-		PersonID: personID, OfferID: o.token.OfferID, GrantID: o.token.GrantID, ClientID: o.token.ClientID,
-		HolderKey: o.proof.Key().Thumbprint(), SignerKey: o.signer.Key.ID, PayloadHash: base64.RawURLEncoding.EncodeToString(sum[:]),
-		StatusURI: ref.URI, StatusIndex: ref.Index, IssuedAt: iat, ExpiresAt: exp, RecordedAt: now,
-	}, d.cfg.MaxPerGrant, audit.Event{Kind: "issuer.credential_recorded", Actor: Actor(o.token, personID), Subject: licence.ID,
-		Client: o.token.ClientID, Detail: map[string]string{"issuance": id, "type": o.ctype.ID, "key": o.signer.Key.ID}})
+	if !slices.Contains(token.Scopes, conf.Type.ID) {
+		return conf, ErrScope
+	}
+	return conf, nil
 }
 
 // Actor names on whose behalf something happens, for the audit.
@@ -145,131 +168,8 @@ func Actor(t port.AccessToken, personID string) string {
 	return "offer:" + t.OfferID
 }
 
-// authorise finds the licence that the token may have, as things are now: what was true when the token was made may have changed.
-// It holds the licence until the transaction ends.
-func (d *Desk) authorise(ctx context.Context, o order) (l port.Licence, personID string, err error) {
-	switch {
-	case o.token.OfferID != "" && o.token.PersonID == "":
-		l, personID, err = d.authoriseOffer(ctx, o)
-	case o.token.PersonID != "" && o.token.OfferID == "":
-		personID = o.token.PersonID
-		l, err = d.authorisePerson(ctx, o)
-	default:
-		err = port.ErrNoLicence
-	}
-	if err != nil {
-		return port.Licence{}, "", err
-	}
-	if l.Issuer != o.authority.Code || l.TypeID != o.ctype.ID {
-		return port.Licence{}, "", port.ErrNoLicence
-	}
-	return l, personID, nil
-}
-
-func (d *Desk) authoriseOffer(ctx context.Context, o order) (port.Licence, string, error) {
-	offer, err := d.cfg.Store.Offer(ctx, o.token.OfferID)
-	if err != nil {
-		return port.Licence{}, "", err
-	}
-	if offer.Authority != o.authority.Code || offer.TypeID != o.ctype.ID || offer.RedeemedAt.IsZero() {
-		return port.Licence{}, "", port.ErrNoLicence
-	}
-	if offer.PersonID != "" {
-		if err := d.cfg.MayTake(ctx, offer.PersonID, offer.ACR, o.ctype.RequiredACR); err != nil {
-			return port.Licence{}, "", err
-		}
-	}
-	l, err := d.cfg.Licences.Hold(ctx, offer.LicenceID, offer.PersonID)
-	return l, offer.PersonID, err
-}
-
-// authorisePerson takes the licence of the offer that the flow began with, or else the newest in force: a Credential Request can't
-// say which. An issuer_state proves nothing: whoever sends one still gets only a licence of the person who logged in.
-func (d *Desk) authorisePerson(ctx context.Context, o order) (port.Licence, error) {
-	if err := d.cfg.MayTake(ctx, o.token.PersonID, o.token.ACR, o.ctype.RequiredACR); err != nil {
-		return port.Licence{}, err
-	}
-	if o.token.IssuerState != "" {
-		offer, err := d.cfg.Store.OfferByState(ctx, port.Hash(o.token.IssuerState))
-		switch {
-		case errors.Is(err, port.ErrUnknownOffer):
-		case err != nil:
-			return port.Licence{}, err
-		case offer.Authority == o.authority.Code && offer.TypeID == o.ctype.ID:
-			return d.cfg.Licences.Hold(ctx, offer.LicenceID, o.token.PersonID)
-		}
-	}
-	ids, err := d.cfg.Licences.OfPerson(ctx, o.token.PersonID, o.authority.Code, o.ctype.ID)
-	if err != nil {
-		return port.Licence{}, fmt.Errorf("issuer: licences of the person: %w", err)
-	}
-	if len(ids) == 0 {
-		return port.Licence{}, port.ErrNoLicence
-	}
-	return d.cfg.Licences.Hold(ctx, ids[0], o.token.PersonID)
-}
-
-// coarse is the time of issue as the credential says it: the full hour, so that copies and their showings can't be linked by
-// it. It is never before the signer's certificate, which would make the credential look forged.
-func coarse(now time.Time, s port.Signer) time.Time {
-	t := now.UTC().Truncate(time.Hour)
-	if len(s.Chain) == 0 {
-		return t
-	}
-	leaf, err := x509.ParseCertificate(s.Chain[0])
-	if err == nil && leaf.NotBefore.After(t) && !leaf.NotBefore.After(now) {
-		return leaf.NotBefore.UTC()
-	}
-	return t
-}
-
-// layOut makes the payload and the disclosures. A claim that the type doesn't describe is refused, because everybody would see
-// it; so is a licence without a mandatory claim. Both are faults of type or register, not of the wallet.
-func (d *Desk) layOut(o order, l port.Licence, ref port.StatusRef, iat, exp time.Time) (sdjwt.Laid, error) {
-	described := map[string]bool{}
-	var selective []sdjwt.Path
-	absent := 0
-	for _, c := range o.ctype.Claims {
-		described[c.Path[0].(string)] = true
-		present := c.Path.Lookup(l.Claims)
-		if c.Mandatory && !present {
-			return sdjwt.Laid{}, fmt.Errorf("issuer: licence of type %s lacks the claim %s", o.ctype.ID, c.Path)
-		}
-		if c.Selective {
-			selective = append(selective, c.Path)
-			if !present {
-				absent++
-			}
-		}
-	}
-	claims := maps.Clone(l.Claims)
-	if claims == nil {
-		claims = map[string]any{}
-	}
-	for name := range claims {
-		if !described[name] {
-			return sdjwt.Laid{}, fmt.Errorf("issuer: type %s does not describe the claim %s", o.ctype.ID, name)
-		}
-	}
-	claims["iss"] = o.authority.Identifier
-	claims["vct"] = o.ctype.VCT
-	claims["vct#integrity"] = o.ctype.VCTIntegrity
-	claims["iat"] = iat.Unix()
-	claims["exp"] = exp.Unix()
-	claims["status"] = map[string]any{"status_list": map[string]any{"idx": ref.Index, "uri": ref.URI}}
-	holder := o.proof.Key()
-	laid, err := sdjwt.Build(sdjwt.Template{Claims: claims, Selective: selective, AbsentOK: true, Holder: &holder,
-		Salts: d.cfg.Rand,
-		// As many digests whatever the licence has: their number must not tell which optional claims exist.
-		Decoys: absent})
-	if err != nil {
-		return sdjwt.Laid{}, fmt.Errorf("issuer: laying out: %w", err)
-	}
-	return laid, nil
-}
-
 // Deliver is the Credential Endpoint for a wallet that this server keeps for a person (wallet/hosted): the same nonce, checks, record and signature as for
-// any wallet, without HTTP between. prove signs a key proof for the nonce and the audience that it is given.
+// any wallet, without HTTP between. prove signs a key proof for the nonce and the audience that it is given. ErrWaiting when the answer was deferred.
 func (d *Desk) Deliver(ctx context.Context, token port.AccessToken, authority, configurationID string, prove func(nonce, audience string) (string, error)) (string, error) {
 	a, ok := d.catalog().Entry(authority)
 	if !ok {
@@ -283,5 +183,12 @@ func (d *Desk) Deliver(ctx context.Context, token port.AccessToken, authority, c
 	if err != nil {
 		return "", err
 	}
-	return d.Issue(ctx, a, token, request.Credential{ConfigurationID: configurationID, Proof: proof})
+	out, err := d.Issue(ctx, a, token, request.Credential{ConfigurationID: configurationID, Proofs: request.Proofs{JWT: []string{proof}}})
+	switch {
+	case err != nil:
+		return "", err
+	case out.TransactionID != "":
+		return "", ErrWaiting
+	}
+	return out.Credentials[0], nil
 }

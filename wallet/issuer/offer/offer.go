@@ -108,7 +108,11 @@ func (d *Desk) mayOffer(ctx context.Context, req OfferRequest) (port.Licence, er
 	var l port.Licence
 	var err error
 	if req.PersonID != "" {
-		l, err = d.cfg.Licences.Hold(ctx, req.LicenceID, req.PersonID)
+		var p port.Person
+		if p, err = d.cfg.Persons.Person(ctx, req.PersonID); err != nil {
+			return port.Licence{}, err
+		}
+		l, err = d.cfg.Licences.Hold(ctx, req.LicenceID, p)
 	} else {
 		l, err = d.cfg.Licences.Licence(ctx, req.LicenceID)
 	}
@@ -122,10 +126,10 @@ func (d *Desk) mayOffer(ctx context.Context, req OfferRequest) (port.Licence, er
 	if !ok {
 		return port.Licence{}, port.ErrNoLicence
 	}
-	if req.PersonID == "" {
-		return l, nil
+	if req.PersonID != "" && !catalog.LevelEnough(req.ACR, t.RequiredACR) {
+		return port.Licence{}, port.ErrLevelTooLow
 	}
-	return l, d.cfg.MayTake(ctx, req.PersonID, req.ACR, t.RequiredACR)
+	return l, nil
 }
 
 // ShowOffer shows an offer again to the citizen who made it. ErrUnknownOffer, also when it is another's.
@@ -179,8 +183,15 @@ func (d *Desk) offerJSON(opaque string, o port.Offer) ([]byte, error) {
 	if o.StateHash != "" {
 		grants[string(AuthorizationCode)] = map[string]any{"issuer_state": d.issuerState(opaque)}
 	}
+	ids := []string{o.TypeID}
+	if t, ok := d.catalog().Type(o.Authority, o.TypeID); ok {
+		ids = ids[:0]
+		for _, c := range t.Configurations() {
+			ids = append(ids, c.ID)
+		}
+	}
 	b, err := json.Marshal(credentialOffer{CredentialIssuer: d.identifier(o.Authority),
-		CredentialConfigurationIDs: []string{o.TypeID}, Grants: grants})
+		CredentialConfigurationIDs: ids, Grants: grants})
 	if err != nil {
 		return nil, fmt.Errorf("issuer: encoding an offer: %w", err)
 	}

@@ -15,6 +15,7 @@ import (
 	"time"
 
 	"github.com/hufu-id/hufu/wallet/issuer/catalog"
+	"github.com/hufu-id/hufu/wallet/issuer/envelope"
 )
 
 // Config is what an Issuer needs. Fields without a remark are required.
@@ -33,6 +34,8 @@ type Config struct {
 	Signers     Signers
 	Tokens      AccessTokens
 	Departments Departments
+	// Decrypter opens encrypted requests; nil: neither requests nor responses are encrypted.
+	Decrypter func(ctx context.Context) (envelope.Decrypter, error)
 
 	// Now is the clock; time.Now when nil. Rand is crypto/rand.Reader when nil. Log is slog.Default() when nil.
 	Now  func() time.Time
@@ -45,8 +48,9 @@ type Config struct {
 	MaxTxCodeTries int
 	// MaxOpenOffers is how many open offers a person can have for one licence; 20 when zero.
 	MaxOpenOffers int
-	// MaxPerGrant is how many credentials one grant can give: a wallet whose answer was lost asks again with a new nonce. 5 when zero.
-	MaxPerGrant int
+	// PerGrant is how many Credential Responses one grant can give within a time; 40 a day when zero.
+	PerGrant Limit
+	Policy
 }
 
 // Complete checks the parts and sets the defaults.
@@ -73,7 +77,8 @@ func (c *Config) Complete() error {
 	setDefault(&c.OfferLifetime, 15*time.Minute)
 	setDefault(&c.MaxTxCodeTries, 5)
 	setDefault(&c.MaxOpenOffers, 20)
-	setDefault(&c.MaxPerGrant, 5)
+	setDefault(&c.PerGrant, Limit{Responses: 40, Within: 24 * time.Hour})
+	c.Policy.complete()
 	return nil
 }
 
@@ -110,16 +115,13 @@ func Hash(s string) string {
 }
 
 // MayTake decides whether the person, who logged in at level acr, may take a credential that requires another. ErrLevelTooLow, ErrPersonInactive.
-func (c *Config) MayTake(ctx context.Context, personID, acr, required string) error {
+func (c *Config) MayTake(ctx context.Context, personID, acr, required string) (Person, error) {
 	if !catalog.LevelEnough(acr, required) {
-		return ErrLevelTooLow
+		return Person{}, ErrLevelTooLow
 	}
-	active, err := c.Persons.Active(ctx, personID)
+	p, err := c.Persons.Person(ctx, personID)
 	if err != nil {
-		return fmt.Errorf("issuer: asking for the person: %w", err)
+		return Person{}, fmt.Errorf("issuer: asking for the person: %w", err)
 	}
-	if !active {
-		return ErrPersonInactive
-	}
-	return nil
+	return p, nil
 }

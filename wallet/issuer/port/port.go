@@ -9,6 +9,7 @@ import (
 	"github.com/hufu-id/hufu/internal/audit"
 	"github.com/hufu-id/hufu/internal/jose"
 	"github.com/hufu-id/hufu/wallet/issuer/catalog"
+	"github.com/hufu-id/hufu/wallet/issuer/format"
 )
 
 // What the interfaces below answer when they can't. Implementations wrap or return them; any other error is a fault.
@@ -36,29 +37,31 @@ type Authorities interface {
 // Licences is the register, as the issuer sees it. All methods join the transaction in ctx.
 type Licences interface {
 	// OfPerson lists the identifiers of the person's licences in force of one authority and type, the newest first.
-	OfPerson(ctx context.Context, personID, authority, typeID string) ([]string, error)
+	OfPerson(ctx context.Context, p Person, authority, typeID string) ([]string, error)
 	// OfReference does the same for the authority's own reference of a holder.
 	OfReference(ctx context.Context, authority, reference, typeID string) ([]string, error)
 	// Licence reads one licence that is in force. ErrNoLicence, ErrNotInForce.
 	Licence(ctx context.Context, id string) (Licence, error)
 	// Hold reads a licence in force and keeps its legal status from changing until the transaction in ctx ends: a
 	// conditional UPDATE of its row, not a SELECT. Otherwise a revocation that commits between this read and our commit would
-	// flip the bits of all credentials but the one being made. personID "" is not checked; another must be the holder.
+	// flip the bits of all credentials but the one being made. The zero Person is not checked; another must be the holder.
 	// ErrNoLicence, ErrNotInForce.
-	Hold(ctx context.Context, id, personID string) (Licence, error)
+	Hold(ctx context.Context, id string, p Person) (Licence, error)
 }
 
 // Persons says whether a person may be given anything at all.
 type Persons interface {
-	// Active is false for a person who is suspended or gone. It joins the transaction in ctx.
-	Active(ctx context.Context, personID string) (bool, error)
+	// Person reads a person. It joins the transaction in ctx. ErrPersonInactive for one who is suspended or gone.
+	Person(ctx context.Context, id string) (Person, error)
 }
 
 // Status allocates places on status lists.
 type Status interface {
-	// Allocate reserves an index that was never used and can't be predicted. It joins the transaction in ctx; issuanceID is the
-	// Issuance.ID that will stand in the record.
-	Allocate(ctx context.Context, licenceID, issuanceID, typeID string, expires time.Time) (StatusRef, error)
+	// Allocate reserves an index for each of the issuances, never used before and not to be predicted, in their order. It joins the transaction in ctx;
+	// issuances are the Issuance.IDs that will stand in the record. ErrNotInForce.
+	Allocate(ctx context.Context, licenceID string, issuances []string, typeID string, expires time.Time) ([]StatusRef, error)
+	// Retire makes credentials invalid from a time on, whatever becomes of their licence. It joins the transaction in ctx.
+	Retire(ctx context.Context, refs []StatusRef, at time.Time) error
 }
 
 // Signer signs credentials of one authority.
@@ -70,8 +73,8 @@ type Signer struct {
 
 // Signers hands out the keys of authorities, by credit code.
 type Signers interface {
-	// Signer is the active key.
-	Signer(ctx context.Context, authority string) (Signer, error)
+	// Signer is the active key for credentials of a format; format.SDJWT is also that of signed metadata.
+	Signer(ctx context.Context, authority string, f format.Format) (Signer, error)
 	// JWKS are the published keys: next, active and retired.
 	JWKS(ctx context.Context, authority string) ([]jose.JWK, error)
 }
@@ -101,6 +104,10 @@ var (
 	ErrNonceUsed = errors.New("issuer: nonce used before")
 	// ErrGrantExhausted: the grant has given as many credentials as it may.
 	ErrGrantExhausted = errors.New("issuer: the grant has been used up")
+	// ErrUnknownNotification: no such notification_id, or another grant's.
+	ErrUnknownNotification = errors.New("issuer: unknown notification_id")
+	// ErrUnknownTransaction: no such transaction_id, or another grant's, or used.
+	ErrUnknownTransaction = errors.New("issuer: unknown transaction_id")
 )
 
 // Store keeps offers and issuances. Every method is atomic and joins the transaction in ctx; an event is written with the
@@ -120,8 +127,28 @@ type Store interface {
 	Try(ctx context.Context, id, txMAC string, maxTries int, at time.Time) (right bool, tries int, err error)
 	// ClaimNonce uses up a nonce. ErrNonceUsed.
 	ClaimNonce(ctx context.Context, nonce string, expires time.Time) error
-	// RecordIssuance writes the record of a credential. When the grant has already given maxPerGrant: ErrGrantExhausted.
-	RecordIssuance(ctx context.Context, i Issuance, maxPerGrant int, ev audit.Event) error
+	// Record writes the record of a Credential Response, and marks those that came before it for the same licence, configuration and device as superseded.
+	// When the grant has already given as many as the limit allows: ErrGrantExhausted.
+	Record(ctx context.Context, i Issued, l Limit, ev audit.Event) error
+	// Notice writes what a wallet says about a Credential Response of that authority and grant; at is now. The event is written only when it is news.
+	// ErrUnknownNotification.
+	Notice(ctx context.Context, id, authority, grantID, event string, at time.Time, ev audit.Event) error
+	// Superseded lists responses that were superseded before a time and not retired yet, with the places of their copies; Retired marks them.
+	Superseded(ctx context.Context, before time.Time, limit int) (map[string][]StatusRef, error)
+	Retired(ctx context.Context, id string, at time.Time) error
+
+	// Defer writes a deferred request.
+	Defer(ctx context.Context, p Pending, ev audit.Event) error
+	// Pending reads a deferred request that is still open at a time. ErrUnknownTransaction.
+	Pending(ctx context.Context, id string, at time.Time) (Pending, error)
+	// EndPending closes a deferred request. Of any number of callers one succeeds; ErrUnknownTransaction for the others.
+	EndPending(ctx context.Context, id string, at time.Time) error
+	// AskRelease returns the release of a licence, which it adds, waiting, when there is none.
+	AskRelease(ctx context.Context, r Release) (Release, error)
+	// Releases lists an authority's releases in a state, the oldest first.
+	Releases(ctx context.Context, authority string, state ReleaseState, limit int) ([]Release, error)
+	// Decide sets the state of a release of that authority, also of a licence that nobody asked for yet.
+	Decide(ctx context.Context, r Release, ev audit.Event) error
 	// Audit writes an event that goes with no other change: a refusal.
 	Audit(ctx context.Context, ev audit.Event) error
 	// DeleteExpired forgets up to limit offers and grant counters that ended before the given time, and returns how many.

@@ -26,7 +26,7 @@ func FuzzParseRequest(f *testing.F) {
 		f.Add([]byte(s))
 	}
 	f.Fuzz(func(t *testing.T, b []byte) {
-		req, err := Parse(b)
+		req, err := Parse(b, 10)
 		switch {
 		case err == nil:
 			if (req.ConfigurationID == "") == (req.Identifier == "") {
@@ -71,14 +71,14 @@ func FuzzCheckProof(f *testing.F) {
 	if err != nil {
 		f.Fatal(err)
 	}
-	if _, err := i.CheckProof(good, id, ""); err != nil {
+	if _, err := i.CheckProofs(Proofs{JWT: []string{good}}, Rule{Identifier: id, Batch: 1}); err != nil {
 		f.Fatal(err)
 	}
 	for _, s := range []string{good, good[:len(good)-2], strings.Replace(good, ".", "..", 1), good + "=", "a.b.c", ""} {
 		f.Add(s)
 	}
 	f.Fuzz(func(t *testing.T, s string) {
-		_, err := i.CheckProof(s, id, "")
+		_, err := i.CheckProofs(Proofs{JWT: []string{s}}, Rule{Identifier: id, Batch: 1})
 		if err == nil && s != good {
 			t.Errorf("accepted %q", s)
 		}
@@ -119,7 +119,7 @@ func BenchmarkCheckProof(b *testing.B) {
 		b.Fatal(err)
 	}
 	for b.Loop() {
-		if _, err := i.CheckProof(compact, "id", ""); err != nil {
+		if _, err := i.CheckProofs(Proofs{JWT: []string{compact}}, Rule{Identifier: "id", Batch: 1}); err != nil {
 			b.Fatal(err)
 		}
 	}

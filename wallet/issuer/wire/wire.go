@@ -6,6 +6,8 @@ import (
 	"log/slog"
 	"mime"
 	"net/http"
+	"strconv"
+	"strings"
 
 	"github.com/hufu-id/hufu/internal/audit"
 	"github.com/hufu-id/hufu/internal/httpx"
@@ -51,4 +53,27 @@ func WriteError(w http.ResponseWriter, status int, code, description string) {
 func Fault(log *slog.Logger, w http.ResponseWriter, r *http.Request, err error) {
 	log.ErrorContext(r.Context(), "issuer: fault", slog.String("trace", audit.Trace(r.Context())), slog.Any("error", err))
 	WriteError(w, http.StatusInternalServerError, "server_error", "something failed here; trace id "+audit.Trace(r.Context()))
+}
+
+// Prefers says whether Accept headers rank one media type, by its own name, above another.
+func Prefers(accept []string, one, other string) bool {
+	rank := map[string]float64{}
+	for _, part := range strings.Split(strings.Join(accept, ","), ",") {
+		t, params, err := mime.ParseMediaType(part)
+		if err != nil {
+			continue
+		}
+		q := 1.0
+		if text, set := params["q"]; set {
+			if q, err = strconv.ParseFloat(text, 64); err != nil {
+				continue
+			}
+		}
+		rank[t] = max(rank[t], q)
+	}
+	against, named := rank[other]
+	if !named {
+		against = 0 // a wildcard doesn't outrank what was asked for by name
+	}
+	return rank[one] > against
 }

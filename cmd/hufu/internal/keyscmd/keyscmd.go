@@ -48,7 +48,7 @@ func NewCommand() *cobra.Command {
 	}
 	rotate.Flags().BoolVar(&yes, "yes", false, "do it; without, only say what would happen")
 	rotate.Flags().BoolVar(&force, "force", false, "use the next key at once, although some verifiers can't know it yet: for a stolen key")
-	cmd.AddCommand(list, rotate, newRevokeCmd(&config))
+	cmd.AddCommand(list, rotate, newRevokeCmd(&config), newReissueCmd(&config))
 	return cmd
 }
 

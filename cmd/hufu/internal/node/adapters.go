@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"net/http"
 	"slices"
-	"sort"
 	"strings"
 	"time"
 
@@ -16,7 +15,6 @@ import (
 	"github.com/hufu-id/hufu/internal/jose"
 	"github.com/hufu-id/hufu/keys"
 	"github.com/hufu-id/hufu/oidc"
-	"github.com/hufu-id/hufu/signing/sdjwt"
 	"github.com/hufu-id/hufu/wallet/issuer"
 	"github.com/hufu-id/hufu/wallet/register"
 	"github.com/hufu-id/hufu/wallet/status"
@@ -134,12 +132,15 @@ func (p persons) Claims(ctx context.Context, id string) (oidc.PersonClaims, erro
 		PhoneNumber: who.Claims.PhoneNumber, PhoneVerified: who.Claims.PhoneVerified, ResidentID: who.ResidentID()}, nil
 }
 
-func (p persons) Active(ctx context.Context, id string) (bool, error) {
-	_, err := p.n.person(ctx, id)
+// takers are persons as the issuer sees them: read once for a request.
+type takers struct{ n *Node }
+
+func (t takers) Person(ctx context.Context, id string) (issuer.Person, error) {
+	p, err := t.n.persons.Person(ctx, id)
 	if errors.Is(err, identity.ErrUnknownPerson) || errors.Is(err, identity.ErrDisabled) {
-		return false, nil
+		err = issuer.ErrPersonInactive
 	}
-	return err == nil, err
+	return issuer.Person{ID: id, Document: p.ResidentID()}, err
 }
 
 // credentialScopes tells the provider which scopes are credentials.
@@ -195,7 +196,27 @@ func (a accessTokens) Validate(ctx context.Context, bearer, audience string) (is
 		return issuer.AccessToken{}, issuer.ErrInvalidToken
 	}
 	return issuer.AccessToken{GrantID: t.GrantID, PersonID: t.PersonID, OfferID: t.OfferID, ClientID: t.ClientID, Scopes: t.Scopes, ACR: t.ACR,
-		IssuerState: t.IssuerState}, err
+		IssuerState: t.IssuerState, Granted: granted(t)}, err
+}
+
+func granted(t oidc.AccessToken) []issuer.Granted {
+	var out []issuer.Granted
+	for _, d := range t.Credentials() {
+		out = append(out, issuer.Granted{ConfigurationID: d.ConfigurationID, Issuers: d.Locations, Identifiers: d.Identifiers})
+	}
+	return out
+}
+
+// credentials tells the provider what authorization_details can ask for.
+type credentials struct{ issuer *issuer.Issuer }
+
+func (c credentials) Configuration(id string) (oidc.CredentialConfiguration, bool) {
+	conf, issuers, ok := c.issuer.Configuration(id)
+	return oidc.CredentialConfiguration{ID: conf.ID, Scope: conf.Type.ID, Issuers: issuers, Title: displayText(conf.Type.Display)}, ok
+}
+
+func (c credentials) Identifiers(ctx context.Context, h oidc.CredentialHolder, configurationID string, issuers []string) ([]string, error) {
+	return c.issuer.Identifiers(ctx, issuer.Holder{PersonID: h.PersonID, ACR: h.ACR, OfferID: h.OfferID, IssuerState: h.IssuerState}, configurationID, issuers)
 }
 
 // registerScope is what a department's token needs, registerAudience completes the origin to its audience.
@@ -250,79 +271,22 @@ func (d offerDepartments) Authenticate(r *http.Request) (string, error) {
 	return code, err
 }
 
-// credentialSigners gives the issuer the keys of authorities.
-type credentialSigners struct{ keys *keys.Service }
-
-func (c credentialSigners) Signer(ctx context.Context, authority string) (issuer.Signer, error) {
-	s, err := c.keys.Signer(ctx, keys.Credential(authority))
-	if err != nil {
-		return issuer.Signer{}, err
-	}
-	return issuer.Signer{Key: s.Key(), Chain: s.Chain()}, nil
-}
-
-// JWKS returns the keys of an authority's credentials, then those of the status lists: a verifier that has no bundle and looks for keys at
-// jwt-vc-issuer finds there, by kid, also the key of the list that a credential names (Token Status List, key resolution).
-func (c credentialSigners) JWKS(ctx context.Context, authority string) ([]jose.JWK, error) {
-	own, err := c.keys.JWKS(ctx, keys.Credential(authority))
-	if err != nil {
-		return nil, err
-	}
-	status, err := c.keys.JWKS(ctx, keys.Status)
-	return slices.Concat(own, status), err
-}
-
 // authorities turns configured authorities and the register's types into credential configurations.
 type authorities struct{ n *Node }
 
 func (a authorities) Authorities(context.Context) ([]issuer.Authority, error) {
 	var out []issuer.Authority
 	for _, cfg := range a.n.cfg.Authorities {
-		authority := issuer.Authority{Code: cfg.Code, Display: []issuer.Display{{Locale: "zh-Hans", Name: cfg.NameZH}, {Locale: "en", Name: cfg.NameEN}}}
+		authority := issuer.Authority{Code: cfg.Code, Display: []issuer.Display{{Locale: "zh-Hans", Name: cfg.NameZH}, {Locale: "en", Name: cfg.NameEN}},
+			Approves: cfg.Release == releaseByHand}
 		for _, id := range cfg.Types {
 			t, ok := a.n.register.Type(id)
 			if !ok {
 				return nil, errors.New("authority " + cfg.Code + ": unknown licence type " + id)
 			}
-			authority.Types = append(authority.Types, credentialType(t))
+			authority.Types = append(authority.Types, a.n.cfg.Issuing.Type(t))
 		}
 		out = append(out, authority)
 	}
 	return out, nil
-}
-
-func displays(text map[string]string) []issuer.Display {
-	langs := make([]string, 0, len(text))
-	for lang := range text {
-		langs = append(langs, lang)
-	}
-	sort.Sort(sort.Reverse(sort.StringSlice(langs))) // zh first: the credential's own language
-	var out []issuer.Display
-	for _, lang := range langs {
-		locale := lang
-		if lang == "zh" {
-			locale = "zh-Hans"
-		}
-		out = append(out, issuer.Display{Locale: locale, Name: text[lang]})
-	}
-	return out
-}
-
-func credentialType(t register.LicenceType) issuer.CredentialType {
-	out := issuer.CredentialType{ID: t.ID, VCT: t.VCT, VCTIntegrity: t.Integrity, Display: displays(t.Name), RequiredACR: t.RequiredACR, Lifetime: t.CredentialLife()}
-	for _, c := range t.Claims {
-		out.Claims = append(out.Claims, issuer.Claim{Path: sdjwt.P(c.Name), Mandatory: c.Mandatory, Selective: c.SelectivelyDisclosable, Display: displays(c.Text)})
-	}
-	return out
-}
-
-// allocator gives the issuer places on status lists.
-type allocator struct{ status *status.Service }
-
-func (a allocator) Allocate(ctx context.Context, licenceID, issuanceID, typeID string, expires time.Time) (issuer.StatusRef, error) {
-	ref, err := a.status.Allocate(ctx, licenceID, issuanceID, typeID, expires)
-	if errors.Is(err, status.ErrNotValid) {
-		err = issuer.ErrNotInForce
-	}
-	return issuer.StatusRef{URI: ref.URI, Index: ref.Index}, err
 }

@@ -2,6 +2,7 @@ package node
 
 import (
 	"crypto/rand"
+	"encoding/json"
 	"errors"
 	"net/http/httptest"
 	"path/filepath"
@@ -53,7 +54,8 @@ func TestP12NothingOfATokenIsLostOnTheWayToTheIssuer(t *testing.T) {
 	}
 	const aud = testOrigin + "/i/1199440000TRY002X9"
 	token := bearer(t, n, grant.Grant{Type: client.AuthorizationCode, ClientID: "w", Subject: "s", PersonID: "p", OfferID: "o", ACR: "loa3", IssuerState: "state",
-		Scopes: []string{"driving-licence"}, Audience: []string{aud}})
+		Scopes: []string{"driving-licence"}, Audience: []string{aud},
+		Details: []json.RawMessage{json.RawMessage(`{"type":"openid_credential","credential_configuration_id":"driving-licence","credential_identifiers":["x"]}`)}})
 	got, err := accessTokens{n}.Validate(t.Context(), token, aud)
 	if err != nil {
 		t.Fatal(err)

@@ -6,6 +6,7 @@ import (
 	"net/http"
 	"time"
 
+	"github.com/hufu-id/hufu/cmd/hufu/internal/node/issuing"
 	"github.com/hufu-id/hufu/federation/identity"
 	"github.com/hufu-id/hufu/wallet/holder"
 	"github.com/hufu-id/hufu/wallet/issuer"
@@ -40,46 +41,18 @@ func (l licences) ofPerson(ctx context.Context, personID string) ([]register.Lic
 
 // person reads who asks; somebody who is gone or closed has no licences.
 func (l licences) person(ctx context.Context, id string) (identity.Person, error) {
-	p, err := l.n.person(ctx, id)
+	p, err := l.n.persons.Person(ctx, id)
 	if errors.Is(err, identity.ErrUnknownPerson) || errors.Is(err, identity.ErrDisabled) {
 		err = issuer.ErrNoLicence
 	}
 	return p, err
 }
 
-// reads is what one transaction has read of identity. Issuing asks for the same person three times.
-type reads struct{ persons map[string]identity.Person }
-
-type readsKey struct{}
-
-// reading is InTx, within which a person is read once.
-func (n *Node) reading(ctx context.Context, fn func(context.Context) error) error {
-	return n.db.InTx(ctx, func(ctx context.Context) error { // anew for each try
-		return fn(context.WithValue(ctx, readsKey{}, &reads{persons: map[string]identity.Person{}}))
-	})
-}
-
-// person reads a person who exists and isn't disabled. Within reading it is the person as of the first time.
-func (n *Node) person(ctx context.Context, id string) (identity.Person, error) {
-	seen, _ := ctx.Value(readsKey{}).(*reads)
-	if seen != nil {
-		if p, ok := seen.persons[id]; ok {
-			return p, nil
-		}
+func (l licences) OfPerson(ctx context.Context, p issuer.Person, authority, typeID string) ([]string, error) {
+	if p.Document == "" {
+		return nil, nil
 	}
-	p, err := n.persons.Person(ctx, id)
-	if err == nil && seen != nil {
-		seen.persons[id] = p
-	}
-	return p, err
-}
-
-func (l licences) OfPerson(ctx context.Context, personID, authority, typeID string) ([]string, error) {
-	p, err := l.person(ctx, personID)
-	if err != nil || p.ResidentID() == "" {
-		return nil, err
-	}
-	all, err := l.n.register.ListOfHolder(ctx, residentCard, p.ResidentID(), authority, typeID)
+	all, err := l.n.register.ListOfHolder(ctx, residentCard, p.Document, authority, typeID)
 	if err != nil {
 		return nil, err
 	}
@@ -116,16 +89,10 @@ func (l licences) Licence(ctx context.Context, id string) (issuer.Licence, error
 	return l.view(x, err)
 }
 
-func (l licences) Hold(ctx context.Context, id, personID string) (issuer.Licence, error) {
+func (l licences) Hold(ctx context.Context, id string, p issuer.Person) (issuer.Licence, error) {
 	x, err := l.n.register.Hold(ctx, id)
-	if err == nil && personID != "" {
-		p, perr := l.person(ctx, personID)
-		switch {
-		case perr != nil:
-			return issuer.Licence{}, perr
-		case !x.HeldBy(residentCard, p.ResidentID()):
-			return issuer.Licence{}, issuer.ErrNoLicence
-		}
+	if err == nil && p.ID != "" && (p.Document == "" || !x.HeldBy(residentCard, p.Document)) {
+		return issuer.Licence{}, issuer.ErrNoLicence
 	}
 	return l.view(x, err)
 }
@@ -146,7 +113,7 @@ func (l licences) view(x register.Licence, err error) (issuer.Licence, error) {
 	if !t.Serves(x) {
 		return issuer.Licence{}, issuer.ErrNotInForce // registered under an older version of the type: it must be renewed first
 	}
-	return issuer.Licence{ID: x.ID, Issuer: x.Issuer, TypeID: x.TypeID, Claims: t.ClaimsOf(x)}, nil
+	return issuer.Licence{ID: x.ID, Issuer: x.Issuer, TypeID: x.TypeID, Claims: t.ClaimsOf(x), NameSpaces: issuing.NameSpaces(t, x)}, nil
 }
 
 // citizens is the provider's session as the citizen's page sees it.

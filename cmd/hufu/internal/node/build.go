@@ -17,6 +17,8 @@ import (
 
 	"github.com/hufu-id/hufu/cmd/hufu/internal/node/bundles"
 	"github.com/hufu-id/hufu/cmd/hufu/internal/node/front"
+	"github.com/hufu-id/hufu/cmd/hufu/internal/node/hostedports"
+	"github.com/hufu-id/hufu/cmd/hufu/internal/node/issuing"
 	"github.com/hufu-id/hufu/cmd/hufu/internal/node/provinces"
 	"github.com/hufu-id/hufu/cmd/hufu/internal/node/registry"
 	"github.com/hufu-id/hufu/cmd/hufu/internal/node/seals"
@@ -46,6 +48,7 @@ import (
 	"github.com/hufu-id/hufu/wallet/hosted"
 	"github.com/hufu-id/hufu/wallet/issuer"
 	"github.com/hufu-id/hufu/wallet/register"
+	"github.com/hufu-id/hufu/wallet/reissue"
 	"github.com/hufu-id/hufu/wallet/status"
 	"github.com/hufu-id/hufu/wallet/status/journal"
 	"github.com/hufu-id/hufu/web"
@@ -95,6 +98,8 @@ type Node struct {
 	holder     *holder.Holder
 	correction *correction.Service
 	hosted     *hosted.Wallet
+	renewals   hostedports.Renewals
+	reissue    *reissue.Service
 	bundle     *bundlepub.Service
 	seals      *eseal.Service
 
@@ -206,10 +211,17 @@ func (n *Node) openWalletRooms(ctx context.Context) (err error) {
 		IndexKey: n.secrets.identityIndex}); err != nil {
 		return err
 	}
+	makers, err := n.cfg.OpenID.Makers()
+	if err != nil {
+		return err
+	}
 	n.issuerStore = issuerstore.New(n.db)
-	n.issuer, err = issuer.New(ctx, issuer.Config{Origin: o, Secret: n.secrets.issuer, Store: n.issuerStore, Tx: n.reading, Authorities: authorities{n},
-		Licences: licences{n}, Persons: persons{n}, Status: allocator{n.status}, Signers: credentialSigners{n.keys}, Tokens: accessTokens{n},
-		Departments: offerDepartments{auth}, Log: n.cfg.Log})
+	n.issuer, err = issuer.New(ctx, issuer.Config{Origin: o, Secret: n.secrets.issuer, Store: n.issuerStore, Tx: n.db.InTx, Authorities: authorities{n},
+		Licences: licences{n}, Persons: takers{n}, Status: issuing.Status{Lists: n.status}, Signers: issuing.Signers{Keys: n.keys}, Tokens: accessTokens{n},
+		Departments: offerDepartments{auth}, Log: n.cfg.Log, Policy: n.cfg.Issuing.Policy(makers),
+		Decrypter: func(ctx context.Context) (issuer.Decrypter, error) {
+			return n.keys.Decrypter(ctx, keys.CredentialRequest)
+		}})
 	return err
 }
 
@@ -223,7 +235,7 @@ func (n *Node) openLoginRooms(context.Context) (err error) {
 		return err
 	}
 	if n.provider, err = oidc.New(oidc.Config{Issuer: n.cfg.Origin, Store: oidcstore.New(n.db, time.Now), Keys: providerKeys{n.keys}, PairwiseSecret: n.secrets.pairwise,
-		CodeSecret: n.secrets.code, Sealer: n.sealer, Pages: n.pages, Persons: persons{n}, CredentialScopes: credentialScopes{n.issuer},
+		CodeSecret: n.secrets.code, Sealer: n.sealer, Pages: n.pages, Persons: persons{n}, CredentialScopes: credentialScopes{n.issuer}, Credentials: credentials{n.issuer},
 		PreAuthorizedCodes: preAuthorizedCodes{n.issuer}, Registration: n.cfg.Registration, LoopbackClients: n.cfg.LoopbackClients, HTTP: n.client,
 		MTLSOrigin: n.cfg.MTLS.PublicOrigin(), ClientCAs: clientCAs, Profile: n.cfg.OpenID.Profile, DetailTypes: n.cfg.OpenID.Catalogue(), WalletProviders: providers, Renewal: n.cfg.OpenID.WalletRenewal.Lives(),
 		ProvinceOpen: n.cfg.joined, ProvinceName: provinceName, Trail: trailstore.New(n.db), OpenTrail: n.cfg.OpenTrail, Log: n.cfg.Log}); err != nil {
@@ -281,6 +293,7 @@ func (n *Node) jobs() []sweep.Job {
 		{Name: "status", Every: 5 * time.Second, Everywhere: true, Run: n.keepStatus},
 		{Name: "journal", Every: time.Minute, Everywhere: true, Run: n.status.CheckJournal},
 		{Name: "hosted-wallet", Every: time.Minute, Run: n.hosted.Sweep},
+		{Name: "reissue", Every: time.Second, Run: n.reissue.Step},
 	}...)
 }
 

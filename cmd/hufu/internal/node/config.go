@@ -10,6 +10,7 @@ import (
 
 	"github.com/hufu-id/hufu/cmd/hufu/internal/clientfile"
 	"github.com/hufu-id/hufu/cmd/hufu/internal/configfile"
+	"github.com/hufu-id/hufu/cmd/hufu/internal/node/issuing"
 	"github.com/hufu-id/hufu/cmd/hufu/internal/node/listen"
 	"github.com/hufu-id/hufu/cmd/hufu/internal/node/openid"
 	"github.com/hufu-id/hufu/cmd/hufu/internal/node/provinces"
@@ -48,6 +49,8 @@ type Config struct {
 	RevocationJournal string `yaml:"revocation_journal"`
 	// Status is about status lists.
 	Status StatusConfig `yaml:"status"`
+	// Issuing is about credentials: batches, key attestations, encryption.
+	Issuing issuing.Config `yaml:"issuing"`
 	// Authorities that issue licences.
 	Authorities []AuthorityConfig `yaml:"authorities"`
 	// SealMakers are organisations that issue e-seals. None may be an authority of the list above.
@@ -80,7 +83,12 @@ type AuthorityConfig struct {
 	Types []string `yaml:"types"`
 	// Region is a division code prefix, such as "44". Empty is the whole country.
 	Region string `yaml:"region"`
+	// Release is "by_hand" if the authority wants to release each licence before copies of it go to wallets (POST /register/v1/releases); wallets then wait.
+	// Empty: at once.
+	Release string `yaml:"release"`
 }
+
+const releaseByHand = "by_hand"
 
 // SealMakerConfig is an organisation that issues e-seals.
 type SealMakerConfig struct {
@@ -128,6 +136,7 @@ func (c Config) check() error {
 		bad("allow_networks: %v", err)
 	}
 	c.OpenID.Check(bad)
+	c.Issuing.Check(bad)
 	for _, p := range c.Provinces {
 		p.Check(c.Origin, bad)
 	}
@@ -137,6 +146,9 @@ func (c Config) check() error {
 		}
 		if a.NameZH == "" || a.NameEN == "" || len(a.Types) == 0 {
 			bad("authorities: %s: name_zh, name_en and types are needed", a.Code)
+		}
+		if a.Release != "" && a.Release != releaseByHand {
+			bad("authorities: %s: release is by_hand or not there", a.Code)
 		}
 	}
 	seals.CheckMakers(c.makers(), func(code string) bool { _, ok := c.authority(code); return ok }, bad)

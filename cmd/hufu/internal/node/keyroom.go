@@ -9,14 +9,18 @@ import (
 	"github.com/hufu-id/hufu/internal/jose"
 	"github.com/hufu-id/hufu/internal/sqlstore"
 	"github.com/hufu-id/hufu/internal/sqlstore/keystore"
+	"github.com/hufu-id/hufu/internal/sqlstore/reissuestore"
 	"github.com/hufu-id/hufu/keys"
+	"github.com/hufu-id/hufu/wallet/reissue"
 )
 
 // KeyRoom is the part of a node that an operator's command needs: the database and the keys, and nothing that serves.
 type KeyRoom struct {
 	Keys *keys.Service
-	db   *sqlstore.DB
-	cfg  Config
+	// Reissue begins jobs and reads their reports; the server runs them.
+	Reissue *reissue.Service
+	db      *sqlstore.DB
+	cfg     Config
 }
 
 // OpenKeys opens the keys of a server by its configuration. The server may be running.
@@ -39,6 +43,7 @@ func OpenKeys(ctx context.Context, cfg Config) (*KeyRoom, error) {
 		r.Close()
 		return nil, err
 	}
+	r.Reissue = reissue.New(reissue.Config{Store: reissuestore.New(db)})
 	return r, nil
 }
 

@@ -106,8 +106,28 @@ func printView(p *deptclient.Printer, v view) {
 	if v.ReplacedBy != "" {
 		p.Line("    see      %s", deptclient.Clean(v.ReplacedBy))
 	}
-	p.Line("    claims   %s", deptclient.Clean(strings.Join(v.Claims, ", ")))
+	printClaims(p, v.Claims)
 	if len(v.AlwaysShown) > 0 {
 		p.Line("    always   %s (every verifier sees these)", deptclient.Clean(strings.Join(v.AlwaysShown, ", ")))
+	}
+}
+
+// printClaims writes an mdoc's namespace once for all its elements.
+func printClaims(p *deptclient.Printer, claims []string) {
+	spaces, names := []string{}, map[string][]string{}
+	for _, c := range claims {
+		i := strings.LastIndexByte(c, '/')
+		space := c[:max(i, 0)]
+		if _, seen := names[space]; !seen {
+			spaces = append(spaces, space)
+		}
+		names[space] = append(names[space], c[i+1:])
+	}
+	for _, space := range spaces {
+		prefix := ""
+		if space != "" {
+			prefix = space + ": "
+		}
+		p.Line("    claims   %s", deptclient.Clean(prefix+strings.Join(names[space], ", ")))
 	}
 }
