@@ -4,11 +4,7 @@ import "slices"
 
 // all are the patches. Where the same tests would notice two of them, both stay: a check is one line, and each line was written for a reason.
 func all() []patch {
-<<<<<<< HEAD
-	return slices.Concat(frontDoor, consent, codes, clients, keysAndProofs, accessTokens, wallets, formats, statusLists, unlinkable, around)
-=======
-	return slices.Concat(frontDoor, consent, codes, clients, keysAndProofs, accessTokens, wallets, formats, statusLists, registers, around)
->>>>>>> h-register
+	return slices.Concat(frontDoor, consent, codes, clients, keysAndProofs, accessTokens, wallets, formats, statusLists, unlinkable, registers, around)
 }
 
 const (
