@@ -73,3 +73,26 @@ func TestCopiesAreUsedUp(t *testing.T) {
 	present("LAST copy")
 	s.refused(1, "shown already", "wallet", "present", got.Taken.ID, "--nonce", "n", "--audience", "a", "--show", "name")
 }
+
+// A refresh brings new copies without an offer and without the person; the old ones are marked. Without a refresh token there is none.
+func TestWalletRefreshesItsCopies(t *testing.T) {
+	s := newShell(t, apptest.Options{})
+	for _, p := range s.app.Ready.WalletProviders {
+		address, wait := s.background("wallet", "accept", "--issuer", s.app.Ready.CredentialIssuers[0], "--configuration", "driving-licence", "--provider", p.Dir, "--copies", "2", "--json")
+		apptest.NewBrowser(t).Get(address).LogIn(s.app.Person("li-xiuying")).Click("consent-allow")
+		code, out, said := wait()
+		if code != 0 {
+			t.Fatalf("%d %s %s", code, out, said)
+		}
+		first := read[taken](t, out)
+		second := read[taken](t, s.ok("wallet", "refresh", first.Taken.ID, "--provider", p.Dir, "--json"))
+		if second.Taken.ID == first.Taken.ID || second.Taken.Copies != 2 || second.Taken.Left != 2 {
+			t.Errorf("%s: %+v", p.Form, second)
+		}
+		if list := s.ok("wallet", "list"); !strings.Contains(list, "replaced by newer copies") {
+			t.Errorf("%s: %s", p.Form, list)
+		}
+		s.refused(1, "was replaced by "+second.Taken.ID, "wallet", "refresh", first.Taken.ID, "--provider", p.Dir)
+	}
+	s.refused(1, "gave no refresh token", "wallet", "refresh", s.take("driving-licence").Taken.ID)
+}
