@@ -7,6 +7,7 @@ import (
 	"math/rand/v2"
 	"os"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"sync"
 	"sync/atomic"
@@ -43,7 +44,8 @@ func killRounds(t *testing.T) int {
 	return n
 }
 
-// TestKillDuringIssuing kills the server again and again while wallets take licences, and starts it again on the same data. Whatever a wallet was
+// TestKillDuringIssuing (R3) kills the server again and again while wallets take licences, one copy or a set, in both formats, and an authority withholds and
+// restores one, so that its list is published over and over, and starts it again on the same data. Whatever a wallet was
 // told must be true afterwards: an offer that it got can be redeemed, an access token used, a credential is recorded. No status index is
 // used twice, the bundle, its status lists and the audit trail hold, and issuing goes on.
 func TestKillDuringIssuing(t *testing.T) {
@@ -72,6 +74,7 @@ type killWorld struct {
 	root    []byte
 	seen    bundle.Seen
 	workers []*worker
+	flipper *flipper
 }
 
 func newKillWorld(t *testing.T, engine sqlstore.Engine) *killWorld {
@@ -94,6 +97,7 @@ func newKillWorld(t *testing.T, engine sqlstore.Engine) *killWorld {
 	for range killWorkers {
 		k.workers = append(k.workers, &worker{department: key, origin: k.app.Ready.Issuer, wallet: wallet.New(wallet.Options{})})
 	}
+	k.flipper = newFlipper(k, key)
 	return k
 }
 
@@ -107,6 +111,7 @@ func (k *killWorld) round(round int) {
 	k.app.Restart()
 	k.check() // not before: PostgreSQL may still be committing what the dead process had sent
 	k.checkBundle(round)
+	k.flipper.check(k, round)
 }
 
 // work starts the workers; the returned function lets them end their step and waits.
@@ -124,9 +129,18 @@ func (k *killWorld) work() (stop func()) {
 			}
 		}()
 	}
+	all.Add(1)
+	go func() {
+		defer all.Done()
+		for !stopped.Load() && k.flipper.flip() == nil {
+		}
+	}()
 	return func() {
 		stopped.Store(true)
 		all.Wait()
+		if k.flipper.refused != nil {
+			k.t.Errorf("withholding and restoring: %v", k.flipper.refused)
+		}
 		for i, w := range k.workers {
 			if w.refused != nil {
 				k.t.Errorf("worker %d: %v", i, w.refused)
@@ -143,7 +157,7 @@ type totals struct {
 }
 
 func (k *killWorld) tally() (n totals) {
-	for _, w := range k.workers {
+	for _, w := range append(slices.Clone(k.workers), k.flipper.taker) {
 		n.offers += len(w.offers)
 		n.tokens += len(w.redeemed)
 		for _, c := range w.credentials {

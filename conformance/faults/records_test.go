@@ -11,9 +11,10 @@ import (
 	"testing"
 
 	"github.com/hufu-id/hufu/internal/sqlstore"
+	"github.com/hufu-id/hufu/signing/mdoc"
 )
 
-// issued is the part of an SD-JWT VC that its record must match.
+// issued is the part of a credential that its record must match.
 type issued struct {
 	Status struct {
 		List struct {
@@ -26,6 +27,9 @@ type issued struct {
 
 func readIssued(t *testing.T, credential string) issued {
 	t.Helper()
+	if !strings.Contains(credential, "~") {
+		return readDocument(t, credential)
+	}
 	jwt, _, _ := strings.Cut(credential, "~")
 	parts := strings.Split(jwt, ".")
 	var out issued
@@ -40,6 +44,27 @@ func readIssued(t *testing.T, credential string) issued {
 		t.Fatalf("%.60q can't be read: %v", credential, err)
 	}
 	sum := sha256.Sum256(payload)
+	out.hash = base64.RawURLEncoding.EncodeToString(sum[:])
+	return out
+}
+
+// readDocument is readIssued for an mdoc: what is recorded is its MSO.
+func readDocument(t *testing.T, credential string) (out issued) {
+	t.Helper()
+	raw, err := base64.RawURLEncoding.DecodeString(credential)
+	if err != nil {
+		t.Fatalf("%.60q is neither an SD-JWT nor an mdoc: %v", credential, err)
+	}
+	p, err := mdoc.ParseIssuerSigned(raw)
+	if err != nil {
+		t.Fatalf("%.60q can't be read: %v", credential, err)
+	}
+	place, ok := p.UnverifiedStatus()
+	if !ok {
+		t.Fatalf("%.60q names no status", credential)
+	}
+	out.Status.List.URI, out.Status.List.Index = place.URI, place.Index
+	sum := sha256.Sum256(p.MSO())
 	out.hash = base64.RawURLEncoding.EncodeToString(sum[:])
 	return out
 }
@@ -91,8 +116,11 @@ func checkIssuances(t *testing.T, db *sqlstore.DB, received []string) map[string
 		seen[r.id], byText[text] = true, r
 	}
 	checkEntries(t, db, records)
-	if n := count(t, db, `SELECT COUNT(*) FROM audit_events WHERE kind = 'issuer.credential_recorded'`); n != int64(len(records)) {
-		t.Errorf("the trail knows %d credentials, the records are %d", n, len(records))
+	if n, sets := count(t, db, `SELECT COUNT(*) FROM audit_events WHERE kind = 'issuer.credential_recorded'`), count(t, db, `SELECT COUNT(*) FROM issuer_sets`); n != sets {
+		t.Errorf("the trail knows %d answers, the records are %d", n, sets)
+	}
+	if n := count(t, db, `SELECT CAST(COALESCE(SUM(copies), 0) AS BIGINT) FROM issuer_sets`); n != int64(len(records)) {
+		t.Errorf("the answers have %d copies, the records are %d", n, len(records))
 	}
 	return byText
 }

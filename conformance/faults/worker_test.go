@@ -11,6 +11,9 @@ import (
 	"github.com/hufu-id/hufu/internal/sample/wallet"
 )
 
+// batchSize is how many copies a worker asks for at once.
+const batchSize = 4
+
 // errRefused says that a living server answered what it must not.
 var errRefused = errors.New("refused")
 
@@ -23,6 +26,7 @@ type worker struct {
 	origin     string
 	person     string
 	wallet     *wallet.Wallet
+	turn       int
 
 	bearer      string // of the department
 	offer       *wallet.Offer
@@ -115,12 +119,25 @@ func (w *worker) take(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	c, err := w.wallet.Request(ctx, i, w.offer.ConfigurationIDs[0], *w.token)
+	// One copy, then a set of copies of one form, then one of the other.
+	configuration, copies := w.offer.ConfigurationIDs[0], 1
+	switch w.turn++; w.turn % 3 {
+	case 1:
+		copies = batchSize
+	case 2:
+		copies, configuration = batchSize, w.offer.ConfigurationIDs[len(w.offer.ConfigurationIDs)-1]
+	}
+	b, err := w.wallet.Take(ctx, i, configuration, *w.token, wallet.TakeOptions{Copies: copies})
 	if err != nil {
 		return err
 	}
+	if len(b.Copies) != copies {
+		return fmt.Errorf("%w: %d copies, not %d", errRefused, len(b.Copies), copies)
+	}
 	w.mu.Lock()
-	w.credentials = append(w.credentials, taken{c.Text, digest(w.offer.Grants.PreAuthorized.Code)})
+	for _, c := range b.Copies {
+		w.credentials = append(w.credentials, taken{c.Text, digest(w.offer.Grants.PreAuthorized.Code)})
+	}
 	w.mu.Unlock()
 	w.offer, w.token = nil, nil
 	return nil

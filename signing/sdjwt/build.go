@@ -6,6 +6,8 @@ import (
 	"fmt"
 	"io"
 	"sort"
+	"strconv"
+	"unicode/utf8"
 
 	"github.com/hufu-id/hufu/internal/jose"
 )
@@ -82,21 +84,79 @@ func Build(t Template) (Laid, error) {
 	return Laid{Payload: payload, Disclosures: b.disclosures}, nil
 }
 
-// cloneClaims copies claims by way of JSON, so that the caller's values stay and only JSON types are left, and refuses
-// names that belong to the mechanism: a claim named "_sd" would be read as digests.
+// cloneClaims copies claims, so that the caller's values stay and only JSON types are left, and refuses names that belong to the mechanism: a claim named
+// "_sd" would be read as digests.
 func cloneClaims(claims map[string]any) (map[string]any, error) {
-	raw, err := json.Marshal(claims)
+	copied, err := clone(claims, 1)
 	if err != nil {
 		return nil, fmt.Errorf("sdjwt: claims: %w", err)
 	}
-	var out map[string]any
-	if err := jose.DecodeStrict(raw, &out); err != nil {
-		return nil, fmt.Errorf("sdjwt: claims: %w", err)
-	}
+	out, _ := copied.(map[string]any)
 	if out == nil {
 		out = map[string]any{}
 	}
 	return out, refuseMechanism(out)
+}
+
+// clone copies a value as encoding and decoding it would. What it knows it copies itself: a licence with a portrait is made for each copy of a batch, and
+// the way by JSON costs as much as the signature.
+func clone(v any, depth int) (any, error) {
+	var err error
+	switch v := v.(type) {
+	case nil, bool:
+		return v, nil
+	case string:
+		if utf8.ValidString(v) {
+			return v, nil
+		}
+	case int:
+		return json.Number(strconv.Itoa(v)), nil
+	case int64:
+		return json.Number(strconv.FormatInt(v, 10)), nil
+	case []any:
+		if v == nil || depth > jose.MaxDepth {
+			return tooDeep(v, depth)
+		}
+		out := make([]any, len(v))
+		for i := range v {
+			if out[i], err = clone(v[i], depth+1); err != nil {
+				return nil, err
+			}
+		}
+		return out, nil
+	case map[string]any:
+		if v == nil || depth > jose.MaxDepth {
+			return tooDeep(v, depth)
+		}
+		out := make(map[string]any, len(v))
+		for name, child := range v {
+			if !utf8.ValidString(name) {
+				return byJSON(v)
+			}
+			if out[name], err = clone(child, depth+1); err != nil {
+				return nil, err
+			}
+		}
+		return out, nil
+	}
+	return byJSON(v)
+}
+
+// tooDeep is for what isn't there, or deeper than may be.
+func tooDeep(v any, depth int) (any, error) {
+	if depth > jose.MaxDepth {
+		return nil, fmt.Errorf("%w: nested deeper than %d", jose.ErrTooLarge, jose.MaxDepth)
+	}
+	return byJSON(v)
+}
+
+// byJSON copies a value by encoding and decoding it.
+func byJSON(v any) (out any, err error) {
+	raw, err := json.Marshal(v)
+	if err == nil {
+		err = jose.DecodeStrict(raw, &out)
+	}
+	return out, err
 }
 
 func refuseMechanism(v any) error {
