@@ -37,7 +37,7 @@ type Env struct {
 type Result struct {
 	Records       int     `json:"records"`
 	Kills         int     `json:"kills"`
-	SendSeconds   float64 `json:"send_seconds"`
+	SendSeconds   float64 `json:"first_after_seconds"`
 	Seconds       float64 `json:"seconds"`
 	PerSecond     float64 `json:"per_second"`
 	PeakRSSMiB    float64 `json:"peak_rss_mib"`
@@ -52,7 +52,7 @@ type Result struct {
 
 // Print writes the result for people.
 func (r Result) Print() {
-	fmt.Printf("%d licences by one job, %d kills: %.0f s from the file to the signed report (%.0f s of it sending), %.0f licences a second; goal %.0f s\n", r.Records, r.Kills, r.Seconds,
+	fmt.Printf("%d licences by one job, %d kills: %.0f s from the file to the signed report (the first was registered after %.0f s), %.0f licences a second; goal %.0f s\n", r.Records, r.Kills, r.Seconds,
 		r.SendSeconds, r.PerSecond, r.GoalSeconds)
 	fmt.Printf("server %.0f us and database %.0f us for each; peak memory of the server %.0f MiB; longest pause after a kill %.1f s\n", r.ServerUS, r.DatabaseUS, r.PeakRSSMiB, r.LongestOutage)
 	fmt.Printf("missing %d, doubled %d, lines of the report %d\n", r.Missing, r.Doubled, r.ReportLines)
@@ -146,7 +146,7 @@ func (w *watch) until(ctx context.Context, client chan error) error {
 		}
 		if w.r.SendSeconds == 0 && j.done > 0 { // the first is registered when all have come
 			w.r.SendSeconds = time.Since(w.begin).Seconds()
-			w.e.Say("sent after %.0f s", w.r.SendSeconds)
+			w.e.Say("the first is registered after %.0f s", w.r.SendSeconds)
 		}
 		if !w.outage.IsZero() && j.done > w.stood {
 			w.r.LongestOutage = max(w.r.LongestOutage, time.Since(w.outage).Seconds())
