@@ -2,6 +2,9 @@
 ALTER TABLE status_lists ADD COLUMN token_cwt TEXT NOT NULL DEFAULT '';
 ALTER TABLE status_lists ADD COLUMN journaled BIGINT NOT NULL DEFAULT 0;
 
+-- A retired entry stays invalid whatever happens to its licence: its copy was replaced by a newer one.
+ALTER TABLE status_entries ADD COLUMN retired BIGINT NOT NULL DEFAULT 0;
+
 -- version counts the changes of a licence, journaled is the last one that is in the revocation journal. What was changed before is journaled at the first start.
 ALTER TABLE status_licences ADD COLUMN version BIGINT NOT NULL DEFAULT 0;
 ALTER TABLE status_licences ADD COLUMN journaled BIGINT NOT NULL DEFAULT 0;

@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"github.com/hufu-id/hufu/internal/jose"
+	"github.com/hufu-id/hufu/internal/sqlstore/oidcstore"
 	"github.com/hufu-id/hufu/oidc"
 	"github.com/hufu-id/hufu/oidc/attestation/attesttest"
 	"github.com/hufu-id/hufu/oidc/client"
@@ -302,6 +303,12 @@ func TestHAIPWalletRenewsAnOffer(t *testing.T) {
 		refresh := tok.text("refresh_token")
 		if tok.status != 200 || refresh == "" {
 			t.Fatalf("%d %v", tok.status, tok.body)
+		}
+		key, err := w.instance.Public()
+		must(t, err)
+		id, _ := claimsOf(t, tok.text("access_token"))["gid"].(string)
+		if g, err := oidcstore.New(e.db, nil).Grant(context.Background(), id); err != nil || g.Instance != key.Thumbprint() {
+			t.Errorf("the issuer is told another device: %q %v", g.Instance, err)
 		}
 		thief.dpop = w.dpop
 		thief.refresh(refresh, append(thief.attested(), thief.proof("/token")...)...).is(t, "another instance", 400, "invalid_grant")

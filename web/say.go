@@ -1,6 +1,7 @@
 package web
 
 import (
+	"regexp"
 	"time"
 
 	"github.com/hufu-id/hufu/web/messages"
@@ -17,7 +18,7 @@ func ClaimLabel(claim string) Text {
 	return Plain(claim)
 }
 
-// ClaimValue returns the words for a claim's value: a date in full, "female" as 女, anything else as it is. Names are marked as Chinese.
+// ClaimValue returns the words for a claim's value: a date in full, "female" as 女, a picture as one, anything else as it is. Names are marked as Chinese.
 func ClaimValue(claim, value string) Text {
 	switch claim {
 	case "birthdate":
@@ -29,7 +30,20 @@ func ClaimValue(claim, value string) Text {
 	case "name":
 		return Text{ZH: value}
 	}
-	return Plain(value)
+	return Picture(value)
+}
+
+// dataURL is a picture of a type without scripts, whole and nothing after it.
+var dataURL = regexp.MustCompile(`^data:image/(jpeg|png);base64,[A-Za-z0-9+/]+={0,2}$`)
+
+// Picture returns a data URL of a JPEG or PNG as a text that pages draw, and any other value as it is.
+func Picture(value string) Text {
+	if !dataURL.MatchString(value) {
+		return Plain(value)
+	}
+	t := Say("picture", nil)
+	t.Picture = value
+	return t
 }
 
 // LevelText returns the words for "loa1" to "loa4" ("三级", "Level 3"), or the code itself when it is another.

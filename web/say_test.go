@@ -1,6 +1,7 @@
 package web
 
 import (
+	"strings"
 	"testing"
 	"time"
 )
@@ -60,6 +61,24 @@ func TestPhrasesOfOfficesAndDates(t *testing.T) {
 	} {
 		if x.got != x.want {
 			t.Errorf("got %s\nwant %s", x.got, x.want)
+		}
+	}
+}
+
+// A picture is drawn; what only looks like one, or could run, stays text.
+func TestPicturesAreDrawnAndNothingElse(t *testing.T) {
+	const good = "data:image/jpeg;base64,/9j/4AAQSkZJRg=="
+	for _, lang := range []struct {
+		l   language
+		alt string
+	}{{language{lang: ZH}, "照片"}, {language{lang: EN}, "Picture"}} {
+		if got := string(lang.l.say(ClaimValue("portrait", good))); got != `<img class="portrait" src="`+good+`" alt="`+lang.alt+`">` {
+			t.Errorf("%s", got)
+		}
+	}
+	for _, bad := range []string{"data:image/svg+xml;base64,PHN2Zz4=", "data:text/html;base64,PGI+", good + `" onerror="x`, "https://x.example/a.jpg", "data:image/jpeg;base64,", " " + good, good + "\n" + good} {
+		if got := string((language{lang: EN}).say(ClaimValue("portrait", bad))); strings.Contains(got, "<img") {
+			t.Errorf("%q became %s", bad, got)
 		}
 	}
 }

@@ -158,6 +158,9 @@ func phrases(parts []string) string {
 func (l language) say(t Text) template.HTML {
 	s, in := t.In(l.lang)
 	s = html.EscapeString(s)
+	if t.Picture != "" {
+		return template.HTML(`<img class="portrait" src="` + html.EscapeString(t.Picture) + `" alt="` + s + `">`)
+	}
 	if l.lang == ZH && in == EN {
 		return template.HTML(`<span lang="en">` + s + `</span>`)
 	}

@@ -115,11 +115,15 @@ func AllowImage(w http.ResponseWriter, address string) {
 		return
 	}
 	h := w.Header()
-	h.Set("Content-Security-Policy", h.Get("Content-Security-Policy")+"; img-src 'self' "+u.Scheme+"://"+u.Host)
+	// A second img-src would not count.
+	h.Set("Content-Security-Policy", strings.Replace(h.Get("Content-Security-Policy"), images, images+" "+u.Scheme+"://"+u.Host, 1))
 }
 
+// images are ours, and pictures within a page: the portrait of a licence is nowhere else.
+const images = "img-src 'self' data:"
+
 func contentPolicy(formAction string) string {
-	return "default-src 'self'; script-src 'self'; object-src 'none'; base-uri 'none'; frame-ancestors 'none'; form-action " + formAction
+	return "default-src 'self'; " + images + "; script-src 'self'; object-src 'none'; base-uri 'none'; frame-ancestors 'none'; form-action " + formAction
 }
 
 // AllowFormAction lets the forms of this page end at the given origins too. Chromium applies form-action to the whole redirect chain

@@ -71,7 +71,7 @@ type Grant struct {
 	RedirectURI   string
 	Challenge     string // PKCE S256, "" when none was sent
 	JKT           string // DPoP key of the code (dpop_jkt, or the proof of the pushed request), "" for any
-	Instance      string // key of the wallet's instance that the code is for, "" for any
+	Instance      string // key of the wallet's instance that the code is for or that took the offer, "" for any
 
 	// Refresh* are the state of the refresh token: its generation, when the last one was made, and when the family ends. RefreshExpires is
 	// zero when there is none. RefreshKey is the key that refresh tokens are bound to: the DPoP key of a public client, the instance's of a wallet.
@@ -149,10 +149,12 @@ type AccessToken struct {
 	ClientID    string
 	OfferID     string
 	IssuerState string
-	Scopes      []string
-	Audience    []string
-	Claims      []string // agreed claims
-	ACR         string   // of the login, "" without a person
+	// Instance is the key of the wallet's instance, "" where none was attested.
+	Instance string
+	Scopes   []string
+	Audience []string
+	Claims   []string // agreed claims
+	ACR      string   // of the login, "" without a person
 	// Details are the authorization_details that this token is for: all of the grant's, or some.
 	Details []json.RawMessage
 	marks   []string // of an opaque token's Details

@@ -80,7 +80,7 @@ func (v *Verifier) Inspect(ctx context.Context, token string) (AccessToken, erro
 			return AccessToken{}, err
 		}
 	}
-	t.PersonID, t.OfferID, t.IssuerState = g.PersonID, g.OfferID, g.IssuerState
+	t.PersonID, t.OfferID, t.IssuerState, t.Instance = g.PersonID, g.OfferID, g.IssuerState, g.Instance
 	t.Claims, t.ACR, t.AuthTime = claimsFor(g, t.Scopes), g.ACR, g.AuthTime
 	if t.marks != nil {
 		t.Details = marked(g.Details, t.marks)

@@ -191,7 +191,7 @@ func (h *Handler) preAuthorizedCode(ctx context.Context, req request) (bound, er
 			return grant.Grant{}, refused, err
 		}
 		c := req.who.Client()
-		g := grant.Grant{ID: random(16), Type: client.PreAuthorizedCode, ClientID: c.ID, Subject: "offer:" + offer.OfferID, OfferID: offer.OfferID,
+		g := grant.Grant{ID: random(16), Type: client.PreAuthorizedCode, ClientID: c.ID, Subject: "offer:" + offer.OfferID, OfferID: offer.OfferID, Instance: req.who.Instance(),
 			Scopes: offer.Scopes, Audience: offer.Audience, CreatedAt: req.at, ExpiresAt: req.at.Add(AccessLife)}
 		if len(g.Audience) == 0 {
 			g.Audience = []string{offer.Issuer}

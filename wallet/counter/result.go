@@ -1,6 +1,7 @@
 package counter
 
 import (
+	"cmp"
 	"net/http"
 	"strings"
 	"time"
@@ -22,7 +23,7 @@ func (c *Counter) verdictPage(w http.ResponseWriter, r *http.Request, v verify.V
 	page := counterpages.VerdictPage{Block: c.block(rec, s), Reason: web.Text{ZH: s.zh.Reason, EN: s.en.Reason}, Receipt: rec.Receipt, CSRF: c.formToken(), Base: Path,
 		Issuer: rec.Issuer, IssuerCode: rec.IssuerCode, Record: c.facts(rec, s)}
 	for i, shown := range s.zh.Shown {
-		page.Shown = append(page.Shown, web.Fact{Label: web.Text{ZH: shown.Label, EN: s.en.Shown[i].Label}, Value: claimValue(shown.Name, shown.Value)})
+		page.Shown = append(page.Shown, web.Fact{Label: web.Text{ZH: shown.Label, EN: s.en.Shown[i].Label}, Value: claimValue(shown.Name, cmp.Or(shown.Picture, shown.Value))})
 	}
 	for i, hidden := range s.zh.Hidden {
 		page.Hidden = append(page.Hidden, web.Text{ZH: hidden, EN: s.en.Hidden[i]})
@@ -152,7 +153,7 @@ func claimValue(name, value string) web.Text {
 	case strings.ContainsFunc(value, func(r rune) bool { return unicode.Is(unicode.Han, r) }):
 		return web.Text{ZH: value}
 	}
-	return web.Plain(value)
+	return web.Picture(value)
 }
 
 // unopenedPage is the page of a link that led to nothing.

@@ -256,7 +256,7 @@ func valueText(name string, value any) web.Text {
 		case strings.ContainsFunc(x, func(r rune) bool { return unicode.Is(unicode.Han, r) }):
 			return web.Text{ZH: x}
 		}
-		return web.Plain(x)
+		return web.Picture(x)
 	case []string:
 		return web.Text{ZH: strings.Join(x, "、"), EN: strings.Join(x, ", ")}
 	case []any:

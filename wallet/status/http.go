@@ -8,7 +8,6 @@ import (
 	"encoding/base64"
 	"encoding/json"
 	"errors"
-	"mime"
 	"net/http"
 	"strconv"
 	"strings"
@@ -18,6 +17,7 @@ import (
 
 	"github.com/hufu-id/hufu/internal/audit"
 	"github.com/hufu-id/hufu/signing/statuslist"
+	"github.com/hufu-id/hufu/wallet/status/accept"
 )
 
 // maxAge is how many seconds an HTTP cache may answer for us: short, because the promise is that a legal act is seen within
@@ -70,7 +70,7 @@ func (s *Service) serveList(w http.ResponseWriter, r *http.Request) {
 	w.Header().Add("Vary", "Accept")
 	best, bestQ := form{}, 0.0
 	for _, f := range forms {
-		if q := quality(r.Header.Values("Accept"), f.mediaType); q > bestQ {
+		if q := accept.Quality(r.Header.Values("Accept"), f.mediaType); q > bestQ {
 			best, bestQ = f, q
 		}
 	}
@@ -233,7 +233,7 @@ func (s *Service) serveToken(w http.ResponseWriter, r *http.Request, f form, bod
 		problem(w, r, http.StatusNotAcceptable, "not_acceptable", "This list isn't there as "+f.mediaType)
 		return
 	}
-	if !accepts(r.Header.Values("Accept-Encoding"), "gzip") {
+	if !accept.Coding(r.Header.Values("Accept-Encoding"), "gzip") {
 		serve(w, r, f.mediaType, body, "", age)
 		return
 	}
@@ -265,50 +265,6 @@ func serve(w http.ResponseWriter, r *http.Request, contentType string, body []by
 	h.Set("Content-Type", contentType)
 	h.Set("Content-Length", strconv.Itoa(len(body)))
 	_, _ = w.Write(body)
-}
-
-// quality says how much Accept headers like a media type, 0 is not at all. No header likes all; the most specific range decides.
-// RFC 9110, section 12.5.1.
-func quality(headers []string, mediaType string) float64 {
-	if strings.TrimSpace(strings.Join(headers, "")) == "" {
-		return 1
-	}
-	major, _, _ := strings.Cut(mediaType, "/")
-	best, out := 0, 0.0
-	for part := range strings.SplitSeq(strings.Join(headers, ","), ",") {
-		name, params, err := mime.ParseMediaType(strings.TrimSpace(part))
-		if err != nil {
-			continue
-		}
-		if rank := map[string]int{"*/*": 1, major + "/*": 2, mediaType: 3}[name]; rank > best {
-			best, out = rank, weight(params["q"])
-		}
-	}
-	return out
-}
-
-// weight reads a quality value. RFC 9110, section 12.4.2.
-func weight(q string) float64 {
-	if q == "" {
-		return 1
-	}
-	v, err := strconv.ParseFloat(q, 64)
-	if err != nil || !(v > 0) || v > 1 {
-		return 0
-	}
-	return v
-}
-
-// accepts says whether Accept-Encoding headers name a coding and don't refuse it. RFC 9110, section 12.5.3; "*" is not taken at its word.
-func accepts(headers []string, coding string) bool {
-	for part := range strings.SplitSeq(strings.Join(headers, ","), ",") {
-		name, params, _ := strings.Cut(part, ";")
-		_, q, _ := strings.Cut(params, "=")
-		if strings.EqualFold(strings.TrimSpace(name), coding) {
-			return weight(strings.TrimSpace(q)) > 0
-		}
-	}
-	return false
 }
 
 // problem writes a problem detail. RFC 9457.

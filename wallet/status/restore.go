@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"strconv"
 	"time"
 
@@ -57,7 +58,7 @@ func (s *Service) Restore(ctx context.Context, dir string) (Restored, error) {
 	if err := r.flush(ctx); err != nil {
 		return out, err
 	}
-	if err := r.values(ctx); err != nil {
+	if err := errors.Join(r.retire(ctx), r.values(ctx)); err != nil {
 		return out, err
 	}
 	if s.cfg.Journal != nil {
@@ -89,6 +90,7 @@ type replay struct {
 	store  RestoreStore
 	out    *Restored
 	given  []Entry
+	gone   []journal.Entry   // retired
 	newest map[string]Change // of each licence
 }
 
@@ -112,6 +114,10 @@ func (r *replay) line(ctx context.Context, l journal.Line) error {
 			r.newest[l.Licence] = c
 		}
 	}
+	if l.Kind == journal.Retired { // which licence they are of, the line that gave them says
+		r.gone = append(r.gone, l.Entries...)
+		return nil
+	}
 	for _, e := range l.Entries {
 		r.given = append(r.given, Entry{ListID: e.List, Index: e.Index, LicenceID: l.Licence})
 	}
@@ -134,6 +140,24 @@ func (r *replay) flush(ctx context.Context) error {
 		r.out.Conflicts += conflicts
 		return nil
 	})
+}
+
+// retire does again what was retired. An index that nothing has given, of a line that a power cut lost, is nobody's.
+func (r *replay) retire(ctx context.Context) error {
+	for part := range slices.Chunk(r.gone, replayed) {
+		err := r.s.cfg.Tx(ctx, func(ctx context.Context) error {
+			for _, e := range part {
+				if err := r.store.Retire(ctx, e.List, e.Index, r.s.cfg.Now()); err != nil && !errors.Is(err, ErrNotFound) {
+					return err
+				}
+			}
+			return nil
+		})
+		if err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // values sets what the database doesn't know, or knows older.

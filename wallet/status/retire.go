@@ -7,26 +7,36 @@ import (
 	"math/big"
 	"strings"
 	"time"
+
+	"github.com/hufu-id/hufu/wallet/status/journal"
 )
 
-// Retire makes single entries invalid from a time on, each at a random moment within Spread: copies that newer ones replaced. It joins the transaction in ctx.
+// Retire makes single entries invalid from a time on, each at a random moment within Spread: copies that newer ones replaced. They stay so, whatever
+// happens to their licence, and after a restore. It joins the transaction in ctx.
 func (s *Service) Retire(ctx context.Context, refs []Ref, at time.Time) error {
-	for _, r := range refs {
-		id, ours := strings.CutPrefix(r.URI, s.URI(""))
-		if !ours {
-			return fmt.Errorf("status: %q is no list of this server", r.URI)
-		}
-		when := at
-		if s.cfg.Spread > 0 {
-			n, err := rand.Int(rand.Reader, big.NewInt(int64(s.cfg.Spread)))
-			if err != nil {
-				return fmt.Errorf("status: randomness: %w", err)
+	line := journal.Line{Kind: journal.Retired, At: s.cfg.Now().UnixMicro()}
+	return s.cfg.Tx(ctx, func(ctx context.Context) error {
+		for _, r := range refs {
+			id, ours := strings.CutPrefix(r.URI, s.URI(""))
+			if !ours {
+				return fmt.Errorf("status: %q is no list of this server", r.URI)
 			}
-			when = at.Add(time.Duration(n.Int64()))
+			when := at
+			if s.cfg.Spread > 0 {
+				n, err := rand.Int(rand.Reader, big.NewInt(int64(s.cfg.Spread)))
+				if err != nil {
+					return fmt.Errorf("status: randomness: %w", err)
+				}
+				when = at.Add(time.Duration(n.Int64()))
+			}
+			if err := s.cfg.Store.Retire(ctx, id, r.Index, when); err != nil {
+				return err
+			}
+			line.Entries = append(line.Entries, journal.Entry{List: id, Index: r.Index})
 		}
-		if err := s.cfg.Store.Schedule(ctx, id, r.Index, Invalid, when); err != nil {
-			return err
+		if s.cfg.Journal == nil {
+			return nil
 		}
-	}
-	return nil
+		return s.cfg.AfterCommit(ctx, func(context.Context) error { return s.cfg.Journal.Note(line) })
+	})
 }

@@ -729,3 +729,28 @@ func TestNothingWasInForceWhileTheServerWasDown(t *testing.T) {
 		}
 	})
 }
+
+// A copy that a newer one replaced stays invalid when its licence is suspended and reinstated.
+func TestARetiredCopyStaysInvalid(t *testing.T) {
+	each(t, func(c *status.Config) { c.Spread = -1 }, func(t *testing.T, w *world) {
+		ctx := context.Background()
+		refs := w.allocate(t, "a", 2)
+		must(t, w.Retire(ctx, refs[:1], time.Unix(0, w.now.Load())))
+		for _, value := range []uint8{status.Valid, status.Suspended, status.Valid} {
+			must(t, w.SetForLicence(ctx, "a", value))
+			w.pass(time.Second)
+			must(t, w.Publish(ctx))
+			if retired, _ := w.read(t, refs[0]); retired != status.Invalid {
+				t.Fatalf("the licence is %d, its retired copy %d", value, retired)
+			}
+			if other, _ := w.read(t, refs[1]); other != value {
+				t.Fatalf("the licence is %d, its copy %d", value, other)
+			}
+		}
+		for _, wrong := range []status.Ref{{URI: "https://other.example/status/x", Index: 1}, {URI: refs[0].URI, Index: 1 << 20}} {
+			if err := w.Retire(ctx, []status.Ref{wrong}, start); err == nil {
+				t.Errorf("%v was retired", wrong)
+			}
+		}
+	})
+}

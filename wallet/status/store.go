@@ -92,7 +92,9 @@ type Store interface {
 	LockLicence(ctx context.Context, licenceID string) (uint8, error)
 	// SetLicence stores the licence's value, and waits for transactions that hold LockLicence. It returns the number of this change of the licence.
 	SetLicence(ctx context.Context, licenceID string, value uint8, now time.Time) (int64, error)
-	// EntriesOf returns the entries of a licence in lists that are still signed at that time, in order of list and index.
+	// Retire makes an entry Invalid from a time on, for good: it is no longer among EntriesOf. ErrNotFound.
+	Retire(ctx context.Context, listID string, index int64, at time.Time) error
+	// EntriesOf returns the entries of a licence, but retired ones, in lists that are still signed at that time, in order of list and index.
 	EntriesOf(ctx context.Context, licenceID string, at time.Time) ([]Entry, error)
 	// Schedule makes an entry take a value at a time; it replaces what was scheduled for it before.
 	Schedule(ctx context.Context, listID string, index int64, value uint8, at time.Time) error
@@ -136,7 +138,7 @@ type RestoreStore interface {
 	PutList(ctx context.Context, l List) (added bool, err error)
 	// PutEntries adds the entries that aren't there, valid. conflicts counts those that are there for another licence.
 	PutEntries(ctx context.Context, entries []Entry) (added, conflicts int64, err error)
-	// Align gives all entries of a licence the licence's value, at once.
+	// Align gives all entries of a licence, but retired ones, the licence's value, at once.
 	Align(ctx context.Context, licenceID string) error
 	// Version returns the number of the licence's newest change, 0 if there was none.
 	Version(ctx context.Context, licenceID string) (int64, error)

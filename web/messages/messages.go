@@ -32,6 +32,8 @@ func (l Lang) Tag() string {
 type Text struct {
 	ZH string `json:"zh"`
 	EN string `json:"en"`
+	// Picture is the data URL of a picture, which pages draw with the words as its description. Set it with web.Picture only.
+	Picture string `json:"-"`
 }
 
 // In returns the text for l and the language it is really in, which differs from l when a translation is missing.

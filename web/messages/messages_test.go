@@ -153,7 +153,7 @@ func TestTextFallsBackAndSaysWhichLanguage(t *testing.T) {
 		want string
 		in   Lang
 	}{
-		{Text{"甲", "A"}, ZH, "甲", ZH}, {Text{"甲", "A"}, EN, "A", EN}, {Text{ZH: "甲"}, EN, "甲", ZH}, {Text{EN: "A"}, ZH, "A", EN},
+		{Text{ZH: "甲", EN: "A"}, ZH, "甲", ZH}, {Text{ZH: "甲", EN: "A"}, EN, "A", EN}, {Text{ZH: "甲"}, EN, "甲", ZH}, {Text{EN: "A"}, ZH, "A", EN},
 	} {
 		if got, in := x.text.In(x.ask); got != x.want || in != x.in {
 			t.Errorf("%v in %s: %q in %s", x.text, x.ask, got, in)

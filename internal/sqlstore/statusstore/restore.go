@@ -101,7 +101,7 @@ func (s *Store) Force(ctx context.Context, c status.Change) error {
 // Align implements status.RestoreStore.
 func (s *Store) Align(ctx context.Context, licenceID string) error {
 	if _, err := s.db.Exec(ctx, `UPDATE status_entries SET next_at = NULL, value = l.value FROM status_licences l
-		WHERE l.licence_id = $1 AND status_entries.licence_id = $1`, licenceID); err != nil {
+		WHERE l.licence_id = $1 AND status_entries.licence_id = $1 AND status_entries.retired = 0`, licenceID); err != nil {
 		return fmt.Errorf("statusstore: aligning entries: %w", err)
 	}
 	return nil

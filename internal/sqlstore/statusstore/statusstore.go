@@ -209,7 +209,7 @@ func (s *Store) SetLicence(ctx context.Context, licenceID string, value uint8, n
 // EntriesOf implements status.Store.
 func (s *Store) EntriesOf(ctx context.Context, licenceID string, at time.Time) ([]status.Entry, error) {
 	rows, err := s.db.Query(ctx, `SELECT e.list_id, e.idx, e.licence_id, e.issuance_id FROM status_entries e
-		JOIN status_lists l ON l.id = e.list_id WHERE e.licence_id = $1 AND l.expires_at > $2 ORDER BY e.list_id, e.idx`,
+		JOIN status_lists l ON l.id = e.list_id WHERE e.licence_id = $1 AND e.retired = 0 AND l.expires_at > $2 ORDER BY e.list_id, e.idx`,
 		licenceID, sqlstore.Micros(at))
 	if err != nil {
 		return nil, fmt.Errorf("statusstore: reading entries: %w", err)
@@ -224,6 +224,19 @@ func (s *Store) EntriesOf(ctx context.Context, licenceID string, at time.Time) (
 		out = append(out, e)
 	}
 	return out, rows.Err()
+}
+
+// Retire implements status.Store.
+func (s *Store) Retire(ctx context.Context, listID string, index int64, at time.Time) error {
+	n, err := s.db.Exec(ctx, `UPDATE status_entries SET retired = 1, next_value = 1, next_at = $1 WHERE list_id = $2 AND idx = $3`,
+		sqlstore.Micros(at), listID, index)
+	if err != nil {
+		return fmt.Errorf("statusstore: retiring entry: %w", err)
+	}
+	if n != 1 {
+		return status.ErrNotFound
+	}
+	return nil
 }
 
 // Schedule implements status.Store.

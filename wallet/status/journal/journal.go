@@ -30,6 +30,8 @@ const (
 	Made  = "list"  // a list was made
 	Given = "given" // indices were given out
 	Set   = "set"   // a licence got a value
+	// Retired: indices are invalid for good, whatever their licence is.
+	Retired = "retired"
 )
 
 // Line is one fact. Which members it has depends on its kind.
@@ -46,7 +48,7 @@ type Line struct {
 	Epoch string `json:"epoch,omitempty"`
 	// List describes a list (Made).
 	List *List `json:"list,omitempty"`
-	// Licence is the licence's id, Entries its indices (Given: new ones; Set: all), Value what they are set to and
+	// Licence is the licence's id, Entries its indices (Given: new ones; Set: all; Retired: those, of any licence), Value what they are set to and
 	// Version which change of this licence it is, counted from 1 (Set).
 	Licence string  `json:"licence,omitempty"`
 	Entries []Entry `json:"entries,omitempty"`

@@ -196,7 +196,7 @@ func (a accessTokens) Validate(ctx context.Context, bearer, audience string) (is
 		return issuer.AccessToken{}, issuer.ErrInvalidToken
 	}
 	return issuer.AccessToken{GrantID: t.GrantID, PersonID: t.PersonID, OfferID: t.OfferID, ClientID: t.ClientID, Scopes: t.Scopes, ACR: t.ACR,
-		IssuerState: t.IssuerState, Granted: granted(t)}, err
+		IssuerState: t.IssuerState, Instance: t.Instance, Granted: granted(t)}, err
 }
 
 func granted(t oidc.AccessToken) []issuer.Granted {

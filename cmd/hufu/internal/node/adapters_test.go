@@ -36,7 +36,7 @@ func bearer(t *testing.T, n *Node, g grant.Grant) string {
 		t.Fatal(err)
 	}
 	token, err := jose.SignJSON(key, jose.Header{Typ: grant.Type}, map[string]any{"iss": testOrigin, "aud": g.Audience, "sub": g.Subject, "client_id": g.ClientID,
-		"gid": g.ID, "jti": g.ID, "scope": g.Scopes[0], "iat": now.Unix(), "exp": g.ExpiresAt.Unix()})
+		"gid": g.ID, "jti": g.ID, "scope": g.Scopes[0], "authorization_details": g.Details, "iat": now.Unix(), "exp": g.ExpiresAt.Unix()})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -53,7 +53,7 @@ func TestP12NothingOfATokenIsLostOnTheWayToTheIssuer(t *testing.T) {
 		t.Fatal(err)
 	}
 	const aud = testOrigin + "/i/1199440000TRY002X9"
-	token := bearer(t, n, grant.Grant{Type: client.AuthorizationCode, ClientID: "w", Subject: "s", PersonID: "p", OfferID: "o", ACR: "loa3", IssuerState: "state",
+	token := bearer(t, n, grant.Grant{Type: client.AuthorizationCode, ClientID: "w", Subject: "s", PersonID: "p", OfferID: "o", ACR: "loa3", IssuerState: "state", Instance: "i",
 		Scopes: []string{"driving-licence"}, Audience: []string{aud},
 		Details: []json.RawMessage{json.RawMessage(`{"type":"openid_credential","credential_configuration_id":"driving-licence","credential_identifiers":["x"]}`)}})
 	got, err := accessTokens{n}.Validate(t.Context(), token, aud)

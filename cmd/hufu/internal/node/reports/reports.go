@@ -112,6 +112,9 @@ func entryValue(name string, value any) web.Text {
 		case "name":
 			return web.ClaimValue("name", v)
 		}
+		if strings.HasPrefix(v, "data:") {
+			return web.Picture(v)
+		}
 		return web.ISODate(v) // anything but a date stays as it is
 	case []string:
 		return web.Text{ZH: strings.Join(v, "、"), EN: strings.Join(v, ", ")}
