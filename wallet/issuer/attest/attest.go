@@ -6,6 +6,7 @@ import (
 	"crypto/ecdsa"
 	"crypto/ed25519"
 	"crypto/elliptic"
+	"crypto/rsa"
 	"crypto/x509"
 	"encoding/json"
 	"errors"
@@ -23,6 +24,7 @@ const (
 	// maxKeys and maxChain bound the work that a stranger can ask for.
 	maxKeys  = 64
 	maxChain = 4
+	maxRSA   = 4096
 	// leeway is for the clocks of wallet makers; maxAge for attestations that name no end, which only the proof type attestation may do.
 	leeway = time.Minute
 	maxAge = 24 * time.Hour
@@ -163,6 +165,9 @@ func chain(h jose.ParsedHeader, p Policy) (jose.JWK, error) {
 		c, err := x509.ParseCertificate(der)
 		if err != nil {
 			return jose.JWK{}, errors.New("x5c holds no certificate")
+		}
+		if key, ok := c.PublicKey.(*rsa.PublicKey); ok && key.N.BitLen() > maxRSA {
+			return jose.JWK{}, fmt.Errorf("x5c holds an RSA key above %d bits", maxRSA) // anybody may send one, and has us compute
 		}
 		if bytes.Equal(c.RawSubject, c.RawIssuer) || slices.ContainsFunc(p.Anchors, c.Equal) {
 			return jose.JWK{}, errors.New("x5c holds a self-signed certificate or the trust anchor")
