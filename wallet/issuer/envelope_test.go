@@ -221,7 +221,7 @@ func TestEncryptedRequestsP10(t *testing.T) {
 			"P10 crit":                  {sealRaw(t, ours, []byte(good()), map[string]any{"crit": []string{"x"}, "x": 1}), parameters},
 			"P10 zip unknown":           {sealRaw(t, ours, []byte(good()), map[string]any{"zip": "GZIP"}), parameters},
 			"P10 zip of plain text":     {sealRaw(t, ours, []byte(good()), map[string]any{"zip": "DEF"}), parameters},
-			"P10 inflates to too much":      {ours.deflated(t, bytes.Repeat([]byte(" "), 10<<20)), parameters},
+			"P10 inflates to too much":  {ours.deflated(t, bytes.Repeat([]byte(" "), 10<<20)), parameters},
 			"P10 nested":                {ours.seal(t, ours.seal(t, good())), request},
 			"P10 nothing in it":         {ours.seal(t, ""), request},
 			"P10 a list in it":          {ours.seal(t, "[]"), request},
