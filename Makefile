@@ -1,5 +1,5 @@
 # Thin: every target is one command that can be typed by hand. Only Go is needed; see CONTRIBUTING.md.
-.PHONY: dev demo test quick bench bench-oidc bench-issuing lint fuzz kill sabotage
+.PHONY: dev demo test quick bench bench-oidc bench-issuing bench-bulk lint fuzz kill sabotage
 FUZZTIME ?= 30s
 
 dev: ## the whole federation on this machine
@@ -22,6 +22,9 @@ bench-oidc: ## CPU per operation of the OpenID Provider, beside a floor; needs P
 
 bench-issuing: ## CPU per credential, beside the bare cost of proof and signature; needs PostgreSQL
 	go run ./conformance/bench -only issuing
+
+bench-bulk: ## a million licences by one job, three kills, with the peak memory; needs PostgreSQL and 6 GB of disk
+	go run ./conformance/bench -only bulk
 
 lint: ## the named set of staticcheck.conf
 	go vet ./...

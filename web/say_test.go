@@ -72,7 +72,7 @@ func TestPicturesAreDrawnAndNothingElse(t *testing.T) {
 		l   language
 		alt string
 	}{{language{lang: ZH}, "照片"}, {language{lang: EN}, "Picture"}} {
-		if got := string(lang.l.say(ClaimValue("portrait", good))); got != `<img class="face" src="`+good+`" alt="`+lang.alt+`">` {
+		if got := string(lang.l.say(ClaimValue("portrait", good))); got != `<img class="portrait" src="`+good+`" alt="`+lang.alt+`">` {
 			t.Errorf("%s", got)
 		}
 	}

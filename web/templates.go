@@ -159,7 +159,7 @@ func (l language) say(t Text) template.HTML {
 	s, in := t.In(l.lang)
 	s = html.EscapeString(s)
 	if t.Picture != "" {
-		return template.HTML(`<img class="face" src="` + html.EscapeString(t.Picture) + `" alt="` + s + `">`)
+		return template.HTML(`<img class="portrait" src="` + html.EscapeString(t.Picture) + `" alt="` + s + `">`)
 	}
 	if l.lang == ZH && in == EN {
 		return template.HTML(`<span lang="en">` + s + `</span>`)

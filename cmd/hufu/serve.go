@@ -31,6 +31,9 @@ func newServeCmd() *cobra.Command {
 				return err
 			}
 			log := slog.New(slog.NewJSONHandler(cmd.ErrOrStderr(), nil))
+			if err := noCore(); err != nil {
+				log.Warn("a core dump of this process would hold its keys", "error", err)
+			}
 			return serve(cmd.Context(), cfg, log)
 		},
 	}

@@ -15,25 +15,9 @@ import (
 	"net/url"
 	"regexp"
 	"strings"
-	"sync/atomic"
 
 	"github.com/hufu-id/hufu/internal/sample"
 )
-
-// counter counts the requests to one origin.
-type counter struct {
-	rt     http.RoundTripper
-	origin string
-	n      atomic.Int64
-}
-
-// RoundTrip implements http.RoundTripper.
-func (c *counter) RoundTrip(r *http.Request) (*http.Response, error) {
-	if strings.HasPrefix(r.URL.String(), c.origin+"/") {
-		c.n.Add(1)
-	}
-	return c.rt.RoundTrip(r)
-}
 
 // browser is one person's browser, driven without parsing pages more than needed. For one goroutine.
 type browser struct {

@@ -1,7 +1,7 @@
 // Command bench measures what one operation costs on this machine, and says how that compares with the raw signatures that the operation can't do
 // without, measured in the same run:
 //
-//	go run ./conformance/bench [-json] [-n 1500] [-c 16] [-only oidc|issuing]
+//	go run ./conformance/bench [-json] [-n 1500] [-c 16] [-only oidc|issuing|bulk]
 //
 // It builds hufu, starts `hufu serve` as a process of its own on a throw-away PostgreSQL cluster that syncs its commits, and plays the people,
 // the relying party, the wallet and the province (OpenID provider, with TLS) itself. So the CPU time of the hufu process is that of the
@@ -31,13 +31,21 @@ func main() {
 	asJSON := flag.Bool("json", false, "print one JSON object")
 	n := flag.Int("n", 1500, "operations of each kind")
 	c := flag.Int("c", 16, "clients at once")
-	only := flag.String("only", "", "oidc: the OpenID Provider's hot paths, beside a floor; issuing: credentials, beside the bare cost of proof and signature")
+	only := flag.String("only", "", "oidc: the OpenID Provider's hot paths, beside a floor; issuing: credentials, beside the bare cost of proof and signature; bulk: a job of -records licences with -kills kills")
+	bulkN, kills := flag.Int("records", 1_000_000, "with -only bulk: licences"), flag.Int("kills", 3, "with -only bulk: kills")
 	flag.Parse()
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	defer stop()
-	if *only != "" && *only != "oidc" && *only != "issuing" {
-		fmt.Fprintln(os.Stderr, "bench: -only knows oidc and issuing")
+	if *only != "" && *only != "oidc" && *only != "issuing" && *only != "bulk" {
+		fmt.Fprintln(os.Stderr, "bench: -only knows oidc, issuing and bulk")
 		os.Exit(2)
+	}
+	if *only == "bulk" {
+		if err := runBulk(ctx, *bulkN, *kills, *asJSON); err != nil {
+			fmt.Fprintln(os.Stderr, "bench:", err)
+			os.Exit(1)
+		}
+		return
 	}
 	found, err := run(ctx, *n, *c, *only)
 	switch {

@@ -2,12 +2,15 @@ package main
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
 	"net/http"
 	"net/url"
+	"os"
 	"strconv"
 	"strings"
 
+	"github.com/hufu-id/hufu/conformance/bench/bulk"
 	"github.com/hufu-id/hufu/conformance/bench/cost"
 	"github.com/hufu-id/hufu/conformance/bench/issuing"
 	"github.com/hufu-id/hufu/conformance/bench/process"
@@ -223,4 +226,31 @@ func (b *bench) issuing() issuing.Env {
 			err := b.call(ctx, http.MethodPost, "/token", formType, form.Encode(), edit, &t)
 			return t.Access, err
 		}}
+}
+
+// runBulk is run for a job of many licences.
+func runBulk(ctx context.Context, n, kills int, asJSON bool) error {
+	b, err := newBench(ctx)
+	if err != nil {
+		return err
+	}
+	defer b.close()
+	if _, err := b.serve(ctx); err != nil {
+		return err
+	}
+	r, err := bulk.Run(ctx, bulk.Env{Dir: b.dir, DB: b.db, Hufu: b.hufu, Department: b.file("department.json"), Origin: b.origin, Say: say,
+		Database: func() (float64, error) { return cost.OfTree(b.postmaster) },
+		Kill:     func() error { return process.Kill(b.server) },
+		Start: func(ctx context.Context) (int, error) {
+			err := b.start(ctx)
+			return b.server.Process.Pid, err
+		}}, b.server.Process.Pid, n, kills)
+	if err != nil {
+		return err
+	}
+	if asJSON {
+		return json.NewEncoder(os.Stdout).Encode(r)
+	}
+	r.Print()
+	return nil
 }

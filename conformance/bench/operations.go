@@ -15,6 +15,7 @@ import (
 	"time"
 
 	"github.com/hufu-id/hufu/conformance/bench/cost"
+	"github.com/hufu-id/hufu/conformance/bench/process"
 	"github.com/hufu-id/hufu/conformance/bench/report"
 	"github.com/hufu-id/hufu/internal/jose"
 	"github.com/hufu-id/hufu/internal/sample"
@@ -29,7 +30,7 @@ const perGrant = 5
 // that are measured are of returning people.
 func (b *bench) prepare(ctx context.Context) error {
 	say("preparing %d people", len(b.people))
-	b.http = &counter{origin: b.origin, rt: &http.Transport{TLSClientConfig: &tls.Config{RootCAs: b.pool}, MaxIdleConnsPerHost: 64, ForceAttemptHTTP2: true}}
+	b.http = &process.Counter{Origin: b.origin, Transport: &http.Transport{TLSClientConfig: &tls.Config{RootCAs: b.pool}, MaxIdleConnsPerHost: 64, ForceAttemptHTTP2: true}}
 	var list []map[string]any
 	for i, p := range b.people {
 		list = append(list, map[string]any{"type": licenceType, "record_number": fmt.Sprintf("BENCH-%04d", i),
@@ -77,7 +78,7 @@ func (b *bench) count(ctx context.Context) (c counts, err error) {
 	// Only a transaction that writes gets a number. This cluster is ours alone.
 	err = b.db.QueryRow(ctx, `SELECT CAST(CAST(pg_snapshot_xmax(pg_current_snapshot()) AS TEXT) AS BIGINT)`).Scan(&c.writes)
 	if b.http != nil {
-		c.requests = b.http.n.Load()
+		c.requests = b.http.N.Load()
 	}
 	c.at = time.Now()
 	return c, err

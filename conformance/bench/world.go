@@ -63,7 +63,7 @@ type bench struct {
 	floor      *exec.Cmd
 	// floorOrigin is where the floor listens.
 	floorOrigin string
-	http        *counter
+	http        *process.Counter
 	browsers    []*browser
 
 	mu         sync.Mutex
@@ -213,7 +213,7 @@ func (b *bench) configure() error {
 	config, err5 := json.Marshal(m{"origin": b.origin, "listen": b.listen, "database": b.dsn, "kek_file": b.file("kek"), "sandbox": true,
 		"allow_networks": []string{"127.0.0.0/8", "::1/128"},
 		"provinces":      []m{{"code": provinceCode, "issuer": b.provinceIssuer, "client_id": "national", "ceiling": "loa4", "levels": levels}},
-		"authorities":    []m{{"code": sample.TrafficPoliceCode, "name_zh": "沙箱省公安厅交通管理局", "name_en": "Traffic Police", "types": []string{licenceType}, "region": "99"}},
+		"authorities":    []m{{"code": sample.TrafficPoliceCode, "name_zh": "沙箱省公安厅交通管理局", "name_en": "Traffic Police", "types": []string{licenceType, "vehicle-licence"}, "region": "99"}},
 		"clients":        clients,
 		"seal_makers":    []m{{"code": sample.SealMakerCode, "name_zh": sample.SealMakerName, "name_en": sample.SealMakerEnglish}}})
 	if err := errors.Join(err1, err2, err3, err4, err5); err != nil {
@@ -250,27 +250,32 @@ func (b *bench) serve(ctx context.Context) (readyMS float64, err error) {
 		if err := process.Stop(b.server); err != nil {
 			return 0, err
 		}
-		log, err := os.Create(b.file("serve.log"))
-		if err != nil {
-			return 0, err
-		}
-		b.server = exec.CommandContext(ctx, b.binary, "serve", "--config", b.file("hufu.yaml"))
-		b.server.Env = append(os.Environ(), "SSL_CERT_FILE="+b.file("ca.pem"))
-		b.server.Stderr = log
-		apptest.DieWithParent(b.server)
 		begin := time.Now()
-		err = b.server.Start()
-		_ = log.Close()
-		if err != nil {
-			return 0, err
-		}
-		if err := b.ready(ctx); err != nil {
+		if err := b.start(ctx); err != nil {
 			return 0, err
 		}
 		b.measured = b.server.Process.Pid
 		readyMS = float64(time.Since(begin).Microseconds()) / 1000
 	}
 	return readyMS, nil
+}
+
+// start starts `hufu serve` and waits until it is ready.
+func (b *bench) start(ctx context.Context) error {
+	log, err := os.Create(b.file("serve.log"))
+	if err != nil {
+		return err
+	}
+	b.server = exec.CommandContext(ctx, b.binary, "serve", "--config", b.file("hufu.yaml"))
+	b.server.Env = append(os.Environ(), "SSL_CERT_FILE="+b.file("ca.pem"))
+	b.server.Stderr = log
+	apptest.DieWithParent(b.server)
+	err = b.server.Start()
+	_ = log.Close()
+	if err != nil {
+		return err
+	}
+	return b.ready(ctx)
 }
 
 func (b *bench) ready(ctx context.Context) error {
@@ -300,22 +305,9 @@ func (b *bench) close() {
 	}
 	if b.db != nil {
 		_ = b.db.Close()
-		b.dropDatabase()
+		process.DropDatabase(b.base, b.dsn)
 	}
 	if b.dir != "" {
 		_ = os.RemoveAll(b.dir)
-	}
-}
-
-func (b *bench) dropDatabase() {
-	ctx := context.Background()
-	admin, err := sqlstore.Open(ctx, b.base)
-	if err != nil {
-		return
-	}
-	defer admin.Close()
-	u, err := url.Parse(b.dsn)
-	if err == nil {
-		_, _ = admin.Exec(ctx, "DROP DATABASE IF EXISTS "+u.Path[1:]+" WITH (FORCE)")
 	}
 }

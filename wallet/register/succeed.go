@@ -95,7 +95,7 @@ func (s *Service) predecessor(ctx context.Context, d Department, id string, op O
 
 // follow writes the new licence behind the old one.
 func (s *Service) follow(ctx context.Context, d Department, t LicenceType, op Operation, old Licence, next *Licence, reason string, effective time.Time) error {
-	r, first, err := s.first(d, t, next)
+	_, first, err := s.first(d, t, next)
 	if err != nil {
 		return err
 	}
@@ -103,7 +103,8 @@ func (s *Service) follow(ctx context.Context, d Department, t LicenceType, op Op
 		return err
 	}
 	next.Predecessor = old.ID
-	if r, err = s.seal(*next); err != nil { // what is sealed is bound to its identifier
+	r, err := s.seal(*next) // what is sealed is bound to its identifier
+	if err != nil {
 		return err
 	}
 	first.LicenceID, first.Operation = next.ID, op.Name

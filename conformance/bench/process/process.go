@@ -14,16 +14,20 @@ import (
 	"io"
 	"math/big"
 	"net"
+	"net/http"
+	"net/url"
 	"os"
 	"os/exec"
 	"strconv"
 	"strings"
+	"sync/atomic"
 	"syscall"
 	"time"
 
 	"github.com/hufu-id/hufu/conformance/bench/cost"
 	"github.com/hufu-id/hufu/internal/apptest"
 	"github.com/hufu-id/hufu/internal/jose"
+	"github.com/hufu-id/hufu/internal/sqlstore"
 )
 
 // Build builds a command of this module, stripped, as a file.
@@ -60,6 +64,15 @@ func Stop(cmd *exec.Cmd) error {
 		return err
 	}
 	return cmd.Wait()
+}
+
+// Kill ends a process as a power cut does.
+func Kill(cmd *exec.Cmd) error {
+	if err := cmd.Process.Kill(); err != nil {
+		return err
+	}
+	_ = cmd.Wait() // it says that it was killed
+	return nil
 }
 
 // FreePort is a port of this machine that nobody listens on yet.
@@ -111,4 +124,33 @@ func Dev(ctx context.Context, binary string) (readyMS, mib float64, err error) {
 		err = fmt.Errorf("hufu dev did not get ready: %w: %s%s", err, line, &said)
 	}
 	return readyMS, mib, errors.Join(err, Stop(cmd))
+}
+
+// Counter counts the requests to one origin.
+type Counter struct {
+	Transport http.RoundTripper
+	Origin    string
+	N         atomic.Int64
+}
+
+// RoundTrip implements http.RoundTripper.
+func (c *Counter) RoundTrip(r *http.Request) (*http.Response, error) {
+	if strings.HasPrefix(r.URL.String(), c.Origin+"/") {
+		c.N.Add(1)
+	}
+	return c.Transport.RoundTrip(r)
+}
+
+// DropDatabase drops the database of dsn by way of base, as far as it can.
+func DropDatabase(base, dsn string) {
+	ctx := context.Background()
+	admin, err := sqlstore.Open(ctx, base)
+	if err != nil {
+		return
+	}
+	defer admin.Close()
+	u, err := url.Parse(dsn)
+	if err == nil {
+		_, _ = admin.Exec(ctx, "DROP DATABASE IF EXISTS "+u.Path[1:]+" WITH (FORCE)")
+	}
 }

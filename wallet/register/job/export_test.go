@@ -4,13 +4,16 @@ import (
 	"bufio"
 	"errors"
 	"io"
+	"sync"
 
 	"github.com/hufu-id/hufu/wallet/register/licencetype"
 )
 
+var allTypes = sync.OnceValues(func() ([]licencetype.Type, error) { return licencetype.Load("https://id.example") })
+
 // CountRecords reads CSV as an upload does.
 func CountRecords(r io.Reader, typeID string) (int, error) {
-	types, err := licencetype.Load("https://id.example")
+	types, err := allTypes()
 	if err != nil {
 		return 0, err
 	}

@@ -129,6 +129,10 @@ func TestOfferPrintsTheOfferAndItsCode(t *testing.T) {
 	if s.bodies[0] != `POST /register/v1/offers {"person":"li-xiuying","type":"driving-licence"}` {
 		t.Fatal(s.bodies)
 	}
+	code, _, err = run(t, "", "offer", "--person", "li-xiuying", "--type", "driving-licence", "--grant", "authorization_code", "--as", key, "--url", s.URL)
+	if want := `POST /register/v1/offers {"grant":"authorization_code","person":"li-xiuying","type":"driving-licence"}`; code != 0 || s.bodies[len(s.bodies)-1] != want {
+		t.Fatal(code, err, s.bodies)
+	}
 	if code, _, _ := run(t, "", "offer", "--person", "li-xiuying", "--as", key, "--url", s.URL); code != licencecmd.ExitUsage {
 		t.Fatalf("without a type: %d", code)
 	}
