@@ -65,7 +65,7 @@ func (i *Issuer) serveIssuance(w http.ResponseWriter, r *http.Request, read func
 	if !ok {
 		return
 	}
-	body, mediaType, ok := wire.ReadBody(w, r, i.maxBytes(r), "invalid_credential_request", i.mediaTypes()...)
+	body, mediaType, ok := wire.ReadBody(w, r, request.MaxBytes, "invalid_credential_request", i.mediaTypes()...)
 	if !ok {
 		return
 	}
@@ -96,13 +96,6 @@ func (i *Issuer) mediaTypes() []string {
 		return []string{wire.JSON}
 	}
 	return []string{wire.JSON, wire.JWT}
-}
-
-func (i *Issuer) maxBytes(r *http.Request) int64 {
-	if i.cfg.Decrypter != nil && r.Header.Get("Content-Type") == wire.JWT {
-		return envelope.MaxBytes
-	}
-	return request.MaxBytes
 }
 
 // open returns the plain text of a request.

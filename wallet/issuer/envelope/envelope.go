@@ -13,9 +13,6 @@ import (
 	"github.com/hufu-id/hufu/wallet/issuer/request"
 )
 
-// MaxBytes limits an encrypted request: base64url of the largest plain one, and its header.
-const MaxBytes = request.MaxBytes*4/3 + 4<<10
-
 var (
 	// ErrOpen says that a request was not encrypted for us as our metadata say.
 	ErrOpen = errors.New("envelope: the request is not encrypted as the metadata say")
@@ -35,7 +32,7 @@ func Offered(d Decrypter) catalog.Encryption {
 	return catalog.Encryption{Keys: d.Keys(), Algs: jwe.DecryptAlgs(), Encs: jwe.DecryptEncs(), Zip: []string{"DEF"}}
 }
 
-// Open opens an encrypted request. What it inflates to is bounded like a plain request. ErrOpen.
+// Open opens an encrypted request. It and what it inflates to are bounded like a plain request. ErrOpen.
 func Open(d Decrypter, body []byte) ([]byte, error) {
 	o, err := d.Decrypt(string(body), jwe.Policy{Encs: jwe.DecryptEncs(), Zip: true, Max: request.MaxBytes})
 	if err != nil {

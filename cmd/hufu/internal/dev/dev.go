@@ -30,7 +30,9 @@ type Options struct {
 	Ephemeral bool
 	// Database is a PostgreSQL URL instead of the embedded database.
 	Database string
-	Log      *slog.Logger
+	// ReleaseByHand has the authorities release each licence before copies of it go to wallets.
+	ReleaseByHand bool
+	Log           *slog.Logger
 }
 
 // NewCommand is `hufu dev`.
@@ -69,6 +71,7 @@ func NewCommand() *cobra.Command {
 	f.StringVar(&o.Data, "data", "", "directory for keys and the database (default: a folder of its own in the user's cache)")
 	f.BoolVar(&o.Ephemeral, "ephemeral", false, "throw keys and data away at the end")
 	f.StringVar(&o.Database, "database", "", "a PostgreSQL URL instead of the embedded database")
+	f.BoolVar(&o.ReleaseByHand, "release-by-hand", false, "authorities release each licence before wallets get it (POST /register/v1/releases); until then wallets wait")
 	f.BoolVar(&asJSON, "json", false, "print one JSON line when ready")
 	f.BoolVar(&verbose, "verbose", false, "log every request to standard error")
 	return cmd

@@ -195,8 +195,12 @@ func (w *World) provinceConfigs() (out []node.ProvinceConfig) {
 
 func (w *World) authorityConfigs() (out []node.AuthorityConfig) {
 	grants := records.Authorities()
+	release := ""
+	if w.opts.ReleaseByHand {
+		release = "by_hand"
+	}
 	for _, o := range w.authorities() {
-		out = append(out, node.AuthorityConfig{Code: o.Code, NameZH: o.Name, NameEN: o.English, Types: grants[o.Code], Region: "99"})
+		out = append(out, node.AuthorityConfig{Code: o.Code, NameZH: o.Name, NameEN: o.English, Types: grants[o.Code], Region: "99", Release: release})
 	}
 	return out
 }
