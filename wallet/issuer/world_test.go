@@ -48,6 +48,7 @@ type register struct {
 	who     map[string]bool // suspended persons
 	order   []string
 	claims  map[string]any
+	byHand  bool // the traffic police release each licence
 }
 
 func newRegister() *register {
@@ -92,7 +93,7 @@ func (r *register) Hold(_ context.Context, id string, p issuer.Person) (issuer.L
 		return issuer.Licence{}, issuer.ErrNoLicence
 	}
 	if err := r.state[id]; err != nil {
-		return issuer.Licence{}, err
+		return issuer.Licence{ID: id, Issuer: traffic, TypeID: driving}, err
 	}
 	return issuer.Licence{ID: id, Issuer: traffic, TypeID: driving, Claims: r.claims}, nil
 }
@@ -117,7 +118,7 @@ func (r *register) Authorities(context.Context) ([]issuer.Authority, error) {
 		{Path: sdjwt.P("restriction"), Selective: true, Display: text("限制", "Restriction")},
 	}
 	return []issuer.Authority{
-		{Code: traffic, Display: text("沙箱省公安厅交通管理局", "Sandbox traffic police"), Types: []issuer.CredentialType{{ID: driving,
+		{Code: traffic, Approves: r.byHand, Display: text("沙箱省公安厅交通管理局", "Sandbox traffic police"), Types: []issuer.CredentialType{{ID: driving,
 			VCT: "http://hufu.test/types/driving-licence/1", VCTIntegrity: "sha256-AAAA", Display: text("机动车驾驶证", "Driving licence"),
 			RequiredACR: "loa3", Claims: claims}}},
 		{Code: market, Display: text("沙箱省市场监督管理局", "Sandbox market regulator"), Types: []issuer.CredentialType{{ID: hygiene,
@@ -162,6 +163,7 @@ func (department) Authenticate(r *http.Request) (string, error) {
 // signers hold one key; onSign is called before each signature.
 type signers struct {
 	key    jose.SigningKey
+	chain  [][]byte
 	onSign func()
 }
 
@@ -180,7 +182,7 @@ func (w watched) Sign(random io.Reader, digest []byte, o crypto.SignerOpts) ([]b
 func (s *signers) Signer(context.Context, string, issuer.Format) (issuer.Signer, error) {
 	k := s.key
 	k.Key = watched{k.Key, s}
-	return issuer.Signer{Key: k}, nil
+	return issuer.Signer{Key: k, Chain: s.chain}, nil
 }
 
 func (s *signers) JWKS(context.Context, string) ([]jose.JWK, error) {
@@ -200,6 +202,7 @@ type world struct {
 	signers  *signers
 	server   *httptest.Server
 	wallet   *wallet.Wallet
+	change   []func(*issuer.Config)
 
 	mu  sync.Mutex
 	now time.Time
@@ -219,12 +222,12 @@ func each(t *testing.T, run func(t *testing.T, w *world)) {
 	}
 }
 
-func newWorld(t testing.TB, dsn string) *world {
+func newWorld(t testing.TB, dsn string, change ...func(*issuer.Config)) *world {
 	t.Helper()
 	key, err := jose.GenerateKey(jose.ES256)
 	must(t, err)
 	w := &world{t: t, dsn: dsn, register: newRegister(), tokens: &tokens{all: map[string]issuer.AccessToken{}, aud: map[string]string{}},
-		signers: &signers{key: key}, now: time.Now()}
+		signers: &signers{key: key}, now: time.Now(), change: change}
 	router := mux.NewRouter().SkipClean(true).UseEncodedPath()
 	w.server = httptest.NewServer(httpx.Wrap(router, httpx.Options{}))
 	t.Cleanup(w.server.Close)
@@ -247,9 +250,13 @@ func (w *world) start() {
 		Audit: func(ctx context.Context, ev audit.Event) error { return w.db.Audit(ctx, ev) }, BaseURL: w.server.URL, Now: w.Now,
 		Signer: func(context.Context) (jose.SigningKey, [][]byte, error) { return w.signers.key, nil, nil }})
 	must(w.t, err)
-	w.issuer, err = issuer.New(context.Background(), issuer.Config{Origin: w.server.URL, Secret: secret, Store: w.store, Tx: w.db.InTx,
+	cfg := issuer.Config{Origin: w.server.URL, Secret: secret, Store: w.store, Tx: w.db.InTx,
 		Authorities: w.register, Licences: w.register, Persons: w.register, Status: statusPort{st}, Signers: w.signers, Tokens: w.tokens,
-		Departments: department{}, Now: w.Now, Log: slog.New(slog.DiscardHandler)})
+		Departments: department{}, Now: w.Now, Log: slog.New(slog.DiscardHandler)}
+	for _, change := range w.change {
+		change(&cfg)
+	}
+	w.issuer, err = issuer.New(context.Background(), cfg)
 	must(w.t, err)
 }
 
@@ -265,7 +272,7 @@ func (w *world) wrapStore(s issuer.Store) {
 
 // another is a second node over the same database: own connections, own issuer, same secret, register and clock.
 func (w *world) another() *world {
-	n := &world{t: w.t, dsn: w.dsn, register: w.register, tokens: w.tokens, signers: w.signers, server: w.server, wallet: w.wallet, now: w.now}
+	n := &world{t: w.t, dsn: w.dsn, register: w.register, tokens: w.tokens, signers: w.signers, server: w.server, wallet: w.wallet, now: w.now, change: w.change}
 	n.start()
 	return n
 }

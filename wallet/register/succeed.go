@@ -103,7 +103,7 @@ func (s *Service) follow(ctx context.Context, d Department, t LicenceType, op Op
 		return err
 	}
 	next.Predecessor = old.ID
-	r, err := s.seal(*next) // again: what is sealed is bound to its identifier
+	r, err := s.seal(*next) // what is sealed is bound to its identifier
 	if err != nil {
 		return err
 	}

@@ -70,7 +70,7 @@ func fields(typeID string, p sample.Person, n int, authority string) map[string]
 			"items": []any{"hot-dishes", "cold-dishes"}, "issuing_authority": authority}
 	case "marriage-certificate":
 		return map[string]any{"certificate_number": fmt.Sprintf("J990101-2020-%06d", n), "register_date": "2020-05-20", "sex": p.Gender, "birth_date": p.Birthdate,
-			"nationality": "中国", "spouse_name": "样本配偶", "spouse_id_number": "99440119490312002X", "registration_authority": authority}
+			"nationality": "中国", "spouse_name": "样本配偶", "spouse_id_number": "994401194807053015", "registration_authority": authority}
 	case "property-certificate":
 		return map[string]any{"certificate_number": fmt.Sprintf("沙（2024）测试市不动产权第%07d号", n), "co_ownership": "sole", "location": "沙箱省测试市样本路 4 号 1 栋 501",
 			"unit_number": fmt.Sprintf("990101001001GB%05dF0001%04d0", n, n)[:28], "right_type": "国有建设用地使用权/房屋所有权", "right_nature": "出让/市场化商品房",

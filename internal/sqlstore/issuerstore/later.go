@@ -113,14 +113,15 @@ func (s *Store) Releases(ctx context.Context, authority string, state issuer.Rel
 }
 
 // Decide implements issuer.Store.
-func (s *Store) Decide(ctx context.Context, r issuer.Release, ev audit.Event) error {
-	return s.db.InTx(ctx, func(ctx context.Context) error {
-		_, err := s.db.Exec(ctx, `INSERT INTO issuer_releases (`+releaseColumns+`) VALUES ($1, $2, $3, $4, $5, $6, $7, $7)
-			ON CONFLICT (licence_id) DO UPDATE SET state = excluded.state, reason = excluded.reason, decided_by = excluded.decided_by, decided_at = excluded.decided_at`,
-			r.LicenceID, r.Authority, r.TypeID, string(r.State), r.Reason, r.DecidedBy, sqlstore.Micros(r.DecidedAt))
+func (s *Store) Decide(ctx context.Context, r issuer.Release, ev audit.Event) (out issuer.Release, _ error) {
+	err := s.db.InTx(ctx, func(ctx context.Context) (err error) {
+		out, err = scanRelease(s.db.QueryRow(ctx, `INSERT INTO issuer_releases (`+releaseColumns+`) VALUES ($1, $2, $3, $4, $5, $6, $7, $7)
+			ON CONFLICT (licence_id) DO UPDATE SET state = excluded.state, reason = excluded.reason, decided_by = excluded.decided_by, decided_at = excluded.decided_at
+			RETURNING `+releaseColumns, r.LicenceID, r.Authority, r.TypeID, string(r.State), r.Reason, r.DecidedBy, sqlstore.Micros(r.DecidedAt)))
 		if err != nil {
-			return fmt.Errorf("issuerstore: deciding a release: %w", err)
+			return err
 		}
 		return s.db.Audit(ctx, ev)
 	})
+	return out, err
 }

@@ -76,6 +76,7 @@ func (d *Desk) run(ctx context.Context, o order, first func(ctx context.Context)
 	var out Result
 	var batch []laid
 	err := d.cfg.Tx(ctx, func(ctx context.Context) error {
+		out, batch = Result{}, nil // the database may have to do it twice
 		if err := first(ctx); err != nil {
 			return err
 		}

@@ -3,6 +3,7 @@ package offer
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"net/url"
 
@@ -116,11 +117,14 @@ func (d *Desk) mayOffer(ctx context.Context, req OfferRequest) (port.Licence, er
 	} else {
 		l, err = d.cfg.Licences.Licence(ctx, req.LicenceID)
 	}
-	if err != nil {
+	if err != nil && !(req.Department != "" && errors.Is(err, port.ErrNotInForce)) {
 		return port.Licence{}, err
 	}
 	if req.Department != "" && l.Issuer != req.Department || req.TypeID != "" && l.TypeID != req.TypeID {
 		return port.Licence{}, port.ErrNoLicence
+	}
+	if err != nil {
+		return port.Licence{}, err // only now: another authority's licence doesn't exist, whatever its state
 	}
 	t, ok := d.catalog().Type(l.Issuer, l.TypeID)
 	if !ok {

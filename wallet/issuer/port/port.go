@@ -40,7 +40,8 @@ type Licences interface {
 	OfPerson(ctx context.Context, p Person, authority, typeID string) ([]string, error)
 	// OfReference does the same for the authority's own reference of a holder.
 	OfReference(ctx context.Context, authority, reference, typeID string) ([]string, error)
-	// Licence reads one licence that is in force. ErrNoLicence, ErrNotInForce.
+	// Licence reads one licence that is in force. ErrNoLicence, ErrNotInForce; with the latter it still says whose licence it is (ID, Issuer, TypeID): an
+	// authority must not learn that another's exists.
 	Licence(ctx context.Context, id string) (Licence, error)
 	// Hold reads a licence in force and keeps its legal status from changing until the transaction in ctx ends: a
 	// conditional UPDATE of its row, not a SELECT. Otherwise a revocation that commits between this read and our commit would
@@ -147,8 +148,8 @@ type Store interface {
 	AskRelease(ctx context.Context, r Release) (Release, error)
 	// Releases lists an authority's releases in a state, the oldest first.
 	Releases(ctx context.Context, authority string, state ReleaseState, limit int) ([]Release, error)
-	// Decide sets the state of a release of that authority, also of a licence that nobody asked for yet.
-	Decide(ctx context.Context, r Release, ev audit.Event) error
+	// Decide sets the state of a release of that authority, also of a licence that nobody asked for yet, and returns it with the time at which it was asked for.
+	Decide(ctx context.Context, r Release, ev audit.Event) (Release, error)
 	// Audit writes an event that goes with no other change: a refusal.
 	Audit(ctx context.Context, ev audit.Event) error
 	// DeleteExpired forgets up to limit offers and grant counters that ended before the given time, and returns how many.

@@ -128,15 +128,16 @@ func (d *Desk) Decide(w http.ResponseWriter, r *http.Request) {
 
 func (d *Desk) decide(ctx context.Context, code string, rel port.Release) (port.Release, error) {
 	l, err := d.cfg.Licences.Licence(ctx, rel.LicenceID)
-	if err != nil {
+	switch {
+	case err != nil && !errors.Is(err, port.ErrNotInForce):
+		return rel, err
+	case l.Issuer != code:
+		return rel, port.ErrNoLicence
+	case err != nil:
 		return rel, err
 	}
-	if l.Issuer != code {
-		return rel, port.ErrNoLicence
-	}
-	now := d.cfg.Now()
-	rel.Authority, rel.TypeID, rel.DecidedBy, rel.DecidedAt, rel.RequestedAt = code, l.TypeID, code, now, now
-	return rel, d.cfg.Store.Decide(ctx, rel, audit.Event{Kind: "issuer.release_decided", Actor: code, Subject: rel.LicenceID,
+	rel.Authority, rel.TypeID, rel.DecidedBy, rel.DecidedAt = code, l.TypeID, code, d.cfg.Now()
+	return d.cfg.Store.Decide(ctx, rel, audit.Event{Kind: "issuer.release_decided", Actor: code, Subject: rel.LicenceID,
 		Detail: map[string]string{"state": string(rel.State)}})
 }
 

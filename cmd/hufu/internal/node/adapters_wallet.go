@@ -101,8 +101,8 @@ func (l licences) view(x register.Licence, err error) (issuer.Licence, error) {
 	switch {
 	case errors.Is(err, register.ErrNotFound):
 		return issuer.Licence{}, issuer.ErrNoLicence
-	case errors.Is(err, register.ErrNotInForce):
-		return issuer.Licence{}, issuer.ErrNotInForce
+	case errors.Is(err, register.ErrNotInForce), errors.Is(err, issuer.ErrNotInForce):
+		return issuer.Licence{ID: x.ID, Issuer: x.Issuer, TypeID: x.TypeID}, issuer.ErrNotInForce
 	case err != nil:
 		return issuer.Licence{}, err
 	}
@@ -111,7 +111,7 @@ func (l licences) view(x register.Licence, err error) (issuer.Licence, error) {
 		return issuer.Licence{}, errors.New("licence of an unknown type: " + x.TypeID)
 	}
 	if !t.Serves(x) {
-		return issuer.Licence{}, issuer.ErrNotInForce // registered under an older version of the type: it must be renewed first
+		return issuer.Licence{ID: x.ID, Issuer: x.Issuer, TypeID: x.TypeID}, issuer.ErrNotInForce // registered under an older version of the type: it must be renewed first
 	}
 	return issuer.Licence{ID: x.ID, Issuer: x.Issuer, TypeID: x.TypeID, Claims: t.ClaimsOf(x), NameSpaces: issuing.NameSpaces(t, x)}, nil
 }

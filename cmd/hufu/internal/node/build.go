@@ -55,7 +55,7 @@ import (
 )
 
 // Version of this release; it stands in the foot of pages.
-const Version = "0.1"
+const Version = "0.2"
 
 // Options are what a node needs beyond the file.
 type Options struct {
