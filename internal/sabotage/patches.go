@@ -4,7 +4,7 @@ import "slices"
 
 // all are the patches. Where the same tests would notice two of them, both stay: a check is one line, and each line was written for a reason.
 func all() []patch {
-	return slices.Concat(frontDoor, consent, codes, clients, keysAndProofs, accessTokens, wallets, formats, statusLists, unlinkable, registers, issuing, later, stolen, around)
+	return slices.Concat(frontDoor, consent, codes, clients, keysAndProofs, accessTokens, wallets, formats, statusLists, unlinkable, registers, copies, later, stolen, around)
 }
 
 const (
