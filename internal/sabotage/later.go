@@ -21,7 +21,7 @@ var later = []patch{
 	{"answer-sealed-for-an-eavesdropper", "wallet/issuer/credential.go", `raw != nil && (!encrypted || i.cfg.Decrypter == nil):`, `raw != nil && i.cfg.Decrypter == nil:`,
 		issuing, "TestEncryptedAnswersP10" + sqlite},
 	{"request-encryption-optional", "wallet/issuer/credential.go", `case !encrypted && i.cfg.EncryptRequests && i.cfg.Decrypter != nil:`, `case false:`,
-		issuing, "TestEncryptionIsRequiredP10" + sqlite},
+		issuing, "TestRequestEncryptionAloneIsRequiredP10" + sqlite},
 	{"response-encryption-optional", "wallet/issuer/credential.go", `case raw == nil && i.cfg.EncryptResponses && i.cfg.Decrypter != nil, raw`, `case raw`,
 		issuing, "TestEncryptionIsRequiredP10" + sqlite},
 	{"answer-enc-unpublished", "wallet/issuer/envelope/envelope.go", `if !slices.Contains(jwe.DecryptEncs(), s.enc) {`, `if false {`,

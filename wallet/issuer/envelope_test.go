@@ -275,6 +275,14 @@ func TestEncryptionIsRequiredP10(t *testing.T) {
 	}, func(c *issuer.Config) { c.EncryptRequests, c.EncryptResponses = true, true })
 }
 
+// Where requests must be encrypted and answers need not be, nothing else stands in the way of a plain request.
+func TestRequestEncryptionAloneIsRequiredP10(t *testing.T) {
+	eachEncrypted(t, func(t *testing.T, w *world, ours box) {
+		refusedPlainly(t, "P10 plain", w.request(w.personToken("loa3"), credentialBody(w.proof(nil))), "invalid_encryption_parameters")
+		w.sealed(w.personToken("loa3"), "credential", ours.seal(t, credentialBody(w.proof(nil)))).said(t, 200)
+	}, func(c *issuer.Config) { c.EncryptRequests = true })
+}
+
 // Of a deferred request its own parameters count, and wrong ones use nothing up.
 func TestDeferredIsEncryptedAsItAsksP10(t *testing.T) {
 	eachEncrypted(t, func(t *testing.T, w *world, ours box) {

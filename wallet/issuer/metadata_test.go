@@ -1,7 +1,6 @@
 package issuer_test
 
 import (
-	"crypto"
 	"crypto/ecdsa"
 	"crypto/rand"
 	"crypto/sha256"
@@ -50,7 +49,7 @@ func openSigned(t *testing.T, token string) (header, payload map[string]any, lea
 func TestSignedMetadata(t *testing.T) {
 	each(t, func(t *testing.T, w *world) {
 		template := &x509.Certificate{SerialNumber: big.NewInt(1), Subject: pkix.Name{CommonName: "traffic"}, NotBefore: w.Now().Add(-time.Hour), NotAfter: w.Now().Add(time.Hour)}
-		key := w.signers.key.Key.(crypto.Signer)
+		key := w.signers.key.Key
 		der, err := x509.CreateCertificate(rand.Reader, template, template, key.Public(), key)
 		must(t, err)
 		w.signers.chain = [][]byte{der}
