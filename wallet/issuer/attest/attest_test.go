@@ -133,6 +133,13 @@ func TestP11KeyAttestations(t *testing.T) {
 	}
 	key := func() any { return public(t, p256(t).Public()) }
 	one := key()
+	betweenKey, leafKey := p256(t), p256(t)
+	between := certify(t, "Between", true, betweenKey.Public(), m.root, m.rootKey)
+	below := certify(t, "Maker below", false, leafKey.Public(), between, betweenKey)
+	belowKey, err := jose.NewSigningKey(leafKey, jose.ES256)
+	if err != nil {
+		t.Fatal(err)
+	}
 	for _, c := range []struct {
 		name   string
 		ok     bool
@@ -159,6 +166,12 @@ func TestP11KeyAttestations(t *testing.T) {
 		}},
 		{"an RSA key of 4104 bits", false, func(p *parts) {
 			p.header["x5c"] = x5c(m.leaf, certify(t, "Big", true, big4.Public(), m.root, m.rootKey))
+		}},
+		{"an anchor between", true, func(p *parts) {
+			p.header["x5c"], p.key, p.policy.Anchors = x5c(below), belowKey, []*x509.Certificate{between}
+		}},
+		{"an anchor between that comes along", false, func(p *parts) {
+			p.header["x5c"], p.key, p.policy.Anchors = x5c(below, between), belowKey, []*x509.Certificate{between}
 		}},
 		{"no x5c", false, func(p *parts) { delete(p.header, "x5c") }},
 		{"x5c of junk", false, func(p *parts) { p.header["x5c"] = []string{"AAAA"} }},
