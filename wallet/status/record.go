@@ -122,7 +122,7 @@ func (s *Service) mark(ctx context.Context, changes []Change, lists []List) erro
 const recent = 20
 
 // CheckJournal compares the end of each journal file with the database. ErrRestored if the database doesn't know what it once committed: it
-// is a restored copy. Then nothing is allocated, in this process, ever. Run it when starting and every minute.
+// is a restored copy, or a restore of it was left half done. Then nothing is allocated, in this process, ever. Run it when starting and every minute.
 func (s *Service) CheckJournal(ctx context.Context) error {
 	if s.cfg.Journal == nil {
 		return nil
@@ -134,7 +134,14 @@ func (s *Service) CheckJournal(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
+	half := false // a restore began and didn't end
 	for _, l := range tails {
+		switch l.Kind {
+		case journal.Restoring:
+			half = true
+		case journal.Epoch:
+			half = false
+		}
 		if l.Kind == journal.Start && l.Hub != s.cfg.BaseURL {
 			return fmt.Errorf("status: the revocation journal is of %q", l.Hub)
 		}
@@ -146,6 +153,10 @@ func (s *Service) CheckJournal(ctx context.Context) error {
 			s.restored.Store(true)
 			return ErrRestored
 		}
+	}
+	if half {
+		s.restored.Store(true)
+		return ErrRestored
 	}
 	return nil
 }

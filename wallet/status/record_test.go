@@ -3,11 +3,13 @@ package status_test
 import (
 	"context"
 	"errors"
+	"fmt"
 	"os"
 	"path/filepath"
 	"testing"
 	"time"
 
+	"github.com/hufu-id/hufu/internal/sqlstore/statusstore"
 	"github.com/hufu-id/hufu/wallet/status"
 	"github.com/hufu-id/hufu/wallet/status/journal"
 )
@@ -181,5 +183,51 @@ func TestTheJournalOfAnotherServerStopsTheStart(t *testing.T) {
 		if err := w.CheckJournal(context.Background()); err == nil || errors.Is(err, status.ErrRestored) {
 			t.Fatal(err)
 		}
+	})
+}
+
+// stops fails in the middle of a restore, when the indices are back and the revocations are not.
+type stops struct{ *statusstore.Store }
+
+var errStops = errors.New("the power went out")
+
+func (stops) Version(context.Context, string) (int64, error) { return 0, errStops }
+
+// A restore that was left half done is noticed, though the database knows the end of the journal then.
+func TestAHalfRestoreIsNoticed(t *testing.T) { // R17
+	each(t, nil, func(t *testing.T, w *world) {
+		ctx := context.Background()
+		w, dir := journaled(t, w, nil)
+		w.allocate(t, "a", 1)
+		must(t, w.SetForLicence(ctx, "a", status.Invalid))
+		for i := range 25 { // more than CheckJournal looks at
+			w.allocate(t, fmt.Sprint("b", i), 1)
+		}
+		for _, query := range []string{`DELETE FROM status_entries`, `DELETE FROM status_licences`} {
+			if _, err := w.db.Exec(ctx, query); err != nil {
+				t.Fatal(err)
+			}
+		}
+		node := func(edit func(*status.Config)) *world {
+			j, err := journal.Open(dir, "https://id.example")
+			must(t, err)
+			t.Cleanup(func() { _ = j.Close() })
+			return newWorld(t, w.db, func(c *status.Config) {
+				c.Journal, c.AfterCommit = j, w.db.AfterCommit
+				if edit != nil {
+					edit(c)
+				}
+			})
+		}
+		if _, err := node(func(c *status.Config) { c.Store = stops{statusstore.New(w.db)} }).Restore(ctx, dir); !errors.Is(err, errStops) {
+			t.Fatal(err)
+		}
+		if err := node(nil).CheckJournal(ctx); !errors.Is(err, status.ErrRestored) {
+			t.Fatalf("half done: %v", err)
+		}
+		if _, err := node(nil).Restore(ctx, dir); err != nil {
+			t.Fatal(err)
+		}
+		must(t, node(nil).CheckJournal(ctx))
 	})
 }

@@ -45,6 +45,11 @@ func (s *Service) Restore(ctx context.Context, dir string) (Restored, error) {
 	if out.Epoch, err = s.freeEpoch(ctx, store); err != nil {
 		return out, err
 	}
+	if s.cfg.Journal != nil { // until the line at the end is there, CheckJournal knows that this was left half done
+		if err := s.cfg.Journal.Append(journal.Line{Kind: journal.Restoring}); err != nil {
+			return out, err
+		}
+	}
 	// The epoch first: whatever stops the rest, no index can come twice, and the rest can be done again.
 	if err := store.BeginEpoch(ctx, out.Epoch, s.cfg.Now()); err != nil {
 		return out, err

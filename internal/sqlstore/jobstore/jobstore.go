@@ -132,7 +132,8 @@ func (s *Store) AddChunk(ctx context.Context, id, upload string, seq, n int64, b
 // Uploaded implements job.Store.
 func (s *Store) Uploaded(ctx context.Context, id, upload, sha256 string, size int64, now time.Time) error {
 	return wrap("ending an upload", s.db.Claim(ctx, `UPDATE import_jobs SET state = 'running', sha256 = $1, size = $2, started_at = $3, updated_at = $3
-		WHERE id = $4 AND upload = $5 AND state = 'uploading'`, sha256, size, sqlstore.Micros(now), id, upload))
+		WHERE id = $4 AND upload = $5 AND state = 'uploading' AND NOT EXISTS (SELECT 1 FROM import_jobs o WHERE o.issuer = import_jobs.issuer AND o.sha256 = $1
+		AND o.id <> import_jobs.id AND o.state IN ('uploading', 'running', 'paused'))`, sha256, size, sqlstore.Micros(now), id, upload))
 }
 
 // Set implements job.Store. A pause ends the lease, so that whoever goes on needn't wait for it.

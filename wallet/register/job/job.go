@@ -107,7 +107,7 @@ type Store interface {
 	Restart(ctx context.Context, id, upload string, now time.Time) error
 	// AddChunk adds chunk seq with n records, if upload is sending the file. ErrLost.
 	AddChunk(ctx context.Context, id, upload string, seq, n int64, body string, now time.Time) error
-	// Uploaded ends the upload: the job runs. ErrLost.
+	// Uploaded ends the upload: the job runs. ErrLost, also when the department has another job of that file under way.
 	Uploaded(ctx context.Context, id, upload, sha256 string, size int64, now time.Time) error
 	// Set changes state and rate, if the state is one of from. ErrLost.
 	Set(ctx context.Context, j Job, from ...State) error

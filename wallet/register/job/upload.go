@@ -44,7 +44,7 @@ func (s *Service) Create(ctx context.Context, d register.Department, u Upload) (
 		if err != nil || there.State != Uploading {
 			return there, false, err
 		}
-		there.Upload = j.Upload
+		there.Upload, there.Chunks, there.Records = j.Upload, 0, 0 // Restart forgets them
 		if err := s.cfg.Store.Restart(ctx, there.ID, j.Upload, now); err != nil {
 			return there, false, err
 		}
@@ -87,9 +87,10 @@ func (s *Service) knows(typeID string) bool {
 	return false
 }
 
-// abandon closes the job of a file that is no good. One whose sender went away stays, to be sent again.
+// abandon closes the job of a file that is no good. One whose sender went away stays, to be sent again, if its hash says which it is: nobody could
+// ever find another one, and what had arrived of it would lie there for good.
 func (s *Service) abandon(ctx context.Context, j Job, cause error) error {
-	if !errors.Is(cause, ErrInvalid) {
+	if !errors.Is(cause, ErrInvalid) && j.SHA256 != "" {
 		return cause
 	}
 	if _, err := s.end(context.WithoutCancel(ctx), j, Cancelled, Uploading); err != nil && !errors.Is(err, ErrLost) {

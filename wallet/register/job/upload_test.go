@@ -116,6 +116,13 @@ func TestAnUploadThatBrokeOffIsSentAgainAsTheSameJob(t *testing.T) {
 		if err := s.Run(context.Background()); err != nil || w.count(`SELECT COUNT(*) FROM licences`) != 0 {
 			t.Fatalf("half a file was registered, %v", err)
 		}
+		// Sent again, and once more after it broke off again: what the first attempt left doesn't stand in the way.
+		for range 2 {
+			gone := broken{bytes.NewReader(content[:len(content)*3/4])}
+			if _, _, err := s.Create(context.Background(), policeDep, job.Upload{Format: "jsonl", SHA256: said, Body: gone}); err == nil || errors.Is(err, job.ErrLost) {
+				t.Fatalf("sent again: %v", err)
+			}
+		}
 		// Twice at once: one of them, or both after each other, makes the one job.
 		var wg sync.WaitGroup
 		for range 3 {
@@ -228,6 +235,26 @@ func FuzzCSV(f *testing.F) {
 		n, err := job.CountRecords(bytes.NewReader(b), "vehicle-licence")
 		if err != nil && !errors.Is(err, job.ErrInvalid) {
 			t.Fatalf("%d records, %v", n, err)
+		}
+	})
+}
+
+// A file whose sender didn't say its hash may turn out to be one that is under way: it is refused, and nothing of it stays.
+func TestAFileUnderWayIsntTakenAgainWithoutItsHash(t *testing.T) {
+	each(t, func(t *testing.T, w *world) {
+		s := w.node()
+		content := file(600)
+		for n, other := range [][]byte{content, file(601)} {
+			if n == 0 {
+				w.create(s, job.Upload{Format: "jsonl", Body: bytes.NewReader(content)})
+			}
+			_, _, err := s.Create(context.Background(), policeDep, job.Upload{Format: "jsonl", Body: bytes.NewReader(other)})
+			if errors.Is(err, job.ErrLost) != (n == 0) || n == 1 && err != nil {
+				t.Errorf("file %d: %v", n, err)
+			}
+		}
+		if n := w.count(`SELECT COUNT(*) FROM import_jobs WHERE state = 'uploading'`); n != 0 {
+			t.Errorf("%d uploads are left", n)
 		}
 	})
 }

@@ -26,10 +26,12 @@ import (
 // Kinds of lines.
 const (
 	Start = "start" // the first of a file
-	Epoch = "epoch" // a new epoch of lists begins
-	Made  = "list"  // a list was made
-	Given = "given" // indices were given out
-	Set   = "set"   // a licence got a value
+	Epoch = "epoch" // a new epoch of lists begins, and with it a restore is done
+	// Restoring: a restore begins. Until the next Epoch the database may know the end of the story and not the rest.
+	Restoring = "restoring"
+	Made      = "list"  // a list was made
+	Given     = "given" // indices were given out
+	Set       = "set"   // a licence got a value
 	// Retired: indices are invalid for good, whatever their licence is.
 	Retired = "retired"
 )

@@ -41,13 +41,19 @@ func Restore(ctx context.Context, db *sqlstore.DB, origin, dir string) (out Repo
 	if err != nil {
 		return out, err
 	}
+	if dir != "" { // an altered journal changes nothing at all
+		if err := journal.Read(dir, origin, func(journal.Line) error { return nil }); err != nil {
+			return out, err
+		}
+	}
+	// First what needs no journal: once the lists are restored, nothing keeps the server from starting.
+	if out.Ended, err = restorestore.End(ctx, db); err != nil {
+		return out, err
+	}
 	if out.Status, err = lists.Restore(ctx, dir); err != nil {
 		return out, err
 	}
 	return out, db.InTx(ctx, func(ctx context.Context) error {
-		if out.Ended, err = restorestore.End(ctx, db); err != nil {
-			return err
-		}
 		return db.Audit(ctx, audit.Event{At: time.Now(), Kind: "server.restored", Actor: "operator", Subject: "server", Detail: map[string]string{
 			"epoch": out.Status.Epoch, "sessions": strconv.FormatInt(out.Ended.Sessions, 10), "grants": strconv.FormatInt(out.Ended.Grants, 10),
 			"offers": strconv.FormatInt(out.Ended.Offers, 10)}})
