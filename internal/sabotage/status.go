@@ -7,7 +7,7 @@ var statusLists = []patch{
 	{"index-of-revoked-licence", "wallet/status/allocate.go", `if value != Valid {`, `if value > Suspended {`, "wallet/status", "TestAllocateRefuses" + sqlite},
 	{"older-list-after-newer", "internal/sqlstore/statusstore/publish.go", `WHERE id = $6 AND token_seq < $3`, `WHERE id = $6 AND $3 > 0`,
 		"internal/sqlstore/statusstore", "TestFinishNever" + sqlite},
-	{"bundle-ahead-of-lists", "wallet/status/allocate.go", `at = now.Add(time.Duration(n.Int64()))`, `at = now.Add(0 * time.Duration(n.Int64()))`,
+	{"bundle-ahead-of-lists", "wallet/status/allocate.go", `if at, err = moment.After(now, s.cfg.Spread); err != nil {`, `if at, err = moment.After(now, 0); err != nil {`,
 		"wallet/status", "TestTokensForTheBundle" + sqlite},
 	{"restored-database-issues", "wallet/status/record.go", `if !known {`, `if !known && l.N < 0 {`, "wallet/status", "TestCheckJournalNotices" + "/.*" + sqlite},
 	{"journal-altered", "wallet/status/journal/read.go", `if hash != chain(last, raw[hashLen+1:]) || l.N != n`, `if hash != chain(last, raw[hashLen+1:]) && l.N < 0 || l.N != n`, "wallet/status/journal", "TestAlterationsShow"},

@@ -8,6 +8,8 @@ import (
 	"math/big"
 	"strings"
 	"time"
+
+	"github.com/hufu-id/hufu/wallet/status/moment"
 )
 
 // A list is closed for new entries when about 3/4 of it is in use: beyond that, finding a free index by chance takes too many tries. Nobody counts:
@@ -249,12 +251,10 @@ func (s *Service) SetForLicence(ctx context.Context, licenceID string, value uin
 		}
 		for i, e := range entries {
 			at := now
-			if i > 0 && s.cfg.Spread > 0 {
-				n, err := rand.Int(rand.Reader, big.NewInt(int64(s.cfg.Spread)))
-				if err != nil {
-					return fmt.Errorf("status: randomness: %w", err)
+			if i > 0 {
+				if at, err = moment.After(now, s.cfg.Spread); err != nil {
+					return err
 				}
-				at = now.Add(time.Duration(n.Int64()))
 			}
 			if err := s.cfg.Store.Schedule(ctx, e.ListID, e.Index, value, at); err != nil {
 				return err

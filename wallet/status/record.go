@@ -134,13 +134,10 @@ func (s *Service) CheckJournal(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	half := false // a restore began and didn't end
+	var half bool // a restore began and didn't end
 	for _, l := range tails {
-		switch l.Kind {
-		case journal.Restoring:
-			half = true
-		case journal.Epoch:
-			half = false
+		if l.Kind == journal.Restoring || l.Kind == journal.Epoch {
+			half = l.Kind == journal.Restoring
 		}
 		if l.Kind == journal.Start && l.Hub != s.cfg.BaseURL {
 			return fmt.Errorf("status: the revocation journal is of %q", l.Hub)

@@ -2,13 +2,12 @@ package status
 
 import (
 	"context"
-	"crypto/rand"
 	"fmt"
-	"math/big"
 	"strings"
 	"time"
 
 	"github.com/hufu-id/hufu/wallet/status/journal"
+	"github.com/hufu-id/hufu/wallet/status/moment"
 )
 
 // Retire makes single entries invalid from a time on, each at a random moment within Spread: copies that newer ones replaced. They stay so, whatever
@@ -21,13 +20,9 @@ func (s *Service) Retire(ctx context.Context, refs []Ref, at time.Time) error {
 			if !ours {
 				return fmt.Errorf("status: %q is no list of this server", r.URI)
 			}
-			when := at
-			if s.cfg.Spread > 0 {
-				n, err := rand.Int(rand.Reader, big.NewInt(int64(s.cfg.Spread)))
-				if err != nil {
-					return fmt.Errorf("status: randomness: %w", err)
-				}
-				when = at.Add(time.Duration(n.Int64()))
+			when, err := moment.After(at, s.cfg.Spread)
+			if err != nil {
+				return err
 			}
 			if err := s.cfg.Store.Retire(ctx, id, r.Index, when); err != nil {
 				return err
