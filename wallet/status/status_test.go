@@ -682,7 +682,7 @@ func TestThePastIsServedAsItWasPublished(t *testing.T) {
 	})
 }
 
-func TestHistoryCanBeOffAndEnds(t *testing.T) {
+func TestHistoryCanBeOff(t *testing.T) {
 	each(t, func(c *status.Config) { c.History = -1 }, func(t *testing.T, w *world) {
 		path := strings.TrimPrefix(w.allocate(t, "a", 1)[0].URI, "https://id.example")
 		must(t, w.Publish(context.Background()))
@@ -690,6 +690,9 @@ func TestHistoryCanBeOffAndEnds(t *testing.T) {
 			t.Fatalf("off: %d", got.code)
 		}
 	})
+}
+
+func TestHistoryEnds(t *testing.T) {
 	each(t, func(c *status.Config) { c.History = 10 * 24 * time.Hour }, func(t *testing.T, w *world) {
 		ctx := context.Background()
 		path := strings.TrimPrefix(w.allocate(t, "a", 1)[0].URI, "https://id.example")
