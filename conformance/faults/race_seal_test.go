@@ -97,14 +97,14 @@ func TestRaceSealsOverTwoNodes(t *testing.T) {
 func (s *sealRace) propose(t *testing.T, who, body string) (request string) {
 	t.Helper()
 	var r struct{ ID string }
-	if err := s.c.do(0, shot{http.MethodPost, "/seals/v1/requests", s.headers[who], body}, http.StatusOK, &r); err != nil {
+	if err := s.c.do(0, shot{http.MethodPost, "/seals/v1/requests", s.headers[who], body, 0}, http.StatusOK, &r); err != nil {
 		t.Fatal(err)
 	}
 	return r.ID
 }
 
 func (s *sealRace) approval(who, request string) shot {
-	return shot{http.MethodPost, "/seals/v1/requests/" + request + "/approve", s.headers[who], ""}
+	return shot{http.MethodPost, "/seals/v1/requests/" + request + "/approve", s.headers[who], "", 0}
 }
 
 func (s *sealRace) change(t *testing.T, op string) (request string) {
@@ -113,7 +113,7 @@ func (s *sealRace) change(t *testing.T, op string) (request string) {
 
 func (s *sealRace) sign(n, digest int) shot {
 	return shot{http.MethodPost, "/seals/v1/seals/" + s.seal + "/sign", s.headers["owner-1"],
-		fmt.Sprintf(`{"request_id":"race-%016d","sha256":"%064x"}`, n, digest+1)}
+		fmt.Sprintf(`{"request_id":"race-%016d","sha256":"%064x"}`, n, digest+1), 0}
 }
 
 // approvals has three people approve each change 20 times at once: it is done once.

@@ -218,7 +218,7 @@ func (c *cluster) importLicence(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	a := c.send(1, shot{http.MethodPost, "/register/v1/licences", c.department(t), string(record)})
+	a := c.send(1, shot{http.MethodPost, "/register/v1/licences", c.department(t), string(record), 0})
 	if a.status/100 != 2 || !strings.Contains(a.body, `"created"`) {
 		t.Fatalf("import: %s: %s", a, a.body)
 	}
@@ -235,7 +235,7 @@ func (c *cluster) offers(t *testing.T, n int) []offer {
 			Value  string `json:"offer_value_uri"`
 			TxCode string `json:"tx_code"`
 		}
-		if err := c.do(i, shot{http.MethodPost, "/register/v1/offers", header, `{"person":"li-xiuying","type":"driving-licence"}`}, http.StatusCreated, &made); err != nil {
+		if err := c.do(i, shot{http.MethodPost, "/register/v1/offers", header, `{"person":"li-xiuying","type":"driving-licence"}`, 0}, http.StatusCreated, &made); err != nil {
 			return err
 		}
 		o, err := wallet.New(wallet.Options{}).ReadOffer(context.Background(), made.Value)
@@ -330,7 +330,7 @@ func (c *cluster) credentialRequests(t *testing.T, token string, keys []jose.Sig
 		if err != nil {
 			t.Fatal(err)
 		}
-		shots[k] = shot{http.MethodPost, strings.TrimPrefix(credentialIssuer, origin) + "/credential", header, string(body)}
+		shots[k] = shot{http.MethodPost, strings.TrimPrefix(credentialIssuer, origin) + "/credential", header, string(body), 0}
 	}
 	return shots
 }

@@ -27,6 +27,7 @@ type shot struct {
 	method, path string
 	header       map[string]string
 	body         string
+	after        time.Duration // how much later than the others it is fired
 }
 
 func postForm(path string, form url.Values, header map[string]string) shot {
@@ -34,7 +35,7 @@ func postForm(path string, form url.Values, header map[string]string) shot {
 	for k, v := range header {
 		h[k] = v
 	}
-	return shot{http.MethodPost, path, h, form.Encode()}
+	return shot{method: http.MethodPost, path: path, header: h, body: form.Encode()}
 }
 
 // answer is what a node said. Status 0 is no answer at all.
@@ -103,6 +104,7 @@ func (c *cluster) volley(shots []shot) []answer {
 		go func() {
 			defer all.Done()
 			<-start
+			time.Sleep(s.after)
 			out[k] = c.send(k%2, s)
 		}()
 	}
